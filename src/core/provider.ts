@@ -1,0 +1,163 @@
+import type { z } from "zod";
+import type { Dns01Error } from "./errors.ts";
+import type { DomainName } from "./name.ts";
+
+/** A zone as the service knows it. `id` is the service's own handle and means nothing to anybody else. */
+export interface Zone {
+  readonly apex: DomainName;
+  readonly id: string;
+}
+
+/** A name inside a zone, in both spellings, so that no adapter ever cuts a name. */
+export interface Owner {
+  readonly zone: Zone;
+  /** Lower case, A-labels, no final dot: "_acme-challenge.www.example.com". */
+  readonly fqdn: DomainName;
+  /** Inside the zone: "_acme-challenge.www"; "@" at the apex. */
+  readonly relative: string;
+}
+
+/** What every call of a backend is given. */
+export interface Call {
+  /** Ends at the deadline of the operation or when the caller gives up; pass it to whatever waits. */
+  readonly signal: AbortSignal;
+  /** TTL for records that are created: the user's, raised to the service's minimum. */
+  readonly ttlSeconds: number;
+}
+
+export type Change = "changed" | "unchanged";
+
+/**
+ * One owner's part of a change.
+ *
+ * `add` and `remove` are sets of TXT values (never quoted, never in both lists). Adding a value that is there and
+ * removing one that is gone are "unchanged". Other values of the owner, other types and other names stay as they are.
+ */
+export interface Edit {
+  readonly owner: Owner;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/**
+ * The port between the program and a DNS service.
+ *
+ * The framework calls it with a deadline, one caller at a time per owner (or zone, see `traits.lock`) within this
+ * process; other processes may change the same names at any moment, and that must lose nothing.
+ * Any method may be repeated after an unclear failure.
+ */
+export interface TxtBackend {
+  /**
+   * Whether this account holds exactly the zone `apex`: one cheap call, no search. `undefined` when it does not;
+   * throws when the service could not say (credentials, network).
+   */
+  findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
+  /**
+   * Carries out all edits of one zone, as one atomic write where the service can. Returns one answer per edit, in
+   * order. On failure nothing may have been done, or some of it: the framework repeats or undoes.
+   */
+  apply(zone: Zone, edits: readonly Edit[], call: Call): Promise<readonly Change[]>;
+}
+
+/** One TXT record of a service that gives every record an id. */
+export interface TxtRecord {
+  readonly id: string;
+  /** The content without quotes; several strings joined. */
+  readonly value: string;
+}
+
+/** For services that hand out an id per record; `recordBackend` makes a TxtBackend of it. */
+export interface RecordApi {
+  findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
+  /** All TXT records at exactly this owner, over all pages. Empty when there are none. */
+  list(owner: Owner, call: Call): Promise<readonly TxtRecord[]>;
+  /** Adds one record. Throws ConflictError when the service says that the same record exists. */
+  create(owner: Owner, value: string, call: Call): Promise<void>;
+  /** Removes one record. Removing what is gone is success. */
+  delete(owner: Owner, record: TxtRecord, call: Call): Promise<void>;
+}
+
+/** All TXT values of an owner, for services that store them together. */
+export interface RRset {
+  readonly values: readonly string[];
+  readonly ttlSeconds: number;
+  /** Whatever the service wants back to prove that nothing changed in between (an ETag, for example). */
+  readonly version?: string;
+}
+
+export interface RRsetChange {
+  readonly owner: Owner;
+  /** What was read; `undefined` when there was nothing. */
+  readonly previous?: RRset | undefined;
+  /** What shall be there; `undefined` to delete the set. */
+  readonly next?: RRset | undefined;
+}
+
+/** For services where a write replaces all values of a name; `rrsetBackend` makes a TxtBackend of it. */
+export interface RRsetApi {
+  /** Whether `replace` fails with ConflictError when a `previous` no longer holds (compare-and-swap). */
+  readonly conditional: boolean;
+  findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
+  /** The TXT set at exactly this owner. */
+  read(owner: Owner, call: Call): Promise<RRset | undefined>;
+  /** Writes all changes, in one batch if the service has one. */
+  replace(zone: Zone, changes: readonly RRsetChange[], call: Call): Promise<void>;
+}
+
+/** Facts about a service that code in src/ acts on. */
+export interface Traits {
+  readonly ttlSeconds: { readonly min: number; readonly default: number };
+  /** Most requests the service takes: `requests` in every `perMs` milliseconds. */
+  readonly rate?: { readonly requests: number; readonly perMs: number };
+  /** Longest usual time until the service's nameservers agree, and how often asking makes sense. */
+  readonly propagation?: { readonly timeoutMs: number; readonly intervalMs: number; readonly settleMs?: number };
+  /** "zone" where a write replaces the whole zone; default "name". */
+  readonly lock?: "name" | "zone";
+}
+
+/** JSON over fetch for adapters, see src/http.ts. */
+export type HttpFactory = (base: string, headers?: Readonly<Record<string, string>>) => HttpApi;
+
+export interface HttpRequest {
+  readonly method?: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpApi {
+  /** The parsed JSON body, or `undefined` for an empty one. Throws HttpError for a status of 400 and above. */
+  (path: string, request: HttpRequest): Promise<unknown>;
+}
+
+export interface ConnectDeps {
+  readonly http: HttpFactory;
+  /** Ends when the backend is no longer needed. */
+  readonly signal: AbortSignal;
+  /** Whether credentials of the machine (instance role, profile file) may be used. */
+  readonly allowAmbientCredentials: boolean;
+  /** Something the user should know, said once. */
+  readonly warn: (text: string) => void;
+}
+
+/** Definition of a DNS service: everything dns01 must know to use it. */
+export interface Provider<S extends z.ZodObject = z.ZodObject> {
+  readonly id: string;
+  readonly title: string;
+  /** Address of the service's API documentation. */
+  readonly docs?: string;
+  /** Other ids that lead here. */
+  readonly aliases?: readonly string[];
+  /** Flat object of scalars; mark secrets with `secret()`, describe every field. */
+  readonly config: S;
+  readonly traits: Traits;
+  /** Turns what the service or its SDK threw into one of our errors; `undefined` to leave it to the framework. */
+  classify?(cause: unknown): Dns01Error | undefined;
+  connect(config: z.output<S>, deps: ConnectDeps): TxtBackend | Promise<TxtBackend>;
+}
+
+/** Checks the definition's shape at compile time; returns it unchanged. */
+export function defineProvider<const S extends z.ZodObject>(provider: Provider<S>): Provider<S> {
+  return provider;
+}

@@ -1,0 +1,117 @@
+/** What the issuer needs kept; src/store keeps it in files, the controller elsewhere. All writes are durable on return. */
+
+/** A value that is about to be in DNS, written down before the provider is called (R39). */
+export interface JournalEntry {
+  readonly id: string;
+  /** Certificate name whose lock the writer held; "" for a value put there on request (`dns01 present`). */
+  readonly certificate: string;
+  readonly provider: string;
+  readonly zone: string;
+  readonly owner: string;
+  readonly value: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+}
+
+export interface Journal {
+  /** Atomic and durable; returns the entries with their ids. */
+  add(entries: readonly Omit<JournalEntry, "id" | "createdAt">[]): Promise<readonly JournalEntry[]>;
+  remove(ids: readonly string[]): Promise<void>;
+  /** Entries that cannot be read are left alone and reported to the observer. */
+  list(): Promise<readonly JournalEntry[]>;
+}
+
+/** How to renew, and what happened. Never a credential. Unknown members are kept. */
+export interface CertificateMeta {
+  readonly schema: 1;
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly ca: string;
+  readonly provider: string;
+  readonly keyType: string;
+  readonly profile?: string;
+  readonly preferredChain?: string;
+  readonly reuseKey?: boolean;
+  /** True when the key came with a CSR and is not ours. */
+  readonly csr?: boolean;
+  readonly serial: string;
+  readonly issuer: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly renewAfter: string;
+  readonly issuedAt: string;
+  readonly history: readonly { readonly at: string; readonly event: string; readonly detail?: string }[];
+}
+
+export interface CertificateFiles {
+  readonly cert: string;
+  readonly chain: string;
+  readonly fullchain: string;
+  /** Absent when the key came with a CSR. */
+  readonly privkey?: string;
+}
+
+export interface StoredCertificate {
+  readonly meta: CertificateMeta;
+  /** Absolute paths below certificates/<name>/current. */
+  readonly files: CertificateFiles;
+  readonly pem: { readonly cert: string; readonly chain: string; readonly privkey?: string };
+}
+
+/** An order that was begun: enough to go on with it after a crash. */
+export interface PendingOrder {
+  readonly ca: string;
+  readonly accountUrl: string;
+  readonly orderUrl: string;
+  readonly domains: readonly string[];
+  readonly keyType: string;
+  /** PKCS #8 PEM; absent with a CSR. */
+  readonly privkey?: string;
+  /** DER, base64url. */
+  readonly csr: string;
+  readonly createdAt: string;
+}
+
+export type Release = () => Promise<void>;
+
+export interface LockOptions {
+  readonly signal: AbortSignal;
+  /** Called once when somebody else holds it. */
+  readonly onWait?: (holder: string) => void;
+  /** Give up after this long with LockedError; 0 tries once. */
+  readonly timeoutMs?: number;
+}
+
+export interface CertificateStore {
+  /** One process at a time per name. A lock whose process is gone is taken over at once. */
+  lock(name: string, options: LockOptions): Promise<Release>;
+  names(): Promise<readonly string[]>;
+  load(name: string): Promise<StoredCertificate | undefined>;
+  /** Writes a new version and switches to it with one rename: readers never see a certificate with another key. */
+  save(
+    name: string,
+    pem: { readonly cert: string; readonly chain: string; readonly privkey?: string },
+    meta: CertificateMeta,
+  ): Promise<CertificateFiles>;
+  loadPending(name: string): Promise<PendingOrder | undefined>;
+  savePending(name: string, pending: PendingOrder): Promise<void>;
+  clearPending(name: string): Promise<void>;
+}
+
+export interface StoredAccount {
+  readonly ca: string;
+  /** PKCS #8 PEM. */
+  readonly privkey: string;
+  /** Absent until the CA confirmed the registration. */
+  readonly url?: string;
+  readonly contact: readonly string[];
+  /** The EAB key id it was bound with; the HMAC key is never kept. */
+  readonly eabKid?: string;
+}
+
+export interface AccountStore {
+  /** One process at a time per CA, so that two first runs do not register two accounts. */
+  lock(ca: string, options: LockOptions): Promise<Release>;
+  load(ca: string): Promise<StoredAccount | undefined>;
+  save(account: StoredAccount): Promise<void>;
+}
