@@ -1,0 +1,226 @@
+import { ensureAccount } from "../acme/account.ts";
+import { certificateInfo, chooseChain, renewAfter, splitChain, verifyIssued } from "../acme/certificate.ts";
+import { authorizationsOf, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
+import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
+import { challengeName } from "../core/challenge.ts";
+import { AcmeError } from "../core/errors.ts";
+import type { DomainName } from "../core/name.ts";
+import type { Placement, Warning } from "../dns/types.ts";
+import { type ChallengeOutcome, proveAll, uniqueWarnings } from "./challenges.ts";
+import { completeOrder, type OpenOrder, openOrder } from "./order.ts";
+import type { CertificateMeta, StoredCertificate } from "./ports.ts";
+import { reconcile } from "./reconcile.ts";
+import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
+import { type Measured, reusedResult, resultOf } from "./result.ts";
+import { isCovered, keyToReuse } from "./stored.ts";
+import { createValueLedger, type ValueLedger } from "./values.ts";
+
+/** How long clean-up may take after everything else is over. */
+const CLEANUP_MS = 30_000;
+
+/**
+ * Gets one certificate: account, order, all values at once, one wait, all answers at once, finalize, store, clean up.
+ * Safe to repeat after any failure or crash. Throws Dns01Error; DNS is clean then, or the journal knows what is left.
+ */
+export async function issue(request: IssueRequest, deps: IssueDeps): Promise<IssueResult> {
+  const started = deps.clock.now();
+  const { observer, signal, certificates } = deps;
+  const release = await certificates.lock(request.name, {
+    signal,
+    onWait: (holder) => observer({ type: "lock.wait", name: request.name, holder }),
+  });
+  try {
+    const leftovers = await reconcile(request.name, deps);
+    for (const w of leftovers) observer({ type: "warning", ...w });
+    const stored = await certificates.load(request.name);
+    if (stored !== undefined && !request.force && !request.dryRun && isCovered(stored, request, deps.now())) {
+      return reusedResult(stored, leftovers, deps.clock.now() - started);
+    }
+    return await issueLocked(request, deps, stored, leftovers, started);
+  } finally {
+    await release();
+  }
+}
+
+async function issueLocked(
+  request: IssueRequest,
+  deps: IssueDeps,
+  stored: StoredCertificate | undefined,
+  leftovers: readonly Warning[],
+  started: number,
+): Promise<IssueResult> {
+  // Only authoritative servers are asked, so this may run while the CA is still being talked to.
+  const placements = placeAll(request, deps);
+  const { client, accountUrl } = await openAccount(request, deps);
+  try {
+    const measured = { started, leftovers, client };
+    const first = await openOrder(client, accountUrl, request, keyToReuse(stored, request), deps);
+    try {
+      return await run(client, first, placements, request, deps, stored, measured);
+    } catch (error) {
+      if (!first.resumed || !(error instanceof AcmeError)) throw error;
+      // Its challenges may have been answered just before the crash and failed since: that says nothing of a new order.
+      observerLog(deps, `the order of the earlier run is spoilt (${error.message}); placing a new one`);
+      const fresh = await openOrder(client, accountUrl, request, keyToReuse(stored, request), deps);
+      return await run(client, fresh, placements, request, deps, stored, measured);
+    }
+  } finally {
+    client.close();
+  }
+}
+
+/** Starts finding the owner and the nameservers of every challenge name; failures surface where they are needed. */
+function placeAll(request: IssueRequest, deps: IssueDeps): ReadonlyMap<DomainName, Promise<Placement>> {
+  const names = new Set(request.identifiers.map((i) => challengeName(i.base)));
+  return new Map(
+    [...names].map((fqdn) => {
+      const placement = deps.dns.place(fqdn, deps.signal);
+      placement.catch(() => {});
+      return [fqdn, placement];
+    }),
+  );
+}
+
+async function openAccount(request: IssueRequest, deps: IssueDeps): Promise<{ client: AcmeClient; accountUrl: string }> {
+  const { accounts, observer, signal } = deps;
+  observer({ type: "phase", phase: "account", state: "start", detail: request.ca.directoryUrl });
+  const opened = await ensureAccount({
+    directoryUrl: request.ca.directoryUrl,
+    caRoot: request.ca.rootPem,
+    contact: request.ca.contact,
+    eab: request.ca.eab,
+    accounts,
+    connect: deps.connectAcme,
+    onWait: (holder) => observer({ type: "lock.wait", name: `account at ${request.ca.directoryUrl}`, holder }),
+    signal,
+  });
+  observer({ type: "phase", phase: "account", state: "done" });
+  return { client: opened.client, accountUrl: opened.account.url };
+}
+
+async function run(
+  client: AcmeClient,
+  open: OpenOrder,
+  placements: ReadonlyMap<DomainName, Promise<Placement>>,
+  request: IssueRequest,
+  deps: IssueDeps,
+  stored: StoredCertificate | undefined,
+  measured: { readonly started: number; readonly leftovers: readonly Warning[]; readonly client: AcmeClient },
+): Promise<IssueResult> {
+  const { clock, observer, signal } = deps;
+  const ledger = createValueLedger(deps.solvers, deps.journal, request.name);
+  const times = { order: clock.now(), ready: 0, final: 0 };
+  let cleaning: Promise<readonly Warning[]> | undefined;
+  let cleanupMs = 0;
+  const cleanUp = () => {
+    cleaning ??= (async () => {
+      const from = clock.now();
+      observer({ type: "phase", phase: "cleanup", state: "start" });
+      const left = await ledger.cleanUp(CLEANUP_MS);
+      cleanupMs = clock.now() - from;
+      observer({ type: "phase", phase: "cleanup", state: "done" });
+      return left;
+    })();
+    return cleaning;
+  };
+  let authorizations: readonly Authorization[] = [];
+  try {
+    observer({ type: "phase", phase: "order", state: "start", detail: request.identifiers.map((i) => i.text).join(", ") });
+    authorizations = open.order.status === "pending" ? await authorizationsOf(client, open.order, signal) : [];
+    observer({ type: "phase", phase: "order", state: "done" });
+    const orderMs = clock.now() - times.order;
+    const proof = await proveAll(client, open.order, authorizations, placements, ledger, request, deps);
+    const waitFrom = clock.now();
+    const ready = await waitForOrder(client, open.order, "ready", { clock, signal });
+    const validationMs = proof.spent.validationMs + (clock.now() - waitFrom);
+    observer({ type: "phase", phase: "validation", state: "done" });
+    // Every authorization is final now: the values may go while the certificate is being made.
+    const out = cleanUp();
+    const finalizeFrom = clock.now();
+    const issued = request.dryRun ? undefined : await obtain(client, open, ready, request, deps, stored);
+    const finalizeMs = clock.now() - finalizeFrom;
+    const left = await out;
+    for (const w of left) observer({ type: "warning", ...w });
+    const figures: Measured = {
+      totalMs: clock.now() - measured.started,
+      orderMs: orderMs + (times.order - measured.started),
+      presentMs: proof.spent.presentMs,
+      propagationMs: proof.spent.propagationMs,
+      validationMs,
+      finalizeMs,
+      cleanupMs,
+    };
+    const warnings = uniqueWarnings([...measured.leftovers, ...proof.warnings, ...verdictWarnings(proof), ...left]);
+    return resultOf(request, proof, issued, figures, client.requests, warnings);
+  } catch (error) {
+    await settleBeforeCleanUp(client, authorizations, deps);
+    const left = await cleanUp();
+    for (const w of left) observer({ type: "warning", ...w });
+    if (error instanceof AcmeError) await deps.certificates.clearPending(request.name).catch(() => {});
+    throw error;
+  }
+}
+
+/** The CA's perspectives may still be asking (RFC 8555 §8.2 "processing"): a short wait, none if the user stopped us. */
+async function settleBeforeCleanUp(client: AcmeClient, authorizations: readonly Authorization[], deps: IssueDeps): Promise<void> {
+  if (deps.signal.aborted || authorizations.length === 0) return;
+  const urls = authorizations.filter((a) => a.status === "pending").map((a) => a.url);
+  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(10_000)]);
+  await waitForFinalAuthorizations(client, urls, { clock: deps.clock, signal, onlyAnswered: true }).catch(() => {});
+}
+
+async function obtain(
+  client: AcmeClient,
+  open: OpenOrder,
+  ready: Order,
+  request: IssueRequest,
+  deps: IssueDeps,
+  stored: StoredCertificate | undefined,
+): Promise<{ readonly meta: CertificateMeta; readonly files: StoredCertificate["files"] }> {
+  const { observer, signal } = deps;
+  observer({ type: "phase", phase: "finalize", state: "start" });
+  const valid = await completeOrder(client, open, ready, deps);
+  const chosen = await chooseChain(client, valid, request.preferredChain, signal);
+  for (const w of chosen.warnings) observer({ type: "warning", ...w });
+  observer({ type: "phase", phase: "finalize", state: "done" });
+  const domains = request.identifiers.map((i) => i.text);
+  verifyIssued(chosen.pem, { domains, csr: open.csr });
+  observer({ type: "phase", phase: "store", state: "start" });
+  const { cert, chain } = splitChain(chosen.pem);
+  const info = certificateInfo(cert);
+  const at = deps.now().toISOString();
+  const meta: CertificateMeta = {
+    schema: 1,
+    name: request.name,
+    domains,
+    ca: request.ca.directoryUrl,
+    provider: request.provider,
+    keyType: request.keyType,
+    ...(request.profile === undefined ? {} : { profile: request.profile }),
+    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
+    reuseKey: request.reuseKey,
+    ...(request.csr === undefined ? {} : { csr: true }),
+    serial: info.serial,
+    issuer: info.issuer,
+    notBefore: info.notBefore.toISOString(),
+    notAfter: info.notAfter.toISOString(),
+    renewAfter: renewAfter(info.notBefore, info.notAfter).toISOString(),
+    issuedAt: at,
+    history: [...(stored?.meta.history ?? []).slice(-49), { at, event: "issued", detail: `serial ${info.serial}` }],
+  };
+  const pem = { cert, chain, ...(open.privkey === undefined ? {} : { privkey: open.privkey }) };
+  const files = await deps.certificates.save(request.name, pem, meta);
+  await deps.certificates.clearPending(request.name);
+  observer({ type: "phase", phase: "store", state: "done", detail: files.fullchain });
+  return { meta, files };
+}
+
+function verdictWarnings(proof: ChallengeOutcome): readonly Warning[] {
+  return proof.verdicts.flatMap((v) => v.warnings);
+}
+
+function observerLog(deps: IssueDeps, text: string): void {
+  deps.observer({ type: "log", level: "warn", text });
+}
+
+export type { ValueLedger };

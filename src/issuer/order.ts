@@ -1,0 +1,100 @@
+import { finalizeOrder } from "../acme/order.ts";
+import { buildCsr } from "../acme/csr.ts";
+import { generateKey } from "../acme/keys.ts";
+import type { AcmeClient, Order } from "../acme/types.ts";
+import { AcmeError } from "../core/errors.ts";
+import type { PendingOrder } from "./ports.ts";
+import type { IssueDeps, IssueRequest } from "./request.ts";
+
+/** An order and what is needed to finish it. */
+export interface OpenOrder {
+  readonly order: Order;
+  /** PKCS #8 PEM; absent when the CSR is the user's. */
+  readonly privkey?: string | undefined;
+  readonly csr: Uint8Array;
+  /** Begun by an earlier run: it may turn out to be spoilt. */
+  readonly resumed: boolean;
+}
+
+/**
+ * Goes on with the order an earlier run wrote down, if the CA still has it and it is for the same thing; else places a
+ * new one. The key is stored with the order before anything is finalized, so that a certificate never outlives its key.
+ */
+export async function openOrder(
+  client: AcmeClient,
+  accountUrl: string,
+  request: IssueRequest,
+  reusableKey: string | undefined,
+  deps: IssueDeps,
+): Promise<OpenOrder> {
+  const pending = request.dryRun ? undefined : await deps.certificates.loadPending(request.name);
+  if (pending !== undefined) {
+    const order = isSame(pending, accountUrl, request) ? await readOrder(client, pending.orderUrl, deps.signal) : undefined;
+    if (order !== undefined) {
+      deps.observer({ type: "log", level: "info", text: `going on with order ${order.url} (${order.status})` });
+      return { order, privkey: pending.privkey, csr: Buffer.from(pending.csr, "base64url"), resumed: true };
+    }
+    await deps.certificates.clearPending(request.name);
+  }
+  const domains = request.identifiers.map((i) => i.text);
+  const keyed = (async () => {
+    if (request.csr !== undefined) return { csr: request.csr, privkey: undefined };
+    const privkey = reusableKey ?? (await generateKey(request.keyType));
+    return { csr: await buildCsr(privkey, domains), privkey };
+  })();
+  // Awaited below; a failure of the order must not leave this one unhandled.
+  keyed.catch(() => {});
+  const order = await client.newOrder(
+    { identifiers: domains, ...(request.profile === undefined ? {} : { profile: request.profile }) },
+    deps.signal,
+  );
+  const { csr, privkey } = await keyed;
+  if (!request.dryRun) {
+    await deps.certificates.savePending(request.name, {
+      ca: request.ca.directoryUrl,
+      accountUrl,
+      orderUrl: order.url,
+      domains,
+      keyType: request.keyType,
+      ...(privkey === undefined ? {} : { privkey }),
+      csr: Buffer.from(csr).toString("base64url"),
+      createdAt: deps.now().toISOString(),
+    });
+  }
+  return { order, privkey, csr, resumed: false };
+}
+
+function isSame(pending: PendingOrder, accountUrl: string, request: IssueRequest): boolean {
+  return (
+    pending.ca === request.ca.directoryUrl &&
+    pending.accountUrl === accountUrl &&
+    pending.keyType === request.keyType &&
+    sameSet(
+      pending.domains,
+      request.identifiers.map((i) => i.text),
+    ) &&
+    (request.csr === undefined
+      ? pending.privkey !== undefined
+      : pending.csr === Buffer.from(request.csr).toString("base64url"))
+  );
+}
+
+export function sameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && new Set([...a, ...b]).size === a.length;
+}
+
+/** The order, or undefined when it is spoilt or the CA no longer knows it. */
+async function readOrder(client: AcmeClient, url: string, signal: AbortSignal): Promise<Order | undefined> {
+  try {
+    const order = await client.order(url, signal);
+    return order.status === "invalid" ? undefined : order;
+  } catch (error) {
+    if (error instanceof AcmeError) return undefined;
+    throw error;
+  }
+}
+
+/** Finalizes whatever state the order is in, and waits until it is valid. */
+export async function completeOrder(client: AcmeClient, open: OpenOrder, order: Order, deps: IssueDeps): Promise<Order> {
+  return await finalizeOrder(client, order, open.csr, { clock: deps.clock, signal: deps.signal });
+}

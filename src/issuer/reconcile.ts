@@ -1,0 +1,81 @@
+import type { Observer } from "../core/events.ts";
+import { LockedError } from "../core/errors.ts";
+import type { DomainName } from "../core/name.ts";
+import type { Warning } from "../dns/types.ts";
+import type { CertificateStore, Journal, JournalEntry } from "./ports.ts";
+import type { SolverRouter } from "./request.ts";
+import { groupBy, removeAll } from "./values.ts";
+
+/**
+ * Takes out what a process that died left in DNS. Entries of `name` are stale by definition, since the caller holds its
+ * lock; those of another certificate only if its lock is free. Values put there by `dns01 present` ("" as certificate)
+ * belong to the user and stay.
+ */
+export async function reconcile(
+  name: string,
+  deps: {
+    readonly certificates: CertificateStore;
+    readonly journal: Journal;
+    readonly solvers: SolverRouter;
+    readonly observer: Observer;
+    readonly signal: AbortSignal;
+  },
+): Promise<readonly Warning[]> {
+  const entries = (await deps.journal.list()).filter((e) => e.certificate !== "");
+  if (entries.length === 0) return [];
+  const warnings: Warning[] = [];
+  for (const [certificate, left] of groupBy(entries, (e) => e.certificate)) {
+    if (certificate === name) {
+      warnings.push(...(await takeOut(left, deps)));
+      continue;
+    }
+    try {
+      const release = await deps.certificates.lock(certificate, { signal: deps.signal, timeoutMs: 0 });
+      try {
+        // Read again: its owner may have finished between the list and the lock.
+        const still = (await deps.journal.list()).filter((e) => e.certificate === certificate);
+        warnings.push(...(await takeOut(still, deps)));
+      } finally {
+        await release();
+      }
+    } catch (error) {
+      if (!(error instanceof LockedError)) throw error;
+    }
+  }
+  return warnings;
+}
+
+async function takeOut(
+  entries: readonly JournalEntry[],
+  deps: { readonly journal: Journal; readonly solvers: SolverRouter; readonly observer: Observer; readonly signal: AbortSignal },
+): Promise<readonly Warning[]> {
+  if (entries.length === 0) return [];
+  deps.observer({ type: "phase", phase: "reconcile", state: "start", detail: `${entries.length} value(s) of an earlier run` });
+  const routed = await Promise.all(
+    entries.map(async (entry) => ({
+      entry,
+      solver: await deps.solvers.solverOf(entry.provider, entry.owner as DomainName),
+    })),
+  );
+  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(60_000)]);
+  const warnings: Warning[] = [];
+  for (const [solver, list] of groupBy(routed, (r) => r.solver)) {
+    const items = list.map(({ entry }) => ({
+      id: entry.id,
+      owner: entry.owner as DomainName,
+      value: entry.value,
+      zoneCut: entry.zone as DomainName,
+    }));
+    if (solver !== undefined) {
+      warnings.push(...(await removeAll(solver, items, deps.journal, signal)));
+    } else {
+      const names = [...new Set(items.map((i) => i.owner))].join(", ");
+      warnings.push({
+        code: "W_LEFTOVER",
+        text: `${items.length} TXT value(s) of an earlier run stand at ${names}; they were written by provider "${list[0]?.entry.provider}", which this run is not configured for.`,
+      });
+    }
+  }
+  deps.observer({ type: "phase", phase: "reconcile", state: "done" });
+  return warnings;
+}

@@ -1,0 +1,129 @@
+import { Dns01Error } from "../core/errors.ts";
+import type { DomainName } from "../core/name.ts";
+import type { Solver } from "../core/solver.ts";
+import type { Warning } from "../dns/types.ts";
+import type { Journal } from "./ports.ts";
+import { withGrace } from "./grace.ts";
+import type { SolverRouter } from "./request.ts";
+
+/** How long a write that has begun may go on after the caller gave up. */
+const WRITE_GRACE_MS = 5_000;
+
+/** Values that shall stand at one owner, and the DNS zone that holds it. */
+export interface OwnerValues {
+  readonly owner: DomainName;
+  readonly zoneCut: DomainName;
+  readonly values: readonly string[];
+}
+
+interface Written {
+  readonly id: string;
+  readonly owner: DomainName;
+  readonly value: string;
+  readonly zoneCut: DomainName;
+  readonly solver: Solver;
+}
+
+export interface ValueLedger {
+  /** Journals, then writes everything: one write per zone, zones side by side. Answers with the zone of each owner. */
+  present(wanted: readonly OwnerValues[], signal: AbortSignal): Promise<ReadonlyMap<DomainName, PresentedAt>>;
+  /**
+   * Takes out whatever was, or may have been, written and is not out yet. Never throws: what could not be taken out
+   * stays in the journal and is reported.
+   */
+  cleanUp(timeoutMs: number): Promise<readonly Warning[]>;
+}
+
+export interface PresentedAt {
+  readonly provider: string;
+  readonly zone: DomainName;
+}
+
+/** Keeps account of the values of one run, so that every way out of it leaves DNS as it was. */
+export function createValueLedger(solvers: SolverRouter, journal: Journal, certificate: string): ValueLedger {
+  let written: readonly Written[] = [];
+
+  return {
+    async present(wanted, signal) {
+      const placed = await Promise.all(
+        wanted.map(async (item) => {
+          const solver = await solvers.solverFor(item.owner);
+          const zone = await solver.locate(item.owner, item.zoneCut, signal);
+          return { ...item, solver, zone: zone.apex };
+        }),
+      );
+      const entries = placed.flatMap((p) =>
+        p.values.map((value) => ({ certificate, provider: p.solver.provider, zone: p.zone, owner: p.owner, value })),
+      );
+      const noted = await journal.add(entries);
+      const byOwner = new Map(placed.map((p) => [p.owner, p]));
+      written = [
+        ...written,
+        ...noted.flatMap(({ id, owner, value }) => {
+          const place = byOwner.get(owner as DomainName);
+          return place === undefined ? [] : [{ id, owner: place.owner, value, zoneCut: place.zoneCut, solver: place.solver }];
+        }),
+      ];
+      const bySolver = groupBy(placed, (p) => p.solver);
+      const writing = withGrace(signal, WRITE_GRACE_MS);
+      try {
+        const work = [...bySolver].map(([solver, items]) => solver.present(items, writing.signal));
+        const failed = (await Promise.allSettled(work)).find((o) => o.status === "rejected");
+        if (failed !== undefined) throw failed.reason;
+      } finally {
+        writing.done();
+      }
+      signal.throwIfAborted();
+      return new Map(placed.map((p) => [p.owner, { provider: p.solver.provider, zone: p.zone }]));
+    },
+
+    async cleanUp(timeoutMs) {
+      const pending = written;
+      written = [];
+      const signal = AbortSignal.timeout(timeoutMs);
+      const bySolver = groupBy(pending, (w) => w.solver);
+      const warnings = await Promise.all([...bySolver].map(([solver, items]) => removeAll(solver, items, journal, signal)));
+      return warnings.flat();
+    },
+  };
+}
+
+/** Removes journaled values through one solver and forgets them; a failure becomes a warning that says what stays. */
+export async function removeAll(
+  solver: Solver,
+  items: readonly { readonly id: string; readonly owner: DomainName; readonly value: string; readonly zoneCut?: DomainName }[],
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<readonly Warning[]> {
+  const byOwner = groupBy(items, (i) => i.owner);
+  const wanted = [...byOwner].map(([owner, list]) => ({
+    owner,
+    values: list.map((i) => i.value),
+    ...(list[0]?.zoneCut === undefined ? {} : { zoneCut: list[0].zoneCut }),
+  }));
+  try {
+    await solver.cleanUp(wanted, signal);
+    await journal.remove(items.map((i) => i.id));
+    return [];
+  } catch (error) {
+    const names = [...byOwner.keys()].join(", ");
+    const reason = Dns01Error.is(error) || error instanceof Error ? error.message : String(error);
+    return [
+      {
+        code: "W_LEFTOVER",
+        text: `${items.length} TXT value(s) could not be taken out at ${names}: ${reason}. The journal remembers them; the next run tries again.`,
+      },
+    ];
+  }
+}
+
+export function groupBy<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const k = key(item);
+    const group = groups.get(k);
+    if (group === undefined) groups.set(k, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
