@@ -1,0 +1,38 @@
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
+import type { Redactor } from "../core/redact.ts";
+import type { Flags } from "./args.ts";
+import type { Io } from "./io.ts";
+import type { CommandSpec } from "./spec.ts";
+
+/** Everything a command is given. */
+export interface CommandInput {
+  readonly spec: CommandSpec;
+  readonly flags: Flags;
+  /** Faults of the command line; a command adds its own and throws them together, before anything is called. */
+  readonly issues: readonly ConfigIssue[];
+  /** Raw arguments without the command's name, and what stood after "--". */
+  readonly args: readonly string[];
+  readonly rest: readonly string[];
+  readonly io: Io;
+  readonly observer: Observer;
+  readonly redactor: Redactor;
+  readonly version: string;
+}
+
+/** What a command answers: `text` for people, `json` for `--json`; both go to stdout. */
+export interface CommandOutput {
+  readonly json: unknown;
+  readonly text: string;
+  readonly status?: number;
+}
+
+export interface Command {
+  /** Fails with Dns01Error; `undefined` when the command wrote its own output. */
+  run(input: CommandInput): Promise<CommandOutput | undefined>;
+}
+
+/** Throws all faults at once, if there is any. */
+export function failOn(issues: readonly ConfigIssue[]): void {
+  if (issues.length > 0) throw new ConfigError(issues);
+}

@@ -1,0 +1,32 @@
+import { AbortedError, type Dns01Error, type ErrorCode } from "../core/errors.ts";
+
+/** Exit status by error code; documented in docs/errors.md. */
+const statusByCode: Readonly<Record<ErrorCode, number>> = {
+  UNKNOWN: 1,
+  CONFIG: 2,
+  AUTH: 3,
+  ZONE_NOT_FOUND: 3,
+  REJECTED: 3,
+  CONFLICT: 4,
+  RATE_LIMITED: 4,
+  TRANSIENT: 4,
+  NOT_PROPAGATED: 4,
+  LOCKED: 4,
+  ACME: 5,
+  HOOK: 7,
+  ABORTED: 130,
+};
+
+/** The user or the system asked the process to stop. */
+export class InterruptError extends AbortedError {
+  readonly exitStatus: number;
+
+  constructor(signal: "SIGINT" | "SIGTERM") {
+    super(`stopped by ${signal}`, { hint: "What had been put into DNS was taken out; run the same command again." });
+    this.exitStatus = signal === "SIGINT" ? 130 : 143;
+  }
+}
+
+export function exitStatusOf(error: Dns01Error): number {
+  return error instanceof InterruptError ? error.exitStatus : statusByCode[error.code];
+}

@@ -1,0 +1,61 @@
+import { Dns01Error } from "../core/errors.ts";
+import type { Redactor } from "../core/redact.ts";
+import { docsAnchor } from "./docs-anchor.ts";
+
+/** The document of a failure with `--json` (docs/errors.md). */
+export function errorDocument(error: Dns01Error): unknown {
+  return {
+    error: {
+      code: error.code,
+      message: error.message,
+      hint: error.hint ?? defaultHint(error),
+      retryable: error.retryable,
+      ...(error.provider === undefined ? {} : { provider: error.provider }),
+      ...(error.zone === undefined ? {} : { zone: error.zone }),
+      ...(error.fqdn === undefined ? {} : { fqdn: error.fqdn }),
+      ...(error.details === undefined ? {} : { details: error.details }),
+    },
+  };
+}
+
+/** A failure for people. */
+export function errorText(error: Dns01Error): string {
+  const hint = error.hint ?? defaultHint(error);
+  return [`error ${error.code}: ${error.message}`, `  what to do: ${hint}`, `  more: ${docsAnchor(error.code)}`, ""].join("\n");
+}
+
+/** Wraps what was not raised on purpose; the stack is kept as cause for `--log-level debug`. */
+export function asDns01Error(error: unknown): Dns01Error {
+  if (Dns01Error.is(error)) return error;
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new Dns01Error("UNKNOWN", message, false, {
+    cause: error,
+    hint: "This is a defect of dns01: please report it with the output of --log-level debug.",
+  });
+}
+
+function defaultHint(error: Dns01Error): string {
+  switch (error.code) {
+    case "CONFIG":
+      return "Correct what is listed; nothing was called.";
+    case "AUTH":
+      return "Check the credentials and their permissions: dns01 providers ID lists what is needed.";
+    case "ZONE_NOT_FOUND":
+      return "Check that this account holds the zone, and that the name is spelt right.";
+    case "REJECTED":
+      return "The service refuses this request; correct what it names.";
+    case "ACME":
+      return "The CA refuses; its problem document is in the details.";
+    case "HOOK":
+      return "The certificate is stored; mend the command and run it again.";
+    default:
+      return error.retryable ? "Nothing was lost: run the same command again later." : "See the message.";
+  }
+}
+
+/** Writes with every known secret masked. */
+export function printer(sink: { write(text: string): unknown }, redactor: Redactor): (text: string) => void {
+  return (text) => {
+    sink.write(redactor.redact(text));
+  };
+}

@@ -1,0 +1,149 @@
+import { channel } from "node:diagnostics_channel";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import type { Dns01Event, Observer } from "../core/events.ts";
+import { nearest } from "../core/nearest.ts";
+import { createRedactor } from "../core/redact.ts";
+import { createLog, type LogLevel } from "../telemetry/log.ts";
+import { type Flags, readFlags } from "./args.ts";
+import type { Command } from "./command.ts";
+import { exitStatusOf, InterruptError } from "./exit.ts";
+import type { Io } from "./io.ts";
+import { asDns01Error, errorDocument, errorText, printer } from "./output.ts";
+import { createLiveProgress } from "./progress.ts";
+import { providerFlagSpecs } from "./provider-flags.ts";
+import { type CommandSpec, commands, globalFlags } from "./spec.ts";
+import { showConfig } from "./show-config.ts";
+
+export interface RunOptions {
+  readonly name: string | undefined;
+  readonly spec: CommandSpec | undefined;
+  readonly load: (() => Promise<{ readonly default: Command }>) | undefined;
+  /** Everything but the command's name. */
+  readonly args: readonly string[];
+  readonly version: string;
+}
+
+/** Runs one command in this process: signals, flags, progress, output. Returns the exit status; never throws. */
+export async function runCommand(options: RunOptions): Promise<number> {
+  const interrupt = interruptSignal();
+  const io: Io = { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
+  const redactor = createRedactor();
+  const print = printer(io.stdout, redactor);
+  const tell = printer(io.stderr, redactor);
+  const end = options.args.indexOf("--");
+  const own = end === -1 ? options.args : options.args.slice(0, end);
+  let progress: Progress = { observer: () => {}, stop: () => {} };
+  try {
+    const { spec, load } = options;
+    if (spec === undefined || load === undefined) throw unknownCommand(options.name);
+    const first = readFlags(own, [...globalFlags, ...spec.flags], io.env).flags;
+    const more = spec.providerFlags === undefined ? [] : await providerFlagSpecs(first.text("provider"));
+    const { flags, issues } = readFlags(own, [...globalFlags, ...spec.flags, ...more], io.env);
+    const all = [...issues, ...positionalFaults(spec, flags)];
+    if (flags.on("show-config")) {
+      print(showConfig(flags, [...globalFlags, ...spec.flags, ...more]));
+      return all.length === 0 ? 0 : 2;
+    }
+    progress = openProgress(flags, io, tell);
+    const command = (await load()).default;
+    const output = await command.run({
+      spec,
+      flags,
+      issues: all,
+      args: own,
+      rest: end === -1 ? [] : options.args.slice(end + 1),
+      io,
+      observer: progress.observer,
+      redactor,
+      version: options.version,
+    });
+    progress.stop();
+    if (output === undefined) return 0;
+    print(flags.on("json") ? `${JSON.stringify(output.json, undefined, 2)}\n` : output.text);
+    return output.status ?? 0;
+  } catch (thrown) {
+    progress.stop();
+    return fail(thrown, own, print, tell);
+  } finally {
+    interrupt.stop();
+  }
+}
+
+function fail(thrown: unknown, args: readonly string[], print: (text: string) => void, tell: (text: string) => void): number {
+  const error = asDns01Error(thrown);
+  // Read from the raw arguments: the flags themselves may be what is wrong.
+  if (args.includes("--json") || /^(1|true|yes|on)$/i.test(process.env["DNS01_JSON"] ?? "")) {
+    print(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`);
+  }
+  tell(errorText(error));
+  const debug = args.some((a, i) => a === "--log-level=debug" || (a === "--log-level" && args[i + 1] === "debug"));
+  if (error.code === "UNKNOWN" || debug) tell(`${stackOf(error)}\n`);
+  return exitStatusOf(error);
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : "";
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+function unknownCommand(name: string | undefined): ConfigError {
+  const names = commands.map((c) => c.name);
+  const near = name === undefined ? undefined : nearest(name, names);
+  const message =
+    name === undefined
+      ? `no command given; one of ${names.join(", ")}`
+      : `unknown command "${name}"${near === undefined ? `; one of ${names.join(", ")}` : `; did you mean "${near}"?`}`;
+  return new ConfigError([{ path: "", message }], { hint: "dns01 --help lists the commands." });
+}
+
+function positionalFaults(spec: CommandSpec, flags: Flags): readonly ConfigIssue[] {
+  const { min, max } = spec.positionals ?? { min: 0, max: 0 };
+  const count = flags.positionals.length;
+  if (count > max) {
+    const extra = flags.positionals.slice(max).join(" ");
+    return [{ path: "", message: `unexpected argument: ${extra} (usage: dns01 ${spec.name} ${spec.usage})` }];
+  }
+  return count < min ? [{ path: "", message: `usage: dns01 ${spec.name} ${spec.usage}` }] : [];
+}
+
+interface Progress {
+  readonly observer: Observer;
+  readonly stop: () => void;
+}
+
+function openProgress(flags: Flags, io: Io, tell: (text: string) => void): Progress {
+  const level: LogLevel = flags.on("quiet") ? "error" : ((flags.text("log-level") as LogLevel | undefined) ?? "info");
+  const format = flags.text("log-format") === "json" ? "json" : "text";
+  const live = io.stderr.isTTY === true && format === "text" && level === "info" && io.env["TERM"] !== "dumb";
+  const shown = live
+    ? createLiveProgress({ write: tell, columns: io.stderr.columns ?? 80, color: (io.env["NO_COLOR"] ?? "") === "" })
+    : { observer: createLog({ level, format, write: tell, now: () => new Date() }), stop: () => {} };
+  // Tools and tests can follow what outlives the process without a switch of their own.
+  const steps = channel("dns01:step");
+  return {
+    observer: (event: Dns01Event) => {
+      if (event.type === "step") steps.publish(event);
+      else shown.observer(event);
+    },
+    stop: shown.stop,
+  };
+}
+
+/** The first SIGINT or SIGTERM asks for an orderly end, the second one ends at once. */
+function interruptSignal(): { readonly signal: AbortSignal; readonly stop: () => void } {
+  const controller = new AbortController();
+  const handler = (name: NodeJS.Signals) => {
+    const error = new InterruptError(name === "SIGTERM" ? "SIGTERM" : "SIGINT");
+    if (controller.signal.aborted) process.exit(error.exitStatus);
+    controller.abort(error);
+  };
+  process.on("SIGINT", handler);
+  process.on("SIGTERM", handler);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      process.off("SIGINT", handler);
+      process.off("SIGTERM", handler);
+    },
+  };
+}

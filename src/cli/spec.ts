@@ -1,0 +1,167 @@
+/** What a command line may contain; plain data, so that help needs nothing else loaded. */
+export interface FlagSpec {
+  /** Without dashes: "propagation-timeout". */
+  readonly name: string;
+  readonly short?: string;
+  readonly kind: "string" | "boolean" | "duration" | "integer";
+  readonly repeatable?: true;
+  /** Shown in help for the value: "FILE". */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+  readonly default?: string;
+  readonly help: string;
+  /** Its environment form holds the secret itself, the flag only a file's path. */
+  readonly secretFile?: true;
+}
+
+export interface CommandSpec {
+  readonly name: string;
+  readonly summary: string;
+  /** After the command's name in the usage line. */
+  readonly usage: string;
+  readonly flags: readonly FlagSpec[];
+  /** Whether provider fields (`--rfc2136-nameserver` …) are taken. */
+  readonly providerFlags?: true;
+  readonly positionals?: { readonly min: number; readonly max: number };
+  readonly example: string;
+  readonly notes?: string;
+}
+
+export const globalFlags: readonly FlagSpec[] = [
+  { name: "state", kind: "string", value: "DIR", help: "state directory (accounts, certificates, journal)" },
+  { name: "json", kind: "boolean", help: "exactly one JSON document on stdout" },
+  { name: "log-format", kind: "string", value: "FORMAT", choices: ["text", "json"], default: "text", help: "form of the lines on stderr" },
+  {
+    name: "log-level",
+    kind: "string",
+    value: "LEVEL",
+    choices: ["debug", "info", "warn", "error"],
+    default: "info",
+    help: "least level that is shown on stderr",
+  },
+  { name: "quiet", short: "q", kind: "boolean", help: "no progress, only errors" },
+  { name: "show-config", kind: "boolean", help: "print every value with its source, secrets masked, and stop" },
+  { name: "help", short: "h", kind: "boolean", help: "this text" },
+];
+
+const dnsFlags: readonly FlagSpec[] = [
+  {
+    name: "resolver",
+    kind: "string",
+    repeatable: true,
+    value: "ADDR[:PORT]|URL",
+    help: "find nameservers through this resolver or DoH address instead of walking from the root",
+  },
+  {
+    name: "discovery",
+    kind: "string",
+    value: "HOW",
+    choices: ["walk", "resolver"],
+    help: "walk from the root, or go through the resolver (default: walk, or resolver where --resolver is given)",
+  },
+  { name: "nameserver", kind: "string", repeatable: true, value: "ADDR[:PORT]", help: "poll exactly these authoritative servers" },
+  { name: "dns-port", kind: "integer", value: "N", default: "53", help: "port of the authoritative servers found (labs)" },
+  {
+    name: "propagation",
+    kind: "string",
+    value: "MODE",
+    choices: ["authoritative", "recursive", "both", "none"],
+    default: "authoritative",
+    help: "whom to ask before the CA is asked to look",
+  },
+  { name: "propagation-timeout", kind: "duration", value: "TIME", default: "5m", help: "how long to wait for every nameserver" },
+];
+
+const providerFlag: FlagSpec = { name: "provider", short: "p", kind: "string", value: "ID", help: "DNS service that holds the zone (see: dns01 providers)" };
+
+export const commands: readonly CommandSpec[] = [
+  {
+    name: "issue",
+    summary: "get one certificate, now",
+    usage: "-d DOMAIN… -p PROVIDER [options]",
+    providerFlags: true,
+    flags: [
+      { name: "domain", short: "d", kind: "string", repeatable: true, value: "NAME", help: "name to certify, *.wildcards too; the first one names the certificate" },
+      providerFlag,
+      { name: "name", kind: "string", value: "NAME", help: "name of the certificate in the state directory" },
+      { name: "email", short: "m", kind: "string", value: "ADDRESS", help: "contact for the account (optional)" },
+      { name: "ca", kind: "string", value: "ID|URL", default: "letsencrypt", help: "letsencrypt, letsencrypt-staging, google, google-staging, zerossl, sslcom, actalis, litessl or a directory URL" },
+      { name: "ca-root", kind: "string", value: "FILE", help: "PEM file trusted for the API of a private CA" },
+      { name: "eab-kid", kind: "string", value: "ID", help: "key id of the external account binding" },
+      { name: "eab-hmac-key", kind: "string", value: "FILE", secretFile: true, help: "file with the binding's HMAC key" },
+      { name: "key-type", kind: "string", value: "TYPE", choices: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"], default: "ec256", help: "type of the certificate's key" },
+      { name: "profile", kind: "string", value: "NAME", help: "certificate profile the CA offers" },
+      { name: "preferred-chain", kind: "string", value: "NAME", help: "common name of an issuer in the chain to prefer" },
+      { name: "reuse-key", kind: "boolean", help: "keep the private key of the stored certificate" },
+      { name: "csr", kind: "string", value: "FILE", help: "certify this request (PEM or DER) with a key of your own" },
+      { name: "out", kind: "string", value: "DIR", help: "also copy the files there" },
+      { name: "deploy-hook", kind: "string", value: "CMD", help: "shell command to run after a new certificate is stored" },
+      ...dnsFlags,
+      { name: "dry-run", kind: "boolean", help: "everything up to finalize, at the CA's staging endpoint where it has one" },
+      { name: "force", kind: "boolean", help: "order even if a valid certificate of these names is stored" },
+    ],
+    example: "dns01 issue -d example.com -d '*.example.com' -p rfc2136 --rfc2136-nameserver 192.0.2.53",
+  },
+  {
+    name: "list",
+    summary: "stored certificates",
+    usage: "[options]",
+    flags: [],
+    example: "dns01 list --json",
+  },
+  {
+    name: "show",
+    summary: "one stored certificate: chain, key, names, renewal, history",
+    usage: "NAME [options]",
+    positionals: { min: 1, max: 1 },
+    flags: [],
+    example: "dns01 show example.com",
+  },
+  {
+    name: "present",
+    summary: "put one challenge value into DNS (also a certbot --manual-auth-hook)",
+    usage: "[FQDN VALUE] -p PROVIDER [options]",
+    positionals: { min: 0, max: 2 },
+    providerFlags: true,
+    flags: [providerFlag, ...dnsFlags],
+    example: "dns01 present _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG -p rfc2136",
+    notes:
+      "Without arguments CERTBOT_DOMAIN and CERTBOT_VALIDATION are used, and the command waits until every nameserver has the value. With arguments it waits only if --propagation is given.",
+  },
+  {
+    name: "cleanup",
+    summary: "take one challenge value out of DNS (also a certbot --manual-cleanup-hook)",
+    usage: "[FQDN VALUE] -p PROVIDER [options]",
+    positionals: { min: 0, max: 2 },
+    providerFlags: true,
+    flags: [providerFlag, ...dnsFlags.filter((f) => !f.name.startsWith("propagation"))],
+    example: "dns01 cleanup _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG -p rfc2136",
+    notes: "Only this value is removed; others at the same name stay.",
+  },
+  {
+    name: "check",
+    summary: "wait until every authoritative nameserver serves a value, and show each",
+    usage: "FQDN VALUE… [options]",
+    positionals: { min: 2, max: 16 },
+    flags: dnsFlags,
+    example: "dns01 check _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG --propagation-timeout 30s",
+  },
+  {
+    name: "providers",
+    summary: "the DNS services; fields, environment names and an example of one",
+    usage: "[ID] [options]",
+    positionals: { min: 0, max: 1 },
+    flags: [],
+    example: "dns01 providers rfc2136",
+  },
+  {
+    name: "sandbox",
+    summary: "a local CA and nameservers, to try everything without an account",
+    usage: "[options] [-- COMMAND…]",
+    flags: [
+      { name: "lag", kind: "duration", value: "TIME", help: "the second nameserver follows the first after this long" },
+      { name: "fault", kind: "string", repeatable: true, value: "KIND=RATE", help: "weather: drop, servfail, truncate, badNonce … with a rate from 0 to 1" },
+    ],
+    example: "dns01 sandbox -- dns01 issue -d example.test -d '*.example.test' -p rfc2136",
+  },
+];

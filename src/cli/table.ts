@@ -1,0 +1,46 @@
+import type { ServerProgress } from "../core/events.ts";
+import type { ServerVerdict } from "../dns/types.ts";
+import { formatMs } from "./duration.ts";
+
+/** Nameserver × value, as lines. */
+export function serverTable(servers: readonly ServerProgress[]): readonly string[] {
+  const values = [...new Set(servers.flatMap((s) => [...s.values, ...s.missing]))].sort();
+  const name = column(servers.map((s) => s.name));
+  const address = column(servers.map((s) => s.address));
+  return servers.map((s) => {
+    const cells = values.map((v) => `${s.values.includes(v) ? "✔" : "·"} ${shorten(v)}`).join("  ");
+    const took = s.agreedAfterMs === undefined ? s.state : formatMs(s.agreedAfterMs);
+    return `    ${s.name.padEnd(name)}  ${s.address.padEnd(address)}  ${cells}  ${took}`;
+  });
+}
+
+/** What each server last said; for a check that failed or has been asked for. */
+export function verdictTable(servers: readonly ServerVerdict[]): readonly string[] {
+  const head = ["nameserver", "address", "answer", "rcode", "aa", "via", "serial", "seen", "note"];
+  const rows = servers.map((s) => [
+    s.name,
+    s.address,
+    s.excused ? `${s.class} (excused)` : s.class,
+    s.rcode ?? "",
+    s.aa === undefined ? "" : s.aa ? "yes" : "no",
+    s.transport ?? "",
+    s.soaSerial === undefined ? "" : String(s.soaSerial),
+    s.seen.map(shorten).join(" "),
+    s.error ?? (s.agreedAfterMs === undefined ? "" : `after ${formatMs(s.agreedAfterMs)}`),
+  ]);
+  return align([head, ...rows]);
+}
+
+/** Columns padded to the widest cell. */
+export function align(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, i) => column(rows.map((r) => r[i] ?? "")));
+  return rows.map((r) => `  ${r.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}`.trimEnd());
+}
+
+function column(cells: readonly string[]): number {
+  return Math.max(0, ...cells.map((c) => c.length));
+}
+
+function shorten(value: string): string {
+  return value.length > 10 ? `${value.slice(0, 8)}…` : value;
+}

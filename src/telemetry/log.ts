@@ -1,0 +1,79 @@
+import type { Dns01Event, Observer } from "../core/events.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+const rank: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  readonly write: (text: string) => void;
+  readonly now: () => Date;
+}
+
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly text: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** An observer that writes one line per event worth one: text for people, JSON for machines. */
+export function createLog(options: LogOptions): Observer {
+  return (event) => {
+    const line = describeEvent(event);
+    if (line === undefined || rank[line.level] < rank[options.level]) return;
+    options.write(formatLine(line, options));
+  };
+}
+
+export function formatLine(line: LogLine, options: Pick<LogOptions, "format" | "now">): string {
+  if (options.format === "json") {
+    return `${JSON.stringify({ time: options.now().toISOString(), level: line.level, message: line.text, ...line.fields })}\n`;
+  }
+  return `${line.level === "warn" || line.level === "error" ? `${line.level}: ` : ""}${line.text}\n`;
+}
+
+/** One event in words; undefined for those that only a live display shows. */
+export function describeEvent(event: Dns01Event): LogLine | undefined {
+  const { type, ...fields } = event;
+  const line = (level: LogLevel, text: string): LogLine => ({ level, text, fields: { event: type, ...fields } });
+  switch (event.type) {
+    case "phase":
+      return event.state === "start"
+        ? line("info", `${event.phase.padEnd(12)}${event.detail ?? "…"}`)
+        : line("debug", `${event.phase.padEnd(12)}done`);
+    case "warning":
+      return line("warn", `${event.text} [${event.code}]`);
+    case "zone.found":
+      return line("debug", `${event.provider}: ${event.fqdn} is in zone ${event.zone}`);
+    case "zone.mismatch":
+      return line(
+        "warn",
+        `${event.provider}: the account holds ${event.zone}, but DNS cuts the zone at ${event.cut}: a value written there may not be visible`,
+      );
+    case "txt.added":
+    case "txt.kept":
+    case "txt.removed":
+    case "txt.absent":
+      return line("info", `${event.type.slice(4).padEnd(12)}TXT ${event.fqdn} "${event.value}" in ${event.zone} by ${event.provider}`);
+    case "call":
+      return line("debug", `${event.provider}: ${event.operation} took ${Math.round(event.durationMs)} ms: ${event.code}`);
+    case "retry":
+      return line("info", `${event.what}: ${event.message}; again in ${Math.round(event.waitMs)} ms (attempt ${event.attempt})`);
+    case "acme.request":
+      return line("debug", `${event.method} ${event.url}: ${event.status} in ${Math.round(event.durationMs)} ms`);
+    case "propagation.poll":
+      return line(
+        "info",
+        `propagation ${event.owner}: ${event.servers.map((s) => `${s.name} (${s.address}) ${s.state}`).join(", ")}`,
+      );
+    case "propagation.wait":
+      return line("info", `propagation ${event.owner}: ${event.reason}; ${Math.round(event.waitMs)} ms`);
+    case "lock.wait":
+      return line("info", `waiting for ${event.name}: held by ${event.holder}`);
+    case "log":
+      return { level: event.level, text: event.text, fields: { event: type, ...event.fields } };
+    case "step":
+      return undefined;
+  }
+}
