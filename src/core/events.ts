@@ -5,17 +5,63 @@ export type Dns01Event =
   | { readonly type: "phase"; readonly phase: Phase; readonly state: "start" | "done"; readonly detail?: string }
   | { readonly type: "warning"; readonly code: string; readonly text: string; readonly server?: string }
   | { readonly type: "zone.found"; readonly provider: string; readonly fqdn: string; readonly zone: string }
-  | { readonly type: "zone.mismatch"; readonly provider: string; readonly fqdn: string; readonly zone: string; readonly cut: string }
-  | { readonly type: "txt.added" | "txt.kept" | "txt.removed" | "txt.absent"; readonly provider: string; readonly zone: string; readonly fqdn: string; readonly value: string }
-  | { readonly type: "call"; readonly provider: string; readonly operation: string; readonly durationMs: number; readonly code: ErrorCode | "OK" }
-  | { readonly type: "retry"; readonly what: string; readonly attempt: number; readonly waitMs: number; readonly code: ErrorCode; readonly message: string }
-  | { readonly type: "acme.request"; readonly method: string; readonly url: string; readonly status: number; readonly durationMs: number }
-  | { readonly type: "propagation.poll"; readonly owner: string; readonly servers: readonly ServerProgress[]; readonly elapsedMs: number }
+  | {
+      readonly type: "zone.mismatch";
+      readonly provider: string;
+      readonly fqdn: string;
+      readonly zone: string;
+      readonly cut: string;
+    }
+  | {
+      readonly type: "txt.added" | "txt.kept" | "txt.removed" | "txt.absent";
+      readonly provider: string;
+      readonly zone: string;
+      readonly fqdn: string;
+      readonly value: string;
+    }
+  | {
+      readonly type: "call";
+      readonly provider: string;
+      readonly operation: string;
+      readonly durationMs: number;
+      readonly code: ErrorCode | "OK";
+    }
+  | {
+      readonly type: "retry";
+      readonly what: string;
+      readonly attempt: number;
+      readonly waitMs: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+    }
+  | {
+      readonly type: "acme.request";
+      readonly method: string;
+      readonly url: string;
+      readonly status: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly type: "propagation.poll";
+      readonly owner: string;
+      readonly servers: readonly ServerProgress[];
+      readonly elapsedMs: number;
+    }
   | { readonly type: "propagation.wait"; readonly owner: string; readonly waitMs: number; readonly reason: string }
   /** Something that outlives the process is about to happen or has happened; crash tests stop at each. */
-  | { readonly type: "step"; readonly kind: "dns" | "acme" | "journal" | "file"; readonly state: "before" | "after"; readonly detail: string }
+  | {
+      readonly type: "step";
+      readonly kind: "dns" | "acme" | "journal" | "file";
+      readonly state: "before" | "after";
+      readonly detail: string;
+    }
   | { readonly type: "lock.wait"; readonly name: string; readonly holder: string }
-  | { readonly type: "log"; readonly level: "debug" | "info" | "warn"; readonly text: string; readonly fields?: Readonly<Record<string, unknown>> };
+  | {
+      readonly type: "log";
+      readonly level: "debug" | "info" | "warn";
+      readonly text: string;
+      readonly fields?: Readonly<Record<string, unknown>>;
+    };
 
 /** The steps of an issuance, in order. */
 export type Phase =
