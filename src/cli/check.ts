@@ -1,0 +1,39 @@
+import { systemClock } from "../core/clock.ts";
+import { propagationError, waitForTxt } from "../dns/propagation.ts";
+import { type Command, failOn } from "./command.ts";
+import { openDns, readDnsSettings } from "./dns-setup.ts";
+import { verdictTable } from "./table.ts";
+import { readTxtArguments } from "./txt-arguments.ts";
+
+/** `dns01 check`: only the propagation part; touches nothing. */
+const check: Command = {
+  async run(input) {
+    const { flags, io, observer } = input;
+    const read = readTxtArguments(input);
+    const dns = readDnsSettings(flags);
+    failOn([...input.issues, ...read.issues, ...dns.issues]);
+    if (read.arguments === undefined) throw new Error("unchecked arguments");
+    const { fqdn, values } = read.arguments;
+    const network = await openDns(dns.settings, observer);
+    const placement = await network.place(fqdn, io.signal);
+    const verdict = await waitForTxt({
+      items: [{ owner: placement.owner, values, delegation: placement.delegation }],
+      discovery: network.discovery,
+      exchange: network.exchange,
+      mode: dns.settings.propagation.mode,
+      resolvers: network.resolvers,
+      dohExchange: network.dohExchange,
+      deadlineMs: dns.settings.propagation.timeoutMs,
+      signal: io.signal,
+      clock: systemClock,
+      observer,
+    });
+    io.signal.throwIfAborted();
+    if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
+    const { owner, aliases } = placement;
+    const text = [`${owner}: every nameserver serves it`, "", ...verdictTable(verdict.servers), ""].join("\n");
+    return { json: { fqdn, owner, aliases, values, ...verdict }, text };
+  },
+};
+
+export default check;

@@ -1,0 +1,34 @@
+import { openStore } from "../store/index.ts";
+import { type Command, failOn } from "./command.ts";
+import { openDns, readDnsSettings } from "./dns-setup.ts";
+import { readProvider, singleRouter } from "./solver-setup.ts";
+import { defaultStateDir } from "./state.ts";
+import { readTxtArguments } from "./txt-arguments.ts";
+
+/** `dns01 cleanup`: takes exactly one value out, wherever it was presented from. */
+const cleanup: Command = {
+  async run(input) {
+    const { flags, io, observer } = input;
+    const read = readTxtArguments(input);
+    const provider = await readProvider(flags, io.env, input.redactor);
+    const dns = readDnsSettings(flags);
+    failOn([...input.issues, ...read.issues, ...provider.issues, ...dns.issues]);
+    if (read.arguments === undefined || provider.chosen === undefined) throw new Error("unchecked arguments");
+    const { fqdn, values } = read.arguments;
+    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
+    const network = await openDns(dns.settings, observer);
+    const noted = (await store.journal.list()).filter((e) => e.certificate === "" && values.includes(e.value));
+    // The alias may have changed since: what the journal remembers is where the value stands.
+    const placement = await network.place(fqdn, io.signal);
+    const places = new Map([[placement.owner, placement.delegation.zone]]);
+    const solver = await singleRouter(provider.chosen, observer, io.signal).solverFor(placement.owner);
+    const items = [...places].map(([owner, zoneCut]) => ({ owner, zoneCut, values }));
+    const changes = await solver.cleanUp(items, io.signal);
+    await store.journal.remove(noted.filter((e) => e.owner === placement.owner).map((e) => e.id));
+    const json = { fqdn, owner: placement.owner, provider: provider.chosen.provider.id, values, changes };
+    return { json, text: `${placement.owner}: taken out\n` };
+  },
+};
+
+export default cleanup;
+

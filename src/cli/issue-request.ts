@@ -1,0 +1,134 @@
+import { readFile } from "node:fs/promises";
+import { findCa } from "../acme/directories.ts";
+import { readCsr } from "../acme/csr.ts";
+import type { KeyType } from "../acme/keys.ts";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { sameSet } from "../issuer/order.ts";
+import type { IssueRequest } from "../issuer/request.ts";
+import type { CommandInput } from "./command.ts";
+import { type DnsSettings, readDnsSettings } from "./dns-setup.ts";
+import { readDomains } from "./domains.ts";
+import { type ChosenProvider, readProvider } from "./solver-setup.ts";
+
+export interface ReadRequest {
+  readonly issues: readonly ConfigIssue[];
+  /** Only when there are no issues. */
+  complete(): { readonly request: IssueRequest; readonly chosen: ChosenProvider; readonly dns: DnsSettings };
+}
+
+/** Everything `dns01 issue` was told, checked without any call; all faults together. */
+export async function readIssueRequest({ flags, io, redactor }: CommandInput): Promise<ReadRequest> {
+  const issues: ConfigIssue[] = [];
+  const given = flags.list("domain");
+  const domainPath = flags.source("domain") ?? "--domain";
+  const csr = await attempt(issues, () => readCsrFile(flags.text("csr")));
+  const names = given.length > 0 ? given : (csr?.domains ?? []);
+  if (names.length === 0 && flags.text("csr") === undefined) issues.push({ path: "--domain", message: "is missing: name at least one" });
+  const domains = await readDomains(names, domainPath);
+  issues.push(...domains.issues);
+  if (csr !== undefined && given.length > 0 && domains.issues.length === 0) {
+    const wanted = domains.identifiers.map((i) => i.text);
+    if (!sameSet(csr.domains, wanted)) {
+      issues.push({ path: "--csr", message: `is for ${csr.domains.join(", ")}, but --domain says ${wanted.join(", ")}; they must be the same` });
+    }
+  }
+  const provider = await readProvider(flags, io.env, redactor);
+  issues.push(...provider.issues);
+  const dns = readDnsSettings(flags);
+  issues.push(...dns.issues);
+  const ca = await attempt(issues, async () => findCa(flags.text("ca") ?? "letsencrypt", flags.source("ca") ?? "--ca"));
+  const rootPem = await attempt(issues, () => readPem(flags.text("ca-root"), flags.source("ca-root") ?? "--ca-root"));
+  const eab = await attempt(issues, () => readEab(flags.text("eab-kid"), flags.text("eab-hmac-key"), io.env));
+  if (eab !== undefined) redactor.add(eab.hmacKey);
+  const email = flags.text("email");
+  if (email !== undefined && !/^[^\s@,]+@[^\s@,]+$/.test(email)) {
+    issues.push({ path: flags.source("email") ?? "--email", message: `"${email}" is no mail address` });
+  }
+  return {
+    issues,
+    complete: () => {
+      const first = domains.identifiers[0];
+      if (first === undefined || provider.chosen === undefined || ca === undefined) throw new Error("the request is incomplete");
+      const dryRun = flags.on("dry-run");
+      return {
+        chosen: provider.chosen,
+        dns: dns.settings,
+        request: {
+          name: flags.text("name") ?? first.text,
+          identifiers: domains.identifiers,
+          ca: {
+            directoryUrl: dryRun ? (ca.staging ?? ca.directoryUrl) : ca.directoryUrl,
+            rootPem,
+            contact: email === undefined ? [] : [`mailto:${email}`],
+            eab,
+          },
+          keyType: (csr?.keyType ?? flags.text("key-type") ?? "ec256") as KeyType,
+          profile: flags.text("profile"),
+          preferredChain: flags.text("preferred-chain"),
+          reuseKey: flags.on("reuse-key"),
+          csr: csr?.der,
+          force: flags.on("force"),
+          dryRun,
+          propagation: dns.settings.propagation,
+          provider: provider.chosen.provider.id,
+        },
+      };
+    },
+  };
+}
+
+/** Collects the faults of one part and goes on with the others. */
+async function attempt<T>(issues: ConfigIssue[], work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    issues.push(...error.issues);
+    return undefined;
+  }
+}
+
+async function readCsrFile(path: string | undefined) {
+  if (path === undefined) return undefined;
+  return await readCsr(await readInput(path, "--csr"), "--csr");
+}
+
+async function readPem(path: string | undefined, at: string): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const text = (await readInput(path, at)).toString("latin1");
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new ConfigError([{ path: at, message: `${path} holds no PEM certificate` }]);
+  }
+  return text;
+}
+
+/** The HMAC key comes from a file named by the flag or by DNS01_EAB_HMAC_KEY_FILE, or from DNS01_EAB_HMAC_KEY. */
+async function readEab(
+  kid: string | undefined,
+  file: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly kid: string; readonly hmacKey: string } | undefined> {
+  const inline = env["DNS01_EAB_HMAC_KEY"];
+  const fromEnv = env["DNS01_EAB_HMAC_KEY_FILE"];
+  if (inline !== undefined && fromEnv !== undefined) {
+    throw new ConfigError([{ path: "DNS01_EAB_HMAC_KEY", message: "and DNS01_EAB_HMAC_KEY_FILE are both set; keep one" }]);
+  }
+  const path = file ?? fromEnv;
+  const key = path === undefined ? inline : (await readInput(path, file === undefined ? "DNS01_EAB_HMAC_KEY_FILE" : "--eab-hmac-key")).toString("utf8");
+  if (kid === undefined && key === undefined) return undefined;
+  if (kid === undefined) throw new ConfigError([{ path: "--eab-kid", message: "is missing: the HMAC key needs its key id" }]);
+  if (key === undefined) {
+    const message = "is missing: give --eab-hmac-key FILE, DNS01_EAB_HMAC_KEY or DNS01_EAB_HMAC_KEY_FILE";
+    throw new ConfigError([{ path: "--eab-hmac-key", message }]);
+  }
+  return { kid, hmacKey: key.trim() };
+}
+
+async function readInput(path: string, at: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new ConfigError([{ path: at, message: `cannot read ${path}: ${reason}` }]);
+  }
+}

@@ -1,0 +1,53 @@
+import { createAcmeClient } from "../acme/client.ts";
+import { systemClock } from "../core/clock.ts";
+import { HookError } from "../core/errors.ts";
+import { issue } from "../issuer/issue.ts";
+import type { IssueResult } from "../issuer/request.ts";
+import { openStore } from "../store/index.ts";
+import { type Command, failOn } from "./command.ts";
+import { openDns } from "./dns-setup.ts";
+import { copyTo, runDeployHook } from "./deploy.ts";
+import { readIssueRequest } from "./issue-request.ts";
+import { issueText } from "./issue-text.ts";
+import { singleRouter } from "./solver-setup.ts";
+import { defaultStateDir } from "./state.ts";
+
+/** `dns01 issue`: one certificate, now. */
+const command: Command = {
+  async run(input) {
+    const { flags, io, observer } = input;
+    const read = await readIssueRequest(input);
+    failOn([...input.issues, ...read.issues]);
+    const { request, chosen, dns: settings } = read.complete();
+    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
+    const dns = await openDns(settings, observer);
+    const result = await issue(request, {
+      certificates: store.certificates,
+      accounts: store.accounts,
+      journal: store.journal,
+      solvers: singleRouter(chosen, observer, io.signal),
+      connectAcme: (options) => createAcmeClient(options, { observer, clock: systemClock, version: input.version }),
+      dns,
+      observer,
+      clock: systemClock,
+      now: () => new Date(),
+      signal: io.signal,
+    });
+    await deploy(result, input);
+    return { json: result, text: issueText(result) };
+  },
+};
+
+export default command;
+
+async function deploy(result: IssueResult, { flags, io, observer }: Parameters<Command["run"]>[0]): Promise<void> {
+  if (result.files === undefined) return;
+  const out = flags.text("out");
+  if (out !== undefined) await copyTo(out, result.files);
+  const hook = flags.text("deploy-hook");
+  if (hook === undefined || result.reused) return;
+  observer({ type: "phase", phase: "hook", state: "start", detail: hook });
+  const outcome = await runDeployHook(hook, result, { env: io.env, signal: io.signal, observer });
+  if (outcome !== undefined) throw new HookError(outcome, { operation: "deploy", details: { certificate: result } });
+  observer({ type: "phase", phase: "hook", state: "done" });
+}

@@ -1,0 +1,54 @@
+import { systemClock } from "../core/clock.ts";
+import { propagationError, waitForTxt } from "../dns/propagation.ts";
+import { createValueLedger } from "../issuer/values.ts";
+import { openStore } from "../store/index.ts";
+import { type Command, failOn } from "./command.ts";
+import { openDns, readDnsSettings } from "./dns-setup.ts";
+import { readProvider, singleRouter } from "./solver-setup.ts";
+import { defaultStateDir } from "./state.ts";
+import { readTxtArguments } from "./txt-arguments.ts";
+
+/** `dns01 present`: one value into DNS, journaled as the user's own until `dns01 cleanup`. */
+const present: Command = {
+  async run(input) {
+    const { flags, io, observer } = input;
+    const read = readTxtArguments(input);
+    const provider = await readProvider(flags, io.env, input.redactor);
+    const dns = readDnsSettings(flags);
+    failOn([...input.issues, ...read.issues, ...provider.issues, ...dns.issues]);
+    if (read.arguments === undefined || provider.chosen === undefined) throw new Error("unchecked arguments");
+    const { fqdn, values, hook } = read.arguments;
+    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
+    const network = await openDns(dns.settings, observer);
+    const placement = await network.place(fqdn, io.signal);
+    const { owner, delegation } = placement;
+    const ledger = createValueLedger(singleRouter(provider.chosen, observer, io.signal), store.journal, "");
+    const asked = flags.source("propagation") !== "default";
+    const mode = hook || asked ? dns.settings.propagation.mode : "none";
+    try {
+      const at = await ledger.present([{ owner, zoneCut: delegation.zone, values }], io.signal);
+      const verdict = await waitForTxt({
+        items: [{ owner, values, delegation }],
+        discovery: network.discovery,
+        exchange: network.exchange,
+        mode,
+        resolvers: network.resolvers,
+        dohExchange: network.dohExchange,
+        deadlineMs: dns.settings.propagation.timeoutMs,
+        signal: io.signal,
+        clock: systemClock,
+        observer,
+      });
+      io.signal.throwIfAborted();
+      if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
+      const zone = at.get(owner)?.zone ?? delegation.zone;
+      const json = { fqdn, owner, zone, provider: provider.chosen.provider.id, values, propagation: verdict.status };
+      return { json, text: `${owner} TXT ${values.map((v) => `"${v}"`).join(" ")} in ${zone}\n` };
+    } catch (error) {
+      for (const w of await ledger.cleanUp(30_000)) observer({ type: "warning", ...w });
+      throw error;
+    }
+  },
+};
+
+export default present;

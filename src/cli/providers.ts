@@ -1,0 +1,50 @@
+import { ConfigError } from "../core/errors.ts";
+import { type Field, fieldsOf } from "../core/fields.ts";
+import { loadProvider, providerIds } from "../providers.ts";
+import { type Command, failOn } from "./command.ts";
+import { align } from "./table.ts";
+
+/** `dns01 providers [ID]`: what exists, and what one of them needs. */
+const providers: Command = {
+  async run({ flags, issues }) {
+    failOn(issues);
+    const id = flags.positionals[0];
+    if (id === undefined) {
+      const all = await Promise.all(providerIds().map(loadProvider));
+      return {
+        json: { providers: all.map((p) => ({ id: p.id, title: p.title, docs: p.docs, aliases: p.aliases ?? [] })) },
+        text: `${align(all.map((p) => [p.id, p.title])).join("\n")}\n`,
+      };
+    }
+    const provider = await loadProvider(id).catch((error: unknown) => {
+      throw error instanceof ConfigError ? new ConfigError(error.issues, { hint: "dns01 providers lists them." }) : error;
+    });
+    const fields = fieldsOf(provider);
+    const rows = fields.map((f) => [f.name, f.env.join(" or "), f.flag ?? "(no flag: secret)", note(f)]);
+    return {
+      json: { id: provider.id, title: provider.title, docs: provider.docs, traits: provider.traits, fields },
+      text: [
+        `${provider.id}: ${provider.title}`,
+        ...(provider.docs === undefined ? [] : [provider.docs]),
+        "",
+        ...align([["field", "environment (each also with _FILE)", "flag", "meaning"], ...rows]),
+        "",
+        "example",
+        `  ${example(provider.id, fields)}`,
+        "",
+      ].join("\n"),
+    };
+  },
+};
+
+export default providers;
+
+function note(field: Field): string {
+  const rest = field.default === undefined ? "" : ` [${String(field.default)}]`;
+  return `${field.required ? "required: " : ""}${field.description}${rest}`;
+}
+
+function example(id: string, fields: readonly Field[]): string {
+  const needed = fields.filter((f) => f.required || f.secret).map((f) => `${f.env[0]}=…`);
+  return [...needed, `dns01 issue -d example.com -d '*.example.com' -p ${id}`].join(" ");
+}
