@@ -1,0 +1,12 @@
+/** Waits until `holds` is true, asking every few milliseconds; throws after `timeoutMs`. */
+export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 5000): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`did not come true within ${timeoutMs} ms: ${holds.toString()}`);
+    await pause(10);
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,55 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** Programs of the lab and the Debian package each comes from. */
+const packages = {
+  pebble: "pebble",
+  knotd: "knot",
+  nsd: "nsd",
+  named: "bind9",
+  unbound: "unbound",
+  lego: "lego",
+  certbot: "certbot python3-certbot-dns-rfc2136",
+  openssl: "openssl",
+  setpriv: "util-linux",
+} as const;
+
+export type Service = keyof typeof packages;
+
+/** Where a program is; Debian keeps servers in /usr/sbin, which is not in everybody's PATH. */
+export function findService(service: Service): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+  for (const folder of folders) {
+    if (folder === "") continue;
+    const file = join(folder, service);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // Not here: the next folder.
+    }
+  }
+  return undefined;
+}
+
+/** Path of a program that must be there. Throws with the package's name. */
+export function serviceFile(service: Service): string {
+  const file = findService(service);
+  if (file === undefined) throw new Error(`${service} is not installed (Debian: apt-get install ${packages[service]})`);
+  return file;
+}
+
+/** The servers that every lab starts. */
+export const labServices: readonly Service[] = ["pebble", "knotd", "nsd", "named", "unbound", "openssl"];
+
+/**
+ * Why a suite cannot run here, or undefined. In CI a missing program is a failure and not a reason: a suite that is
+ * skipped by accident proves nothing.
+ */
+export function whyNot(services: readonly Service[]): string | undefined {
+  const missing = services.filter((service) => findService(service) === undefined);
+  if (missing.length === 0) return undefined;
+  const text = `not installed: ${missing.map((s) => `${s} (${packages[s]})`).join(", ")}`;
+  if (process.env["CI"] !== undefined && process.env["CI"] !== "false") throw new Error(text);
+  return text;
+}
