@@ -53,7 +53,10 @@ export function readFlags(
     const spec = known.get(token.name);
     if (spec === undefined) {
       const near = nearest(token.name, [...known.keys()]);
-      issues.push({ path: token.rawName, message: `unknown option${near === undefined ? "" : `; did you mean --${near}?`}` });
+      issues.push({
+        path: token.rawName,
+        message: `unknown option${near === undefined ? "" : `; did you mean --${near}?`}`,
+      });
       continue;
     }
     if (spec.kind === "boolean") {
@@ -75,7 +78,8 @@ export function readFlags(
   for (const spec of specs) fillFromEnvironment(spec, env, given, issues);
   for (const spec of specs) {
     const value = given.get(spec.name);
-    if (value === undefined && spec.default !== undefined) given.set(spec.name, { values: [spec.default], source: "default" });
+    if (value === undefined && spec.default !== undefined)
+      given.set(spec.name, { values: [spec.default], source: "default" });
     for (const text of value?.values ?? []) issues.push(...faultsOf(spec, text, value?.source ?? ""));
   }
   return { flags: flagsOf(positionals, given), issues };
@@ -94,10 +98,12 @@ function fillFromEnvironment(
 ): void {
   const name = environmentName(spec.name);
   const text = env[name];
-  if (given.has(spec.name) || text === undefined || text === "" || spec.secretFile === true || spec.name === "help") return;
+  if (given.has(spec.name) || text === undefined || text === "" || spec.secretFile === true || spec.name === "help")
+    return;
   if (spec.kind === "boolean") {
     if (/^(1|true|yes|on)$/i.test(text)) given.set(spec.name, { values: ["true"], source: name });
-    else if (!/^(0|false|no|off)$/i.test(text)) issues.push({ path: name, message: `"${text}" is neither true nor false` });
+    else if (!/^(0|false|no|off)$/i.test(text))
+      issues.push({ path: name, message: `"${text}" is neither true nor false` });
     return;
   }
   const values = spec.repeatable === true ? text.split(",").map((t) => t.trim()) : [text];
@@ -108,10 +114,12 @@ function faultsOf(spec: FlagSpec, text: string, source: string): readonly Config
   if (spec.kind === "duration" && parseDuration(text) === undefined) {
     return [{ path: source, message: `"${text}" is no duration; write 90s, 5m or 24h` }];
   }
-  if (spec.kind === "integer" && !/^\d{1,9}$/.test(text)) return [{ path: source, message: `"${text}" is no whole number` }];
+  if (spec.kind === "integer" && !/^\d{1,9}$/.test(text))
+    return [{ path: source, message: `"${text}" is no whole number` }];
   if (spec.choices !== undefined && !spec.choices.includes(text)) {
     const near = nearest(text, spec.choices);
-    const hint = near === undefined ? `one of ${spec.choices.join(", ")}` : `did you mean "${near}"? (${spec.choices.join(", ")})`;
+    const hint =
+      near === undefined ? `one of ${spec.choices.join(", ")}` : `did you mean "${near}"? (${spec.choices.join(", ")})`;
     return [{ path: source, message: `"${text}" is not known; ${hint}` }];
   }
   return text === "" ? [{ path: source, message: "is empty" }] : [];

@@ -1,7 +1,8 @@
 import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
+import { openDns } from "../issuer/network.ts";
 import { type Command, failOn } from "./command.ts";
-import { openDns, readDnsSettings } from "./dns-setup.ts";
+import { readDnsSettings } from "./dns-setup.ts";
 import { verdictTable } from "./table.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 

@@ -1,7 +1,9 @@
+import { openDns } from "../issuer/network.ts";
+import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
-import { openDns, readDnsSettings } from "./dns-setup.ts";
-import { readProvider, singleRouter } from "./solver-setup.ts";
+import { readDnsSettings } from "./dns-setup.ts";
+import { readProvider, routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
@@ -18,11 +20,9 @@ const cleanup: Command = {
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
     const network = await openDns(dns.settings, observer);
     const noted = (await store.journal.list()).filter((e) => e.certificate === "" && values.includes(e.value));
-    // The alias may have changed since: what the journal remembers is where the value stands.
     const placement = await network.place(fqdn, io.signal);
-    const places = new Map([[placement.owner, placement.delegation.zone]]);
-    const solver = await singleRouter(provider.chosen, observer, io.signal).solverFor(placement.owner);
-    const items = [...places].map(([owner, zoneCut]) => ({ owner, zoneCut, values }));
+    const solver = await createRouter([routeOf(provider.chosen, [], observer, io.signal)]).solverFor(placement.owner);
+    const items = [{ owner: placement.owner, zoneCut: placement.delegation.zone, values }];
     const changes = await solver.cleanUp(items, io.signal);
     await store.journal.remove(noted.filter((e) => e.owner === placement.owner).map((e) => e.id));
     const json = { fqdn, owner: placement.owner, provider: provider.chosen.provider.id, values, changes };
@@ -31,4 +31,3 @@ const cleanup: Command = {
 };
 
 export default cleanup;
-

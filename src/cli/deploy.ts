@@ -65,7 +65,11 @@ export async function runDeployHook(
     child.stdout.on("data", collect);
     child.stderr.on("data", collect);
     child.on("error", (error) => {
-      const late = deps.signal.aborted ? "was stopped" : signal.aborted ? "did not end within 2 minutes" : `could not run: ${error.message}`;
+      const late = deps.signal.aborted
+        ? "was stopped"
+        : signal.aborted
+          ? "did not end within 2 minutes"
+          : `could not run: ${error.message}`;
       resolve(`deploy hook ${late}: ${command}`);
     });
     child.on("close", (status, by) => {

@@ -1,6 +1,5 @@
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
-import { isWithin, parentOf, type Identifier } from "../core/name.ts";
-import { parseIdentifier } from "../core/name.ts";
+import { type Identifier, isWithin, parentOf, parseIdentifier } from "../core/name.ts";
 
 /** The names of a certificate from what the user typed; doubles fold into one (R6). */
 export async function readDomains(
@@ -35,7 +34,12 @@ function redundant(identifiers: readonly Identifier[], path: string): readonly C
       const cover = wildcards.find((w) => parentOf(i.base) === w.base && isWithin(i.base, w.base));
       return cover === undefined
         ? []
-        : [{ path, message: `"${i.text}" is redundant: "${cover.text}" covers it, and CAs refuse both in one order; leave it out` }];
+        : [
+            {
+              path,
+              message: `"${i.text}" is redundant: "${cover.text}" covers it, and CAs refuse both in one order; leave it out`,
+            },
+          ];
     });
 }
 

@@ -24,7 +24,9 @@ export function readServers(
     const server = url ?? parseEndpoint(text, options.port);
     if (server !== undefined) servers.push(server);
     else {
-      const forms = options.doh ? "192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or https://host/dns-query" : "192.0.2.1 or 192.0.2.1:5353";
+      const forms = options.doh
+        ? "192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53 or https://host/dns-query"
+        : "192.0.2.1 or 192.0.2.1:5353";
       issues.push({ path, message: `"${text}" is no address; write ${forms}` });
     }
   }

@@ -34,7 +34,10 @@ export function commandHelp(command: CommandSpec): string {
     ...(command.flags.length === 0 ? [] : ["Options:", ...command.flags.map(flagLine), ""]),
     ...(command.providerFlags === undefined
       ? []
-      : ["Provider fields are flags too (--rfc2136-nameserver …) and environment names; `dns01 providers ID` lists them.", ""]),
+      : [
+          "Provider fields are flags too (--rfc2136-nameserver …) and environment names; `dns01 providers ID` lists them.",
+          "",
+        ]),
     "Options of every command:",
     ...globalFlags.map(flagLine),
     "",

@@ -1,12 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { findCa } from "../acme/directories.ts";
 import { readCsr } from "../acme/csr.ts";
+import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import type { DnsSettings } from "../issuer/network.ts";
 import { sameSet } from "../issuer/order.ts";
 import type { IssueRequest } from "../issuer/request.ts";
 import type { CommandInput } from "./command.ts";
-import { type DnsSettings, readDnsSettings } from "./dns-setup.ts";
+import { readDnsSettings } from "./dns-setup.ts";
 import { readDomains } from "./domains.ts";
 import { type ChosenProvider, readProvider } from "./solver-setup.ts";
 
@@ -23,13 +24,17 @@ export async function readIssueRequest({ flags, io, redactor }: CommandInput): P
   const domainPath = flags.source("domain") ?? "--domain";
   const csr = await attempt(issues, () => readCsrFile(flags.text("csr")));
   const names = given.length > 0 ? given : (csr?.domains ?? []);
-  if (names.length === 0 && flags.text("csr") === undefined) issues.push({ path: "--domain", message: "is missing: name at least one" });
+  if (names.length === 0 && flags.text("csr") === undefined)
+    issues.push({ path: "--domain", message: "is missing: name at least one" });
   const domains = await readDomains(names, domainPath);
   issues.push(...domains.issues);
   if (csr !== undefined && given.length > 0 && domains.issues.length === 0) {
     const wanted = domains.identifiers.map((i) => i.text);
     if (!sameSet(csr.domains, wanted)) {
-      issues.push({ path: "--csr", message: `is for ${csr.domains.join(", ")}, but --domain says ${wanted.join(", ")}; they must be the same` });
+      issues.push({
+        path: "--csr",
+        message: `is for ${csr.domains.join(", ")}, but --domain says ${wanted.join(", ")}; they must be the same`,
+      });
     }
   }
   const provider = await readProvider(flags, io.env, redactor);
@@ -48,7 +53,8 @@ export async function readIssueRequest({ flags, io, redactor }: CommandInput): P
     issues,
     complete: () => {
       const first = domains.identifiers[0];
-      if (first === undefined || provider.chosen === undefined || ca === undefined) throw new Error("the request is incomplete");
+      if (first === undefined || provider.chosen === undefined || ca === undefined)
+        throw new Error("the request is incomplete");
       const dryRun = flags.on("dry-run");
       return {
         chosen: provider.chosen,
@@ -111,12 +117,18 @@ async function readEab(
   const inline = env["DNS01_EAB_HMAC_KEY"];
   const fromEnv = env["DNS01_EAB_HMAC_KEY_FILE"];
   if (inline !== undefined && fromEnv !== undefined) {
-    throw new ConfigError([{ path: "DNS01_EAB_HMAC_KEY", message: "and DNS01_EAB_HMAC_KEY_FILE are both set; keep one" }]);
+    throw new ConfigError([
+      { path: "DNS01_EAB_HMAC_KEY", message: "and DNS01_EAB_HMAC_KEY_FILE are both set; keep one" },
+    ]);
   }
   const path = file ?? fromEnv;
-  const key = path === undefined ? inline : (await readInput(path, file === undefined ? "DNS01_EAB_HMAC_KEY_FILE" : "--eab-hmac-key")).toString("utf8");
+  const key =
+    path === undefined
+      ? inline
+      : (await readInput(path, file === undefined ? "DNS01_EAB_HMAC_KEY_FILE" : "--eab-hmac-key")).toString("utf8");
   if (kid === undefined && key === undefined) return undefined;
-  if (kid === undefined) throw new ConfigError([{ path: "--eab-kid", message: "is missing: the HMAC key needs its key id" }]);
+  if (kid === undefined)
+    throw new ConfigError([{ path: "--eab-kid", message: "is missing: the HMAC key needs its key id" }]);
   if (key === undefined) {
     const message = "is missing: give --eab-hmac-key FILE, DNS01_EAB_HMAC_KEY or DNS01_EAB_HMAC_KEY_FILE";
     throw new ConfigError([{ path: "--eab-hmac-key", message }]);

@@ -30,7 +30,9 @@ export function issueText(result: IssueResult): string {
     head,
     ...(files.length === 0 ? [] : ["", "files", ...align(files)]),
     ...(result.reused ? [] : ["", "timeline", ...align(timeline)]),
-    ...(servers.length === 0 ? [] : ["", "nameservers", ...align([["name", "address", "zone", "confirmed"], ...servers])]),
+    ...(servers.length === 0
+      ? []
+      : ["", "nameservers", ...align([["name", "address", "zone", "confirmed"], ...servers])]),
     "",
   ].join("\n");
 }

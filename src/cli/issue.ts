@@ -2,14 +2,15 @@ import { createAcmeClient } from "../acme/client.ts";
 import { systemClock } from "../core/clock.ts";
 import { HookError } from "../core/errors.ts";
 import { issue } from "../issuer/issue.ts";
+import { openDns } from "../issuer/network.ts";
 import type { IssueResult } from "../issuer/request.ts";
+import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
-import { openDns } from "./dns-setup.ts";
 import { copyTo, runDeployHook } from "./deploy.ts";
 import { readIssueRequest } from "./issue-request.ts";
 import { issueText } from "./issue-text.ts";
-import { singleRouter } from "./solver-setup.ts";
+import { routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 
 /** `dns01 issue`: one certificate, now. */
@@ -25,7 +26,7 @@ const command: Command = {
       certificates: store.certificates,
       accounts: store.accounts,
       journal: store.journal,
-      solvers: singleRouter(chosen, observer, io.signal),
+      solvers: createRouter([routeOf(chosen, [], observer, io.signal)]),
       connectAcme: (options) => createAcmeClient(options, { observer, clock: systemClock, version: input.version }),
       dns,
       observer,

@@ -21,7 +21,12 @@ export function errorDocument(error: Dns01Error): unknown {
 /** A failure for people. */
 export function errorText(error: Dns01Error): string {
   const hint = error.hint ?? defaultHint(error);
-  return [`error ${error.code}: ${error.message}`, `  what to do: ${hint}`, `  more: ${docsAnchor(error.code)}`, ""].join("\n");
+  return [
+    `error ${error.code}: ${error.message}`,
+    `  what to do: ${hint}`,
+    `  more: ${docsAnchor(error.code)}`,
+    "",
+  ].join("\n");
 }
 
 /** Wraps what was not raised on purpose; the stack is kept as cause for `--log-level debug`. */

@@ -1,10 +1,12 @@
 import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
+import { openDns } from "../issuer/network.ts";
+import { createRouter } from "../issuer/router.ts";
 import { createValueLedger } from "../issuer/values.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
-import { openDns, readDnsSettings } from "./dns-setup.ts";
-import { readProvider, singleRouter } from "./solver-setup.ts";
+import { readDnsSettings } from "./dns-setup.ts";
+import { readProvider, routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
@@ -22,7 +24,11 @@ const present: Command = {
     const network = await openDns(dns.settings, observer);
     const placement = await network.place(fqdn, io.signal);
     const { owner, delegation } = placement;
-    const ledger = createValueLedger(singleRouter(provider.chosen, observer, io.signal), store.journal, "");
+    const ledger = createValueLedger(
+      createRouter([routeOf(provider.chosen, [], observer, io.signal)]),
+      store.journal,
+      "",
+    );
     const asked = flags.source("propagation") !== "default";
     const mode = hook || asked ? dns.settings.propagation.mode : "none";
     try {

@@ -13,4 +13,3 @@ function flagSpec(field: Field): readonly FlagSpec[] {
   const name = field.flag.replace(/^--/, "");
   return [{ name, kind: "string", value: "VALUE", help: field.description }];
 }
-

@@ -17,7 +17,9 @@ const providers: Command = {
       };
     }
     const provider = await loadProvider(id).catch((error: unknown) => {
-      throw error instanceof ConfigError ? new ConfigError(error.issues, { hint: "dns01 providers lists them." }) : error;
+      throw error instanceof ConfigError
+        ? new ConfigError(error.issues, { hint: "dns01 providers lists them." })
+        : error;
     });
     const fields = fieldsOf(provider);
     const rows = fields.map((f) => [f.name, f.env.join(" or "), f.flag ?? "(no flag: secret)", note(f)]);

@@ -11,8 +11,8 @@ import type { Io } from "./io.ts";
 import { asDns01Error, errorDocument, errorText, printer } from "./output.ts";
 import { createLiveProgress } from "./progress.ts";
 import { providerFlagSpecs } from "./provider-flags.ts";
-import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 import { showConfig } from "./show-config.ts";
+import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 
 export interface RunOptions {
   readonly name: string | undefined;
@@ -69,7 +69,12 @@ export async function runCommand(options: RunOptions): Promise<number> {
   }
 }
 
-function fail(thrown: unknown, args: readonly string[], print: (text: string) => void, tell: (text: string) => void): number {
+function fail(
+  thrown: unknown,
+  args: readonly string[],
+  print: (text: string) => void,
+  tell: (text: string) => void,
+): number {
   const error = asDns01Error(thrown);
   // Read from the raw arguments: the flags themselves may be what is wrong.
   if (args.includes("--json") || /^(1|true|yes|on)$/i.test(process.env["DNS01_JSON"] ?? "")) {

@@ -17,7 +17,10 @@ const show: Command = {
       const near = nearest(name, names);
       const known = names.length === 0 ? "none is stored" : `stored: ${names.join(", ")}`;
       throw new ConfigError([
-        { path: "NAME", message: `no certificate "${name}"${near === undefined ? `; ${known}` : `; did you mean "${near}"?`}` },
+        {
+          path: "NAME",
+          message: `no certificate "${name}"${near === undefined ? `; ${known}` : `; did you mean "${near}"?`}`,
+        },
       ]);
     }
     const chain = chainOf(stored.pem.cert, stored.pem.chain);

@@ -3,10 +3,11 @@ import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { fieldsOf, resolveConfig } from "../core/fields.ts";
+import type { DomainName } from "../core/name.ts";
 import type { Provider } from "../core/provider.ts";
 import type { Redactor } from "../core/redact.ts";
-import { createSolver, type Solver } from "../core/solver.ts";
-import type { SolverRouter } from "../issuer/request.ts";
+import { createSolver } from "../core/solver.ts";
+import type { Route } from "../issuer/router.ts";
 import { connectProvider, loadProvider } from "../providers.ts";
 import type { Flags } from "./args.ts";
 
@@ -48,30 +49,25 @@ export async function readProvider(
   }
 }
 
-/** One provider for every name: what the flags can say. */
-export function singleRouter(chosen: ChosenProvider, observer: Observer, signal: AbortSignal): SolverRouter {
-  let connected: Promise<Solver> | undefined;
-  const connect = async () => {
-    const backend = await connectProvider(chosen.provider, chosen.config.config, {
-      signal,
-      allowAmbientCredentials: true,
-      observer,
-      clock: systemClock,
-    });
-    return createSolver({
-      provider: chosen.provider,
-      backend,
-      ttlSeconds: chosen.config.ttlSeconds,
-      observer,
-      clock: systemClock,
-    });
-  };
-  const solver = () => {
-    connected ??= connect();
-    return connected;
-  };
+/** The chosen provider as a route, connected when it is first needed. */
+export function routeOf(
+  chosen: ChosenProvider,
+  zones: readonly DomainName[],
+  observer: Observer,
+  signal: AbortSignal,
+): Route {
   return {
-    solverFor: solver,
-    solverOf: async (provider) => (provider === chosen.provider.id ? await solver() : undefined),
+    zones,
+    provider: chosen.provider.id,
+    connect: async () => {
+      const backend = await connectProvider(chosen.provider, chosen.config.config, {
+        signal,
+        allowAmbientCredentials: true,
+        observer,
+        clock: systemClock,
+      });
+      const { ttlSeconds } = chosen.config;
+      return createSolver({ provider: chosen.provider, backend, ttlSeconds, observer, clock: systemClock });
+    },
   };
 }

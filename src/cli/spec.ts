@@ -30,7 +30,14 @@ export interface CommandSpec {
 export const globalFlags: readonly FlagSpec[] = [
   { name: "state", kind: "string", value: "DIR", help: "state directory (accounts, certificates, journal)" },
   { name: "json", kind: "boolean", help: "exactly one JSON document on stdout" },
-  { name: "log-format", kind: "string", value: "FORMAT", choices: ["text", "json"], default: "text", help: "form of the lines on stderr" },
+  {
+    name: "log-format",
+    kind: "string",
+    value: "FORMAT",
+    choices: ["text", "json"],
+    default: "text",
+    help: "form of the lines on stderr",
+  },
   {
     name: "log-level",
     kind: "string",
@@ -59,8 +66,20 @@ const dnsFlags: readonly FlagSpec[] = [
     choices: ["walk", "resolver"],
     help: "walk from the root, or go through the resolver (default: walk, or resolver where --resolver is given)",
   },
-  { name: "nameserver", kind: "string", repeatable: true, value: "ADDR[:PORT]", help: "poll exactly these authoritative servers" },
-  { name: "dns-port", kind: "integer", value: "N", default: "53", help: "port of the authoritative servers found (labs)" },
+  {
+    name: "nameserver",
+    kind: "string",
+    repeatable: true,
+    value: "ADDR[:PORT]",
+    help: "poll exactly these authoritative servers",
+  },
+  {
+    name: "dns-port",
+    kind: "integer",
+    value: "N",
+    default: "53",
+    help: "port of the authoritative servers found (labs)",
+  },
   {
     name: "propagation",
     kind: "string",
@@ -69,10 +88,22 @@ const dnsFlags: readonly FlagSpec[] = [
     default: "authoritative",
     help: "whom to ask before the CA is asked to look",
   },
-  { name: "propagation-timeout", kind: "duration", value: "TIME", default: "5m", help: "how long to wait for every nameserver" },
+  {
+    name: "propagation-timeout",
+    kind: "duration",
+    value: "TIME",
+    default: "5m",
+    help: "how long to wait for every nameserver",
+  },
 ];
 
-const providerFlag: FlagSpec = { name: "provider", short: "p", kind: "string", value: "ID", help: "DNS service that holds the zone (see: dns01 providers)" };
+const providerFlag: FlagSpec = {
+  name: "provider",
+  short: "p",
+  kind: "string",
+  value: "ID",
+  help: "DNS service that holds the zone (see: dns01 providers)",
+};
 
 export const commands: readonly CommandSpec[] = [
   {
@@ -81,23 +112,63 @@ export const commands: readonly CommandSpec[] = [
     usage: "-d DOMAIN… -p PROVIDER [options]",
     providerFlags: true,
     flags: [
-      { name: "domain", short: "d", kind: "string", repeatable: true, value: "NAME", help: "name to certify, *.wildcards too; the first one names the certificate" },
+      {
+        name: "domain",
+        short: "d",
+        kind: "string",
+        repeatable: true,
+        value: "NAME",
+        help: "name to certify, *.wildcards too; the first one names the certificate",
+      },
       providerFlag,
       { name: "name", kind: "string", value: "NAME", help: "name of the certificate in the state directory" },
       { name: "email", short: "m", kind: "string", value: "ADDRESS", help: "contact for the account (optional)" },
-      { name: "ca", kind: "string", value: "ID|URL", default: "letsencrypt", help: "letsencrypt, letsencrypt-staging, google, google-staging, zerossl, sslcom, actalis, litessl or a directory URL" },
+      {
+        name: "ca",
+        kind: "string",
+        value: "ID|URL",
+        default: "letsencrypt",
+        help: "letsencrypt, letsencrypt-staging, google, google-staging, zerossl, sslcom, actalis, litessl or a directory URL",
+      },
       { name: "ca-root", kind: "string", value: "FILE", help: "PEM file trusted for the API of a private CA" },
       { name: "eab-kid", kind: "string", value: "ID", help: "key id of the external account binding" },
-      { name: "eab-hmac-key", kind: "string", value: "FILE", secretFile: true, help: "file with the binding's HMAC key" },
-      { name: "key-type", kind: "string", value: "TYPE", choices: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"], default: "ec256", help: "type of the certificate's key" },
+      {
+        name: "eab-hmac-key",
+        kind: "string",
+        value: "FILE",
+        secretFile: true,
+        help: "file with the binding's HMAC key",
+      },
+      {
+        name: "key-type",
+        kind: "string",
+        value: "TYPE",
+        choices: ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"],
+        default: "ec256",
+        help: "type of the certificate's key",
+      },
       { name: "profile", kind: "string", value: "NAME", help: "certificate profile the CA offers" },
-      { name: "preferred-chain", kind: "string", value: "NAME", help: "common name of an issuer in the chain to prefer" },
+      {
+        name: "preferred-chain",
+        kind: "string",
+        value: "NAME",
+        help: "common name of an issuer in the chain to prefer",
+      },
       { name: "reuse-key", kind: "boolean", help: "keep the private key of the stored certificate" },
       { name: "csr", kind: "string", value: "FILE", help: "certify this request (PEM or DER) with a key of your own" },
       { name: "out", kind: "string", value: "DIR", help: "also copy the files there" },
-      { name: "deploy-hook", kind: "string", value: "CMD", help: "shell command to run after a new certificate is stored" },
+      {
+        name: "deploy-hook",
+        kind: "string",
+        value: "CMD",
+        help: "shell command to run after a new certificate is stored",
+      },
       ...dnsFlags,
-      { name: "dry-run", kind: "boolean", help: "everything up to finalize, at the CA's staging endpoint where it has one" },
+      {
+        name: "dry-run",
+        kind: "boolean",
+        help: "everything up to finalize, at the CA's staging endpoint where it has one",
+      },
       { name: "force", kind: "boolean", help: "order even if a valid certificate of these names is stored" },
     ],
     example: "dns01 issue -d example.com -d '*.example.com' -p rfc2136 --rfc2136-nameserver 192.0.2.53",
@@ -144,7 +215,8 @@ export const commands: readonly CommandSpec[] = [
     usage: "FQDN VALUE… [options]",
     positionals: { min: 2, max: 16 },
     flags: dnsFlags,
-    example: "dns01 check _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG --propagation-timeout 30s",
+    example:
+      "dns01 check _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG --propagation-timeout 30s",
   },
   {
     name: "providers",
@@ -160,7 +232,13 @@ export const commands: readonly CommandSpec[] = [
     usage: "[options] [-- COMMAND…]",
     flags: [
       { name: "lag", kind: "duration", value: "TIME", help: "the second nameserver follows the first after this long" },
-      { name: "fault", kind: "string", repeatable: true, value: "KIND=RATE", help: "weather: drop, servfail, truncate, badNonce … with a rate from 0 to 1" },
+      {
+        name: "fault",
+        kind: "string",
+        repeatable: true,
+        value: "KIND=RATE",
+        help: "weather: drop, servfail, truncate, badNonce … with a rate from 0 to 1",
+      },
     ],
     example: "dns01 sandbox -- dns01 issue -d example.test -d '*.example.test' -p rfc2136",
   },

@@ -30,7 +30,8 @@ export function readTxtArguments({ flags, io }: CommandInput): {
     .map(() => ({ path: "VALUE", message: "must be printable ASCII of at most 4000 characters" }));
   try {
     const fqdn = hook ? challengeName(parseIdentifier(domain, "CERTBOT_DOMAIN").base) : parseName(domain, "FQDN");
-    if (fqdn.includes("*")) issues.push({ path: "FQDN", message: `"${fqdn}" has a wildcard; a challenge name never has one` });
+    if (fqdn.includes("*"))
+      issues.push({ path: "FQDN", message: `"${fqdn}" has a wildcard; a challenge name never has one` });
     return { arguments: { fqdn, values: [...new Set(given)], hook }, issues };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

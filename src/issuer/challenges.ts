@@ -1,5 +1,5 @@
-import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { answerAll, type PendingChallenge, pendingDns01, waitForFinalAuthorizations } from "../acme/order.ts";
+import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { challengeName } from "../core/challenge.ts";
 import { RejectedError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
@@ -45,7 +45,9 @@ export async function proveAll(
   const pending = pendingDns01(client, authorizations);
   observer({ type: "phase", phase: "aliases", state: "start" });
   const placed = await Promise.all(
-    pending.map(async (challenge): Promise<Placed> => ({ challenge, placement: await placementOf(challenge, placements, deps) })),
+    pending.map(
+      async (challenge): Promise<Placed> => ({ challenge, placement: await placementOf(challenge, placements, deps) }),
+    ),
   );
   const warnings = uniqueWarnings(placed.flatMap((p) => [...p.placement.warnings, ...p.placement.delegation.warnings]));
   for (const w of warnings) observer({ type: "warning", ...w });
@@ -60,7 +62,12 @@ export async function proveAll(
     const started = clock.now();
     const wanted = valuesOf(wave);
     const count = wanted.reduce((n, w) => n + w.values.length, 0);
-    observer({ type: "phase", phase: "present", state: "start", detail: `${count} value(s) at ${wanted.length} name(s)` });
+    observer({
+      type: "phase",
+      phase: "present",
+      state: "start",
+      detail: `${count} value(s) at ${wanted.length} name(s)`,
+    });
     const at = await ledger.present(wanted, signal);
     observer({ type: "phase", phase: "present", state: "done" });
     const written = clock.now();
@@ -68,9 +75,17 @@ export async function proveAll(
     verdicts.push(verdict);
     const visible = clock.now();
     observer({ type: "phase", phase: "validation", state: "start", detail: `${wave.length} challenge(s) answered` });
-    await answerAll(client, wave.map((p) => p.challenge), signal);
+    await answerAll(
+      client,
+      wave.map((p) => p.challenge),
+      signal,
+    );
     if (!last) {
-      await waitForFinalAuthorizations(client, wave.map((p) => p.challenge.authorizationUrl), { clock, signal });
+      await waitForFinalAuthorizations(
+        client,
+        wave.map((p) => p.challenge.authorizationUrl),
+        { clock, signal },
+      );
       warnings.push(...(await ledger.cleanUp(30_000)));
     }
     spent.presentMs += written - started;
@@ -104,7 +119,8 @@ async function waitForAll(
   const delegations = new Map(wave.map((p) => [p.placement.owner, p.placement.delegation]));
   const ours = request.propagation.timeoutMs;
   // An order that expires while DNS is awaited is lost; a minute is left for the rest (acme.md §2 "expiry").
-  const deadlineMs = expires === undefined ? ours : Math.max(1, Math.min(ours, expires - deps.now().getTime() - 60_000));
+  const deadlineMs =
+    expires === undefined ? ours : Math.max(1, Math.min(ours, expires - deps.now().getTime() - 60_000));
   const first = [...at.values()][0];
   const hint = first === undefined ? undefined : await dns.hints?.load(first.provider, first.zone);
   const verdict = await waitForTxt({

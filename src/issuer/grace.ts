@@ -2,7 +2,10 @@
  * A signal that fires `graceMs` after the given one. Writes use it: one that is cut off half-way may still land after
  * the clean-up that follows, while one that is let finish is taken out for certain.
  */
-export function withGrace(signal: AbortSignal, graceMs: number): { readonly signal: AbortSignal; readonly done: () => void } {
+export function withGrace(
+  signal: AbortSignal,
+  graceMs: number,
+): { readonly signal: AbortSignal; readonly done: () => void } {
   const controller = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const onAbort = () => {

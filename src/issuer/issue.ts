@@ -11,7 +11,7 @@ import { completeOrder, type OpenOrder, openOrder } from "./order.ts";
 import type { CertificateMeta, StoredCertificate } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
-import { type Measured, reusedResult, resultOf } from "./result.ts";
+import { type Measured, resultOf, reusedResult } from "./result.ts";
 import { isCovered, keyToReuse } from "./stored.ts";
 import { createValueLedger, type ValueLedger } from "./values.ts";
 
@@ -81,7 +81,10 @@ function placeAll(request: IssueRequest, deps: IssueDeps): ReadonlyMap<DomainNam
   );
 }
 
-async function openAccount(request: IssueRequest, deps: IssueDeps): Promise<{ client: AcmeClient; accountUrl: string }> {
+async function openAccount(
+  request: IssueRequest,
+  deps: IssueDeps,
+): Promise<{ client: AcmeClient; accountUrl: string }> {
   const { accounts, observer, signal } = deps;
   observer({ type: "phase", phase: "account", state: "start", detail: request.ca.directoryUrl });
   const opened = await ensureAccount({
@@ -125,7 +128,12 @@ async function run(
   };
   let authorizations: readonly Authorization[] = [];
   try {
-    observer({ type: "phase", phase: "order", state: "start", detail: request.identifiers.map((i) => i.text).join(", ") });
+    observer({
+      type: "phase",
+      phase: "order",
+      state: "start",
+      detail: request.identifiers.map((i) => i.text).join(", "),
+    });
     authorizations = open.order.status === "pending" ? await authorizationsOf(client, open.order, signal) : [];
     observer({ type: "phase", phase: "order", state: "done" });
     const orderMs = clock.now() - times.order;
@@ -162,7 +170,11 @@ async function run(
 }
 
 /** The CA's perspectives may still be asking (RFC 8555 §8.2 "processing"): a short wait, none if the user stopped us. */
-async function settleBeforeCleanUp(client: AcmeClient, authorizations: readonly Authorization[], deps: IssueDeps): Promise<void> {
+async function settleBeforeCleanUp(
+  client: AcmeClient,
+  authorizations: readonly Authorization[],
+  deps: IssueDeps,
+): Promise<void> {
   if (deps.signal.aborted || authorizations.length === 0) return;
   const urls = authorizations.filter((a) => a.status === "pending").map((a) => a.url);
   const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(10_000)]);

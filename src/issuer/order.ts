@@ -1,6 +1,6 @@
-import { finalizeOrder } from "../acme/order.ts";
 import { buildCsr } from "../acme/csr.ts";
 import { generateKey } from "../acme/keys.ts";
+import { finalizeOrder } from "../acme/order.ts";
 import type { AcmeClient, Order } from "../acme/types.ts";
 import { AcmeError } from "../core/errors.ts";
 import type { PendingOrder } from "./ports.ts";
@@ -29,7 +29,9 @@ export async function openOrder(
 ): Promise<OpenOrder> {
   const pending = request.dryRun ? undefined : await deps.certificates.loadPending(request.name);
   if (pending !== undefined) {
-    const order = isSame(pending, accountUrl, request) ? await readOrder(client, pending.orderUrl, deps.signal) : undefined;
+    const order = isSame(pending, accountUrl, request)
+      ? await readOrder(client, pending.orderUrl, deps.signal)
+      : undefined;
     if (order !== undefined) {
       deps.observer({ type: "log", level: "info", text: `going on with order ${order.url} (${order.status})` });
       return { order, privkey: pending.privkey, csr: Buffer.from(pending.csr, "base64url"), resumed: true };
@@ -95,6 +97,11 @@ async function readOrder(client: AcmeClient, url: string, signal: AbortSignal): 
 }
 
 /** Finalizes whatever state the order is in, and waits until it is valid. */
-export async function completeOrder(client: AcmeClient, open: OpenOrder, order: Order, deps: IssueDeps): Promise<Order> {
+export async function completeOrder(
+  client: AcmeClient,
+  open: OpenOrder,
+  order: Order,
+  deps: IssueDeps,
+): Promise<Order> {
   return await finalizeOrder(client, order, open.csr, { clock: deps.clock, signal: deps.signal });
 }

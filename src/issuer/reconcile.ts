@@ -1,5 +1,5 @@
-import type { Observer } from "../core/events.ts";
 import { LockedError } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Warning } from "../dns/types.ts";
 import type { CertificateStore, Journal, JournalEntry } from "./ports.ts";
@@ -47,10 +47,20 @@ export async function reconcile(
 
 async function takeOut(
   entries: readonly JournalEntry[],
-  deps: { readonly journal: Journal; readonly solvers: SolverRouter; readonly observer: Observer; readonly signal: AbortSignal },
+  deps: {
+    readonly journal: Journal;
+    readonly solvers: SolverRouter;
+    readonly observer: Observer;
+    readonly signal: AbortSignal;
+  },
 ): Promise<readonly Warning[]> {
   if (entries.length === 0) return [];
-  deps.observer({ type: "phase", phase: "reconcile", state: "start", detail: `${entries.length} value(s) of an earlier run` });
+  deps.observer({
+    type: "phase",
+    phase: "reconcile",
+    state: "start",
+    detail: `${entries.length} value(s) of an earlier run`,
+  });
   const routed = await Promise.all(
     entries.map(async (entry) => ({
       entry,

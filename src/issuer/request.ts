@@ -1,9 +1,9 @@
+import type { KeyType } from "../acme/keys.ts";
+import type { AcmeClient, AcmeClientOptions } from "../acme/types.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName, Identifier } from "../core/name.ts";
 import type { Solver } from "../core/solver.ts";
-import type { AcmeClient, AcmeClientOptions } from "../acme/types.ts";
-import type { KeyType } from "../acme/keys.ts";
 import type { Endpoint, Exchange } from "../dns/exchange.ts";
 import type { PropagationHint } from "../dns/hint.ts";
 import type { Discovery, Placement, Verdict, Warning } from "../dns/types.ts";

@@ -2,8 +2,8 @@ import { Dns01Error } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Solver } from "../core/solver.ts";
 import type { Warning } from "../dns/types.ts";
-import type { Journal } from "./ports.ts";
 import { withGrace } from "./grace.ts";
+import type { Journal } from "./ports.ts";
 import type { SolverRouter } from "./request.ts";
 
 /** How long a write that has begun may go on after the caller gave up. */
@@ -61,7 +61,9 @@ export function createValueLedger(solvers: SolverRouter, journal: Journal, certi
         ...written,
         ...noted.flatMap(({ id, owner, value }) => {
           const place = byOwner.get(owner as DomainName);
-          return place === undefined ? [] : [{ id, owner: place.owner, value, zoneCut: place.zoneCut, solver: place.solver }];
+          return place === undefined
+            ? []
+            : [{ id, owner: place.owner, value, zoneCut: place.zoneCut, solver: place.solver }];
         }),
       ];
       const bySolver = groupBy(placed, (p) => p.solver);
@@ -82,7 +84,9 @@ export function createValueLedger(solvers: SolverRouter, journal: Journal, certi
       written = [];
       const signal = AbortSignal.timeout(timeoutMs);
       const bySolver = groupBy(pending, (w) => w.solver);
-      const warnings = await Promise.all([...bySolver].map(([solver, items]) => removeAll(solver, items, journal, signal)));
+      const warnings = await Promise.all(
+        [...bySolver].map(([solver, items]) => removeAll(solver, items, journal, signal)),
+      );
       return warnings.flat();
     },
   };
@@ -91,7 +95,12 @@ export function createValueLedger(solvers: SolverRouter, journal: Journal, certi
 /** Removes journaled values through one solver and forgets them; a failure becomes a warning that says what stays. */
 export async function removeAll(
   solver: Solver,
-  items: readonly { readonly id: string; readonly owner: DomainName; readonly value: string; readonly zoneCut?: DomainName }[],
+  items: readonly {
+    readonly id: string;
+    readonly owner: DomainName;
+    readonly value: string;
+    readonly zoneCut?: DomainName;
+  }[],
   journal: Journal,
   signal: AbortSignal,
 ): Promise<readonly Warning[]> {

@@ -1,0 +1,42 @@
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Observer } from "../core/events.ts";
+import type { DomainName } from "../core/name.ts";
+import { placeChallenge } from "../dns/alias.ts";
+import { createDiscovery } from "../dns/discovery.ts";
+import type { Endpoint } from "../dns/exchange.ts";
+import { createExchange } from "../dns/transport.ts";
+import type { DnsDeps, PropagationMode } from "./request.ts";
+
+/** How nameservers are found and asked; what the DNS flags say. */
+export interface DnsSettings {
+  readonly resolvers: readonly (Endpoint | URL)[];
+  readonly servers: readonly Endpoint[];
+  readonly mode: "walk" | "resolver" | "fixed";
+  /** Port of the authoritative servers found. */
+  readonly port: number;
+  readonly propagation: { readonly mode: PropagationMode; readonly timeoutMs: number };
+}
+
+/** The network side of the issuer. */
+export async function openDns(settings: DnsSettings, observer: Observer, clock: Clock = systemClock): Promise<DnsDeps> {
+  const exchange = createExchange({ clock });
+  const doh = settings.resolvers.some((r) => r instanceof URL) ? await import("../dns/doh.ts") : undefined;
+  const dohExchange = doh === undefined ? undefined : (url: URL) => doh.createDohExchange({ url, clock });
+  const discovery = createDiscovery({
+    mode: settings.mode,
+    exchange,
+    resolvers: settings.resolvers,
+    servers: settings.servers.map((s) => ({ ...s, name: s.address as DomainName })),
+    port: settings.port,
+    dohExchange,
+    clock,
+    observer,
+  });
+  return {
+    discovery,
+    exchange,
+    resolvers: settings.resolvers,
+    dohExchange,
+    place: (fqdn, signal) => placeChallenge(fqdn, { discovery, exchange, clock, observer, signal }),
+  };
+}
