@@ -12,7 +12,10 @@ export interface ZoneUpdate {
 }
 
 /** Milliseconds by which each secondary learns of a change later than the primary made it. */
-export type Lag = Record<Secondary, number>;
+export type Lag = Record<Secondary, number> & {
+  /** For single zones, so that runs on different zones can go on side by side. */
+  readonly zones: Map<string, Readonly<Record<Secondary, number>>>;
+};
 
 export interface Feed {
   readonly updates: readonly ZoneUpdate[];
@@ -44,7 +47,7 @@ export function feedSecondaries(
         held.delete(timer);
         if (open) void notify(to, zone);
       };
-      const timer = setTimeout(send, lag[role]);
+      const timer = setTimeout(send, (lag.zones.get(zone) ?? lag)[role]);
       held.add(timer);
     }
   });

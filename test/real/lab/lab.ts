@@ -87,7 +87,7 @@ async function open(site: Site, options: LabOptions, cleanups: Cleanups): Promis
   const mute = await startMute(map.publicAt("mute"));
   cleanups.push(mute.close);
   const relays = options.relays === true ? await startRelays(map, random, cleanups) : undefined;
-  const lag: Lag = { nsd: 0, bind: 0 };
+  const lag: Lag = { nsd: 0, bind: 0, zones: new Map() };
   const feed = feedSecondaries(servers.knot, lag, (apex) =>
     secondariesOf(apex).map((role) => [role, map.realAt(role)]),
   );

@@ -27,6 +27,7 @@ export interface Pebble {
   readonly directory: string;
   /** PEM of what clients must trust for the API. */
   readonly apiRoot: string;
+  readonly apiRootFile: string;
   /** PEM of the root that signs certificates. */
   issuingRoot(n?: number): Promise<string>;
 }
@@ -73,6 +74,7 @@ export async function startPebble(
     server,
     directory,
     apiRoot,
+    apiRootFile: api.root,
     issuingRoot: (n = 0) => get(`https://127.0.0.1:${managementPort}/roots/${n}`, apiRoot),
   };
 }

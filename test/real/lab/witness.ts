@@ -79,7 +79,7 @@ export async function startWitness(
       answered.push({ at, ...challenge, missingAt: await judge(challenge.identifier, challenge.value) });
     const response = await forward(upstream, agent, incoming, body);
     note(response.status);
-    book.learn(path, body, response);
+    book.learn(body, response);
     if (path !== upstream.pathname && random() < witness.faults.lost) {
       incoming.socket.destroy();
       return;
@@ -125,14 +125,14 @@ class Notebook {
   readonly #thumbprints = new Map<string, string>();
   readonly #tokens = new Map<string, { readonly token: string; readonly identifier: string }>();
 
-  learn(path: string, requestBody: Buffer, response: Response): void {
+  learn(requestBody: Buffer, response: Response): void {
     const jwk = objectAt(header(requestBody), "jwk");
     const location = response.headers.location;
     if (jwk !== undefined && location !== undefined) this.#thumbprints.set(location, thumbprint(jwk));
     const answer = parse(response.body);
     const identifier = objectAt(answer, "identifier")?.["value"];
     const challenges = answer?.["challenges"];
-    if (!/authz/i.test(path) || typeof identifier !== "string" || !Array.isArray(challenges)) return;
+    if (typeof identifier !== "string" || !Array.isArray(challenges)) return;
     for (const challenge of challenges as readonly unknown[]) {
       if (!isObject(challenge) || challenge["type"] !== "dns-01") continue;
       const { url, token } = { url: challenge["url"], token: challenge["token"] };

@@ -37,7 +37,7 @@ export const labZones: readonly LabZone[] = [
   { apex: "example.test", servers: ["knot", "nsd", "bind"], records: aliases },
   { apex: "sub.example.test", servers: ["knot", "nsd"] },
   { apex: "delegated.test", servers: ["knot", "nsd"], records: ["hop CNAME two", "lb A 192.0.2.80"] },
-  ...Array.from({ length: 10 }, (_, i): LabZone => ({ apex: `zone${i}.test`, servers: ["knot", "nsd"] })),
+  ...Array.from({ length: 10 }, (_, i): LabZone => ({ apex: `zone${i}.test`, servers: ["knot", "nsd", "bind"] })),
   { apex: "dead.test", servers: ["knot", "dead"] },
   { apex: "mute.test", servers: ["knot", "mute"] },
   { apex: "lame.test", servers: ["knot", "nsd", "bind"], lame: ["bind"] },

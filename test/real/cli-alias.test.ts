@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { cli, issueArgs, labEnv } from "./lab/cli.ts";
+import { expectCleanDns, failed, issued, updatesSince } from "./lab/outcome.ts";
+import { describeInLab } from "./lab/suite.ts";
+
+describeInLab("challenge names that are aliases", (inLab) => {
+  test.each([
+    ["one hop", "one.example.test", "one.delegated.test"],
+    ["two hops", "two.example.test", "two.delegated.test"],
+  ])(
+    "%s into another zone: the value is written at the end of the chain and taken out there",
+    async (_, name, owner) => {
+      const lab = inLab();
+      const witness = await lab.witness();
+      const mark = lab.updates.length;
+      const document = issued(await cli(issueArgs([name]), labEnv(lab, { ca: witness.directory })));
+      expect(document.challenges[0]).toMatchObject({ fqdn: `_acme-challenge.${name}`, owner, zone: "delegated.test" });
+      expect(updatesSince(lab, mark, "delegated.test")).toBe(2);
+      expect(updatesSince(lab, mark, "example.test")).toBe(0);
+      expect(witness.answered.map((challenge) => challenge.missingAt)).toEqual([[]]);
+      await expectCleanDns(lab, [owner]);
+    },
+  );
+
+  test("a loop is refused by name and nothing is written", async () => {
+    const lab = inLab();
+    const mark = lab.updates.length;
+    const run = await cli(issueArgs(["loop.example.test"]), labEnv(lab));
+    expect(run.status).toBeGreaterThanOrEqual(2);
+    expect(failed(run, run.status ?? 0).message).toMatch(/loop/i);
+    expect(lab.updates.length).toBe(mark);
+  });
+
+  test("an alias to a zone that does not exist is an error that names the target, and nothing is written", async () => {
+    const lab = inLab();
+    const mark = lab.updates.length;
+    const run = await cli(issueArgs(["dangling.example.test"]), labEnv(lab));
+    expect(run.status).toBeGreaterThanOrEqual(2);
+    expect(failed(run, run.status ?? 0).message).toContain("gone.nowhere.test");
+    expect(lab.updates.length).toBe(mark);
+  });
+
+  test("an alias made by a wildcard is not followed: the value goes to the name itself, with a warning", async () => {
+    const lab = inLab();
+    const document = issued(await cli(issueArgs(["x.wild.example.test"]), labEnv(lab)));
+    expect(document.challenges[0]).toMatchObject({
+      owner: "_acme-challenge.x.wild.example.test",
+      zone: "example.test",
+    });
+    expect(document.warnings?.map((warning) => warning.code)).toContain("W_WILDCARD_CNAME");
+  });
+});
