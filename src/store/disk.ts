@@ -1,0 +1,209 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, symlink, unlink } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import type { Observer } from "../core/events.ts";
+import { diskError, errno } from "./disk-errors.ts";
+import type { ProcessIdentity } from "./process-identity.ts";
+
+/** "journal" below journal/, "file" elsewhere; the kind of the step events. */
+type Kind = "file" | "journal";
+
+/**
+ * File operations below the state folder. Each is all or nothing, durable on return, and announced by a step event
+ * before and after, so that a test can kill the process at any of them.
+ *
+ * What is not finished lies in the folder `.tmp` of its area (`certificates/.tmp`, `journal/.tmp` …): on the same file
+ * system as its place, also when an area is a mount of its own, and swept when its process is gone.
+ */
+export interface Disk {
+  readonly root: string;
+  readonly identity: ProcessIdentity;
+  /** Creates it and what is missing above, 0700 each. */
+  ensureDir(path: string): Promise<void>;
+  /** Replaces the whole file by one rename; 0600 from its creation on. */
+  write(path: string, text: string): Promise<void>;
+  /** A folder appears with all its files at once; ConfigError when `path` is there already. */
+  writeDir(path: string, files: Readonly<Record<string, string>>): Promise<void>;
+  /** Points a symbolic link somewhere else by one rename. */
+  link(path: string, target: string): Promise<void>;
+  /** Renames within an area. */
+  move(from: string, to: string): Promise<void>;
+  /** What is gone already is fine. */
+  remove(path: string): Promise<void>;
+  /** A folder disappears at once, whatever happens while its files are removed. */
+  removeDir(path: string): Promise<void>;
+  /** The text, or undefined when there is no such file. */
+  read(path: string): Promise<string | undefined>;
+  /** Names in a folder, sorted, without those that start with a dot; none when there is no such folder. */
+  list(path: string): Promise<readonly string[]>;
+  /** A fresh path in the `.tmp` of the area that `path` lies in; the folder exists. */
+  temporary(path: string): Promise<string>;
+}
+
+export function openDisk(root: string, identity: ProcessIdentity, observer: Observer): Disk {
+  const shown = (path: string) => relative(root, path).split(sep).join("/");
+
+  async function step<T>(operation: string, path: string, work: () => Promise<T>): Promise<T> {
+    const kind: Kind = shown(path).startsWith("journal/") ? "journal" : "file";
+    const detail = `${operation} ${shown(path)}`;
+    observer({ type: "step", kind, state: "before", detail });
+    const result = await attempt(operation, path, work);
+    observer({ type: "step", kind, state: "after", detail });
+    return result;
+  }
+
+  async function ensureDir(path: string): Promise<void> {
+    if (await isDir(path)) return;
+    const parent = dirname(path);
+    if (parent !== path) await ensureDir(parent);
+    await step("create folder", path, async () => {
+      try {
+        await mkdir(path, 0o700);
+      } catch (error) {
+        if (errno(error) === "EEXIST" && (await isDir(path))) return;
+        throw error;
+      }
+      // A umask that takes the owner's own bits would make a folder nobody can enter.
+      if (process.platform !== "win32" && ((await stat(path)).mode & 0o700) !== 0o700) await chmod(path, 0o700);
+      await syncDir(parent);
+    });
+  }
+
+  async function temporary(path: string): Promise<string> {
+    const area = join(root, shown(path).split("/")[0] ?? "", ".tmp");
+    await ensureDir(area);
+    return join(area, temporaryName(identity));
+  }
+
+  async function write(path: string, text: string): Promise<void> {
+    await ensureDir(dirname(path));
+    const fresh = await temporary(path);
+    await step("write", path, () => createFile(fresh, text));
+    await step("put in place", path, async () => {
+      await rename(fresh, path);
+      await syncDir(dirname(path));
+    });
+  }
+
+  async function writeDir(path: string, files: Readonly<Record<string, string>>): Promise<void> {
+    await ensureDir(dirname(path));
+    const fresh = await temporary(path);
+    await ensureDir(fresh);
+    await Promise.all(
+      Object.entries(files).map(([name, text]) =>
+        step("write", join(path, name), () => createFile(join(fresh, name), text)),
+      ),
+    );
+    await step("put in place", path, async () => {
+      await syncDir(fresh);
+      await rename(fresh, path);
+      await syncDir(dirname(path));
+    });
+  }
+
+  async function link(path: string, target: string): Promise<void> {
+    const fresh = await temporary(path);
+    await step("link", path, () => symlink(target, fresh, "dir"));
+    await step("switch", path, async () => {
+      await rename(fresh, path);
+      await syncDir(dirname(path));
+    });
+  }
+
+  async function removeDir(path: string): Promise<void> {
+    const trash = await temporary(path);
+    await step("take away", path, async () => {
+      await rename(path, trash);
+      await syncDir(dirname(path));
+    });
+    await step("remove", path, () => rm(trash, { recursive: true, force: true }));
+  }
+
+  return {
+    root,
+    identity,
+    ensureDir,
+    temporary,
+    write,
+    writeDir,
+    link,
+    removeDir,
+    move: (from, to) =>
+      step("move", to, async () => {
+        await rename(from, to);
+        await syncDir(dirname(to));
+        if (dirname(from) !== dirname(to)) await syncDir(dirname(from));
+      }),
+    remove: (path) =>
+      step("remove", path, async () => {
+        await unlink(path).catch(unless("ENOENT"));
+        await syncDir(dirname(path)).catch(unless("ENOENT"));
+      }),
+    read: (path) => attempt("read", path, () => readFile(path, "utf8").catch(unless("ENOENT"))),
+    list: (path) =>
+      attempt("read", path, async () => {
+        const names = (await readdir(path).catch(unless("ENOENT"))) ?? [];
+        return names.filter((name) => !name.startsWith(".")).sort();
+      }),
+  };
+}
+
+/** Runs a file operation; whatever it throws becomes an error that names the path and says what to do. */
+export async function attempt<T>(operation: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw diskError(operation, path, error);
+  }
+}
+
+/** For `catch`: turns one code of the system into undefined, throws everything else. */
+export function unless(code: string): (error: unknown) => undefined {
+  return (error) => {
+    if (errno(error) === code) return undefined;
+    throw error;
+  };
+}
+
+/** "PID.START.SPACE.RANDOM": says which process left it. */
+function temporaryName({ pid, start, space }: ProcessIdentity): string {
+  return [pid, start, space, randomBytes(6).toString("hex")].join(".");
+}
+
+/** Who made a temporary file; undefined when the name is none of ours. */
+export function makerOf(name: string): Omit<ProcessIdentity, "host"> | undefined {
+  const [, pid, start, space] = /^(\d+)\.(\d*)\.([0-9a-f]{12})\.[0-9a-f]{12}$/.exec(name) ?? [];
+  return pid === undefined || start === undefined || space === undefined
+    ? undefined
+    : { pid: Number(pid), start, space };
+}
+
+async function isDir(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() ?? false;
+}
+
+/** Private from the first moment: the mode is given to open(2), which refuses what exists. */
+async function createFile(path: string, text: string): Promise<void> {
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes a rename or an unlink in this folder survive a power cut, where the file system has the notion. */
+async function syncDir(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const dir = await open(path, "r");
+  try {
+    await dir.sync();
+  } catch (error) {
+    // Some network and FUSE file systems know no fsync of a folder.
+    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EBADF"].includes(errno(error) ?? "")) throw error;
+  } finally {
+    await dir.close();
+  }
+}
