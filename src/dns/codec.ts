@@ -213,7 +213,8 @@ function readRecords(reader: WireReader, count: number): readonly ResourceRecord
   const records: ResourceRecord[] = [];
   for (let i = 0; i < count; i++) {
     const head = readHead(reader);
-    if (head.type === "OPT" || head.type === "TSIG") throw new CodecError(`${head.type} outside the additional section`);
+    if (head.type === "OPT" || head.type === "TSIG")
+      throw new CodecError(`${head.type} outside the additional section`);
     records.push(readRecord(head, reader));
   }
   return records;
@@ -301,7 +302,7 @@ export function questionOctets(octets: Uint8Array): Uint8Array | undefined {
   reader.skip(6);
   readName(reader);
   reader.skip(4);
-  return octets.slice(headerOctets, reader.offset);
+  return new Uint8Array(octets.subarray(headerOctets, reader.offset));
 }
 
 /** The server's identity (RFC 5001): as text if it is printable ASCII, else in hexadecimal. */

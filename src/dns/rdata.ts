@@ -1,5 +1,5 @@
-import type { RecordClass, RecordType, ResourceRecord } from "./message.ts";
 import { ipv4Octets, ipv4Text, ipv6Octets, ipv6Text } from "./ip.ts";
+import type { RecordClass, RecordType, ResourceRecord } from "./message.ts";
 import { CodecError, type WireReader, type WireWriter } from "./wire.ts";
 import { type Compression, readName, readNameOctets, writeName } from "./wire-name.ts";
 
@@ -64,22 +64,30 @@ function withName(reader: WireReader, fixed: number): Uint8Array {
 /** Writes RDATA without its length. Names are compressed only in the types of RFC 1035 (RFC 3597 §4). */
 export function writeRdata(writer: WireWriter, record: ResourceRecord, compression: Compression | undefined): void {
   if ("empty" in record) return;
-  if ("rdata" in record) return writer.bytes(record.rdata);
+  if ("rdata" in record) {
+    writer.bytes(record.rdata);
+    return;
+  }
   switch (record.type) {
     case "A":
-      return writer.bytes(ipv4Octets(record.address));
+      writer.bytes(ipv4Octets(record.address));
+      return;
     case "AAAA":
-      return writer.bytes(ipv6Octets(record.address));
+      writer.bytes(ipv6Octets(record.address));
+      return;
     case "NS":
     case "CNAME":
     case "PTR":
-      return writeName(writer, record.target, compression);
+      writeName(writer, record.target, compression);
+      return;
     case "DNAME":
-      return writeName(writer, record.target);
+      writeName(writer, record.target);
+      return;
     case "SOA":
       writeName(writer, record.mname, compression);
       writeName(writer, record.rname, compression);
-      for (const value of [record.serial, record.refresh, record.retry, record.expire, record.minimum]) writer.u32(value);
+      for (const value of [record.serial, record.refresh, record.retry, record.expire, record.minimum])
+        writer.u32(value);
       return;
     case "TXT":
       if (record.strings.length === 0) throw new CodecError(`TXT at ${record.name} has no string`);

@@ -22,13 +22,19 @@ export function nameOctets(name: DomainName): Uint8Array {
 /** Writes a name, ending in a pointer to an earlier one where `compression` has one (RFC 1035 §4.1.4). */
 export function writeName(writer: WireWriter, name: DomainName, compression?: Compression): void {
   const octets = nameOctets(name);
-  if (compression === undefined) return writer.bytes(octets);
+  if (compression === undefined) {
+    writer.bytes(octets);
+    return;
+  }
   const labels = labelsOf(name);
   let from = 0;
   for (const [index, label] of labels.entries()) {
     const suffix = labels.slice(index).join(".");
     const known = compression.get(suffix);
-    if (known !== undefined) return writer.u16(0xc000 | known);
+    if (known !== undefined) {
+      writer.u16(0xc000 | known);
+      return;
+    }
     // A pointer has 14 bits.
     if (writer.length < 0x4000) compression.set(suffix, writer.length);
     const size = 1 + labelOctets(label, name).length;
@@ -96,7 +102,11 @@ function labelText(label: Uint8Array): string {
 
 function isPlain(octet: number): boolean {
   return (
-    (octet >= 0x61 && octet <= 0x7a) || (octet >= 0x30 && octet <= 0x39) || octet === 0x2d || octet === 0x5f || octet === 0x2a
+    (octet >= 0x61 && octet <= 0x7a) ||
+    (octet >= 0x30 && octet <= 0x39) ||
+    octet === 0x2d ||
+    octet === 0x5f ||
+    octet === 0x2a
   );
 }
 

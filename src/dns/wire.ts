@@ -59,10 +59,10 @@ export class WireReader {
     return this.u16() * 2 ** 32 + this.u32();
   }
 
-  /** A copy, so that a small field does not keep a whole packet buffer alive. */
+  /** A copy, so that a small field does not keep a whole packet buffer alive; `slice` of a Buffer would be a view. */
   bytes(count: number): Uint8Array {
     const at = this.skip(count);
-    return this.octets.slice(at, at + count);
+    return new Uint8Array(this.octets.subarray(at, at + count));
   }
 
   /** Cursor over the next `count` octets alone (pointers still see the whole message); this one steps behind them. */

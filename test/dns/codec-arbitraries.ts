@@ -34,7 +34,11 @@ function recordsOf(name: fc.Arbitrary<DomainName>): fc.Arbitrary<ResourceRecord>
   return fc.oneof(
     fc.record({ ...head, type: fc.constant("A" as const), address: fc.ipV4() }),
     fc.record({ ...head, type: fc.constant("AAAA" as const), address: v6 }),
-    fc.record({ ...head, type: fc.constantFrom("NS" as const, "CNAME" as const, "DNAME" as const, "PTR" as const), target: name }),
+    fc.record({
+      ...head,
+      type: fc.constantFrom("NS" as const, "CNAME" as const, "DNAME" as const, "PTR" as const),
+      target: name,
+    }),
     fc.record({
       ...head,
       type: fc.constant("SOA" as const),
@@ -143,7 +147,15 @@ export const anyMessage: fc.Arbitrary<Message> = (() => {
     tsig: fc.option(tsig, { nil: undefined }),
   };
   return fc.oneof(
-    fc.record({ ...common, rcode: fc.constantFrom("NOERROR" as const, "NOTZONE" as const, "RCODE12" as const), edns: fc.constant(undefined) }),
-    fc.record({ ...common, rcode: fc.constantFrom("NOERROR" as const, "BADVERS" as const, "RCODE4095" as const), edns }),
+    fc.record({
+      ...common,
+      rcode: fc.constantFrom("NOERROR" as const, "NOTZONE" as const, "RCODE12" as const),
+      edns: fc.constant(undefined),
+    }),
+    fc.record({
+      ...common,
+      rcode: fc.constantFrom("NOERROR" as const, "BADVERS" as const, "RCODE4095" as const),
+      edns,
+    }),
   );
 })();

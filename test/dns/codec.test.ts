@@ -1,5 +1,5 @@
-import fc from "fast-check";
 import packet from "dns-packet";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type DomainName, nameFromLabels, rootName } from "../../src/core/name.ts";
 import {
@@ -18,7 +18,13 @@ import { anyMessage, anyName, plainMessage } from "./codec-arbitraries.ts";
 const owner = nameFromLabels(["_acme-challenge", "example", "test"]);
 const apex = nameFromLabels(["example", "test"]);
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ""), "hex"));
-const txt = (value: string): ResourceRecord => ({ name: owner, class: "IN", ttl: 60, type: "TXT", strings: txtStrings(value) });
+const txt = (value: string): ResourceRecord => ({
+  name: owner,
+  class: "IN",
+  ttl: 60,
+  type: "TXT",
+  strings: txtStrings(value),
+});
 
 /** `undefined` when refused; anything but a CodecError fails the test. */
 function tryDecode(octets: Uint8Array): Message | undefined {
@@ -60,7 +66,9 @@ describe("a message", () => {
           id: message.id,
           type: "response",
           flags: packet.AUTHORITATIVE_ANSWER,
-          questions: message.questions.map((q) => ({ name: textOf(q.name), type: q.type, class: "IN" }) as packet.Question),
+          questions: message.questions.map(
+            (q) => ({ name: textOf(q.name), type: q.type, class: "IN" }) as packet.Question,
+          ),
           answers: message.answers.map(toTheirs),
           authorities: message.authorities.map(toTheirs),
         });
@@ -126,8 +134,16 @@ describe("a message", () => {
 
   test("keeps OPT and loses its records when it must be truncated", () => {
     const edns = { udpSize: 1232, version: 0, dnssecOk: false, options: [] };
-    const full = { ...emptyMessage, response: true, questions: [{ name: owner, type: "TXT", class: "IN" }], edns } as const;
-    const octets = encodeMessage({ ...full, answers: Array.from({ length: 21 }, () => txt("x".repeat(43))) }, { maxOctets: 1232 });
+    const full = {
+      ...emptyMessage,
+      response: true,
+      questions: [{ name: owner, type: "TXT", class: "IN" }],
+      edns,
+    } as const;
+    const octets = encodeMessage(
+      { ...full, answers: Array.from({ length: 21 }, () => txt("x".repeat(43))) },
+      { maxOctets: 1232 },
+    );
     expect(octets.length).toBeLessThanOrEqual(1232);
     expect(decodeMessage(octets)).toEqual({ ...full, truncated: true, tsig: undefined });
   });
@@ -205,7 +221,9 @@ describe("a name", () => {
       for (let i = 0; i < count; i++) rdata += (0xc000 | (i === 0 ? start : start + 2 * i)).toString(16);
       const last = (0xc000 | (start + 2 * count)).toString(16);
       const size = (rdata.length / 2).toString(16).padStart(4, "0");
-      return hex(`0000 8000 0000 0002 0000 0000  00 ff00 0001 00000000 ${size} ${rdata}  ${last} ff00 0001 00000000 0000`);
+      return hex(
+        `0000 8000 0000 0002 0000 0000  00 ff00 0001 00000000 ${size} ${rdata}  ${last} ff00 0001 00000000 0000`,
+      );
     };
     expect(decodeMessage(chain(63)).answers[1]?.name).toBe(rootName);
     expect(() => decodeMessage(chain(64))).toThrow(/pointers/);
@@ -237,7 +255,9 @@ describe("a record", () => {
   });
 
   test("MX with a compressed name has RDATA that makes sense alone", () => {
-    const octets = hex("0000 8400 0001 0001 0000 0000  04 74657374 00 000f 0001  c00c 000f 0001 00000000 0004 000a c00c");
+    const octets = hex(
+      "0000 8400 0001 0001 0000 0000  04 74657374 00 000f 0001  c00c 000f 0001 00000000 0004 000a c00c",
+    );
     expect(decodeMessage(octets).answers[0]).toMatchObject({ rdata: hex("000a 04 74657374 00") });
   });
 
@@ -249,7 +269,11 @@ describe("a record", () => {
   test.each([
     ["two OPT records", "0002", "00 0029 04d0 00000000 0000 00 0029 04d0 00000000 0000"],
     ["OPT below a name", "0001", "01 61 00 0029 04d0 00000000 0000"],
-    ["TSIG before another record", "0002", `00 00fa 00ff 00000000 0011 00 000000000000 0000 0000 0000 0000 0000 00 0001 0001 00000000 0000`],
+    [
+      "TSIG before another record",
+      "0002",
+      `00 00fa 00ff 00000000 0011 00 000000000000 0000 0000 0000 0000 0000 00 0001 0001 00000000 0000`,
+    ],
     ["TSIG of class IN", "0001", "00 00fa 0001 00000000 0011 00 000000000000 0000 0000 0000 0000 0000"],
   ])("%s make the message malformed", (_, count, records) => {
     expect(() => decodeMessage(hex(`0000 8000 0000 0000 0000 ${count} ${records}`))).toThrow(CodecError);
@@ -257,8 +281,17 @@ describe("a record", () => {
 
   test("in an UPDATE has no compressed name in its RDATA", () => {
     const cname: ResourceRecord = { name: owner, class: "IN", ttl: 1, type: "CNAME", target: apex };
-    const update = encodeMessage({ ...emptyMessage, opcode: "UPDATE", questions: [{ name: apex, type: "SOA", class: "IN" }], authorities: [cname] });
-    const query = encodeMessage({ ...emptyMessage, questions: [{ name: apex, type: "SOA", class: "IN" }], authorities: [cname] });
+    const update = encodeMessage({
+      ...emptyMessage,
+      opcode: "UPDATE",
+      questions: [{ name: apex, type: "SOA", class: "IN" }],
+      authorities: [cname],
+    });
+    const query = encodeMessage({
+      ...emptyMessage,
+      questions: [{ name: apex, type: "SOA", class: "IN" }],
+      authorities: [cname],
+    });
     expect(Buffer.from(update.subarray(-14)).toString("latin1")).toBe("\x07example\x04test\0");
     expect(query.length).toBe(update.length - 12);
   });
@@ -283,7 +316,9 @@ describe("EDNS", () => {
 });
 
 describe("a question", () => {
-  const asked = hex("05 5f41434d45 07 45784d506c45 54 04 54455374 00 0010 0001".replace("45784d506c45 54", "4578616d506c45"));
+  const asked = hex(
+    "05 5f41434d45 07 45784d506c45 54 04 54455374 00 0010 0001".replace("45784d506c45 54", "4578616d506c45"),
+  );
 
   test("is given back in the letter case it was asked in, and answers point at it", () => {
     const name = nameFromLabels(["_acme", "example", "test"]);
@@ -341,7 +376,9 @@ function toTheirs(record: ResourceRecord): packet.Answer {
 
 function flat(answer: packet.Answer): unknown {
   if (answer.type === "TXT") {
-    const strings = (Array.isArray(answer.data) ? answer.data : [answer.data]).map((s) => Buffer.from(s).toString("hex"));
+    const strings = (Array.isArray(answer.data) ? answer.data : [answer.data]).map((s) =>
+      Buffer.from(s).toString("hex"),
+    );
     return [answer.name, answer.type, answer.ttl, strings];
   }
   if (answer.type === "CAA") return [answer.name, answer.type, answer.data.flags, answer.data.tag, answer.data.value];
