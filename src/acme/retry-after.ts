@@ -1,0 +1,24 @@
+/**
+ * Milliseconds a response asks to wait: seconds or an HTTP date (RFC 9110 §10.2.3). A date is compared with the
+ * response's own `Date`, so that a clock of ours that is wrong does not matter. Undefined when absent or unreadable.
+ */
+export function retryAfterMs(
+  headers: { readonly "retry-after"?: string | undefined; readonly date?: string | undefined },
+  wallNow: number,
+): number | undefined {
+  const text = headers["retry-after"]?.trim();
+  if (text === undefined || text === "") return undefined;
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.round(Number(text) * 1000);
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) return undefined;
+  const served = Date.parse(headers.date ?? "");
+  return Math.max(0, at - (Number.isNaN(served) ? wallNow : served));
+}
+
+/** "3 s", "2 min", "24 h", for messages. */
+export function inWords(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.ceil(seconds / 60)} min`;
+  return `${Math.ceil(seconds / 3600)} h`;
+}

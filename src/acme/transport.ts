@@ -1,0 +1,161 @@
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
+import { abortReason } from "../core/clock.ts";
+import { ExchangeError } from "./exchange-error.ts";
+import { isLoopback } from "./proxy.ts";
+import { throughProxy, trustAlso } from "./tls.ts";
+
+export interface HttpMessage {
+  readonly status: number;
+  /** Names in lower case; repeated headers joined by ", ". */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body: Buffer;
+}
+
+export interface HttpSend {
+  readonly method: "GET" | "HEAD" | "POST";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface Transport {
+  /** One exchange; redirects are not followed. Throws ExchangeError or the signal's reason. */
+  send(request: HttpSend): Promise<HttpMessage>;
+  /** Closes every connection. */
+  close(): void;
+}
+
+export interface TransportOptions {
+  /** PEM certificates trusted besides the system's. */
+  readonly caRoot?: string | undefined;
+  /** Where HTTPS_PROXY and NO_PROXY are looked up. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly connectTimeoutMs?: number;
+  readonly totalTimeoutMs?: number;
+}
+
+/** Nothing an ACME server sends comes near this. */
+const maxBodyBytes = 1 << 20;
+
+/** HTTP/1.1 over connections kept open, with TLS; plain to loopback addresses only. */
+export function createTransport(options: TransportOptions): Transport {
+  const connectTimeoutMs = options.connectTimeoutMs ?? 10_000;
+  const totalTimeoutMs = options.totalTimeoutMs ?? 30_000;
+  const closing = new AbortController();
+  const connected = new WeakSet<Socket>();
+  // Node's 250 ms for each address gives up on servers that are merely far away.
+  const agentOptions = { keepAlive: true, autoSelectFamilyAttemptTimeout: 1500 };
+  let plain: HttpAgent | undefined;
+  let secure: HttpsAgent | undefined;
+
+  const agentFor = (url: URL) => {
+    if (url.protocol === "http:") {
+      plain ??= new HttpAgent(agentOptions);
+      return plain;
+    }
+    secure ??= throughProxy(
+      new HttpsAgent({ ...agentOptions, ...trustAlso(options.caRoot) }),
+      options.env,
+      closing.signal,
+      connectTimeoutMs,
+    );
+    return secure;
+  };
+
+  const open = (request: HttpSend, url: URL) =>
+    (url.protocol === "http:" ? httpRequest : httpsRequest)(url, {
+      method: request.method,
+      agent: agentFor(url),
+      headers: {
+        ...request.headers,
+        ...(request.body === undefined ? {} : { "content-length": Buffer.byteLength(request.body) }),
+      },
+    });
+
+  const exchange = (request: HttpSend, url: URL) =>
+    new Promise<HttpMessage>((resolve, reject) => {
+      const outgoing = open(request, url);
+      let sent = false;
+      const fail = (error: Error) => {
+        stop();
+        reject(error);
+        outgoing.destroy();
+      };
+      const late = (ms: number, what: string) => () =>
+        fail(new ExchangeError(`${what} within ${ms / 1000} s`, { sent, timeout: true }));
+      const connecting = setTimeout(late(connectTimeoutMs, "no connection"), connectTimeoutMs);
+      const total = setTimeout(late(totalTimeoutMs, "no complete answer"), totalTimeoutMs);
+      const onAbort = () => fail(abortReason(request.signal));
+      const stop = () => {
+        clearTimeout(connecting);
+        clearTimeout(total);
+        request.signal.removeEventListener("abort", onAbort);
+      };
+      request.signal.addEventListener("abort", onAbort, { once: true });
+      onConnection(outgoing, url, connected, () => {
+        clearTimeout(connecting);
+        sent = true;
+      });
+      // Stays on for good: a destroyed request may still report.
+      outgoing.on("error", (cause) => fail(new ExchangeError("", { sent, stale: outgoing.reusedSocket, cause })));
+      outgoing.once("response", (response) => {
+        collect(response).then(
+          (body) => {
+            stop();
+            resolve({ status: response.statusCode ?? 0, headers: flat(response), body });
+          },
+          (cause: unknown) => fail(new ExchangeError("the answer ended early", { sent: true, cause })),
+        );
+      });
+      outgoing.end(request.body);
+    });
+
+  return {
+    async send(request) {
+      if (request.signal.aborted) throw abortReason(request.signal);
+      const url = URL.canParse(request.url) ? new URL(request.url) : undefined;
+      if (url === undefined || !(url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname)))) {
+        throw new ExchangeError(`"${request.url}" is not an https address`, { sent: false, permanent: true });
+      }
+      return exchange(request, url);
+    },
+    close() {
+      closing.abort();
+      plain?.destroy();
+      secure?.destroy();
+    },
+  };
+}
+
+/** Calls back once the request's connection can carry it, TLS included; at once when it did so before. */
+function onConnection(request: ClientRequest, url: URL, connected: WeakSet<Socket>, then: () => void) {
+  request.once("socket", (socket) => {
+    if (connected.has(socket)) return then();
+    socket.once(url.protocol === "http:" ? "connect" : "secureConnect", () => {
+      connected.add(socket);
+      then();
+    });
+  });
+}
+
+/** The whole body; a connection that ends before `Content-Length` or the last chunk is an error. */
+async function collect(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    const bytes = chunk as Buffer;
+    size += bytes.length;
+    if (size > maxBodyBytes) throw new Error(`the answer is larger than ${maxBodyBytes} octets`);
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
+}
+
+function flat(response: IncomingMessage): HttpMessage["headers"] {
+  return Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]),
+  );
+}
