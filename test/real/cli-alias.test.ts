@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { cli, issueArgs, labEnv } from "./lab/cli.ts";
-import { expectCleanDns, failed, issued, updatesSince } from "./lab/outcome.ts";
+import { updatesSince } from "./lab/counts.ts";
+import { expectCleanDns, failed, issued } from "./lab/outcome.ts";
 import { describeInLab } from "./lab/suite.ts";
 
 describeInLab("challenge names that are aliases", (inLab) => {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { cli, issueArgs, labEnv } from "./lab/cli.ts";
-import { askedOfResolver, expectCleanDns, expectGoodCertificate, issued, updatesSince } from "./lab/outcome.ts";
+import { askedOfResolver, updatesSince } from "./lab/counts.ts";
+import { expectCleanDns, expectGoodCertificate, issued } from "./lab/outcome.ts";
 import { describeInLab } from "./lab/suite.ts";
 
 const pair = ["example.test", "*.example.test"];

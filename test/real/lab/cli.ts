@@ -1,12 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Algorithm } from "./keys.ts";
 import type { Lab } from "./lab.ts";
 
 /** The built command line; `npm run build` makes it. */
-export const cliFile = fileURLToPath(new URL("../../../dist/src/cli/main.js", import.meta.url));
+export const cliFile = join(packageRoot(fileURLToPath(import.meta.url)), "dist/src/cli/main.js");
+
+/** The folder of package.json above `path`: this module runs from its source and, in the benchmarks, compiled. */
+function packageRoot(path: string): string {
+  const up = dirname(path);
+  if (existsSync(join(up, "package.json"))) return up;
+  if (up === path) throw new Error("no package.json above the lab");
+  return packageRoot(up);
+}
 
 export interface Finished {
   readonly status: number | null;
