@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Clock } from "./clock.ts";
 import type { Dns01Error } from "./errors.ts";
 import type { DomainName } from "./name.ts";
 
@@ -23,6 +24,32 @@ export interface Call {
   readonly signal: AbortSignal;
   /** TTL for records that are created: the user's, raised to the service's minimum. */
   readonly ttlSeconds: number;
+  /** The framework's side of the call; the lifts use it, adapters have no need to look. */
+  readonly conduct?: Conduct;
+}
+
+/** What a request is, for events and messages. */
+export interface RequestLabel {
+  /** "findZone", "list", "create", "delete", "read", "replace" or "apply". */
+  readonly operation: string;
+  /** Whether it changes something. */
+  readonly write: boolean;
+  /** The owner or zone it is about. */
+  readonly name: DomainName;
+}
+
+/** How requests to the service are carried out: in their turn, with a time limit, reported and with our errors. */
+export interface Conduct {
+  readonly clock: Clock;
+  /** Requests that may run side by side: 1 where the service locks a whole zone. */
+  readonly parallel: number;
+  /**
+   * One request. Waits for its turn under `traits.rate`, ends it after its time limit, and turns what it throws into
+   * one of our errors.
+   */
+  request<T>(label: RequestLabel, run: (call: Call) => Promise<T>): Promise<T>;
+  /** Repeats `run` after retryable errors. `run` has to begin by reading, because an earlier write may have landed. */
+  attempt<T>(what: string, run: () => Promise<T>): Promise<T>;
 }
 
 export type Change = "changed" | "unchanged";
@@ -47,6 +74,8 @@ export interface Edit {
  * Any method may be repeated after an unclear failure.
  */
 export interface TxtBackend {
+  /** True for the lifts: `apply` uses `call.conduct` for each of its requests instead of being one request itself. */
+  readonly conducted?: true;
   /**
    * Whether this account holds exactly the zone `apex`: one cheap call, no search. `undefined` when it does not;
    * throws when the service could not say (credentials, network).

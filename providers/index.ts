@@ -1,0 +1,8 @@
+import type { Provider } from "../src/index.ts";
+
+/** A provider as it stands in its file: the default export. */
+export type Load = () => Promise<{ readonly default: Provider }>;
+
+export const providers = {
+  memory: () => import("./memory.ts"),
+} satisfies Record<string, Load>;

@@ -1,0 +1,132 @@
+import { AuthError, ConflictError, Dns01Error, RateLimitedError, RejectedError, TransientError } from "./errors.ts";
+import { HttpError } from "./http-error.ts";
+import { safeCause } from "./redact.ts";
+
+/** What was going on when something was thrown. */
+export interface Attempted {
+  readonly provider: string;
+  readonly operation: string;
+  /** The owner or zone it was about. */
+  readonly name: string;
+  readonly zone?: string | undefined;
+}
+
+export interface ClassifyOptions {
+  /** The provider's own table; asked first. */
+  readonly classify?: ((cause: unknown) => Dns01Error | undefined) | undefined;
+  readonly redact?: ((text: string) => string) | undefined;
+}
+
+const phrases: Readonly<Record<string, string>> = {
+  findZone: "look up the zone",
+  list: "list TXT at",
+  read: "read TXT at",
+  create: "create TXT at",
+  delete: "delete TXT at",
+  replace: "write TXT in",
+  apply: "change TXT in",
+};
+
+/**
+ * One of our errors for whatever a backend threw, saying what was attempted on what. Secrets are masked in it, and of a
+ * foreign cause only its text and its codes are kept: SDK errors carry whole requests.
+ */
+export function toDns01Error(cause: unknown, attempted: Attempted, options: ClassifyOptions = {}): Dns01Error {
+  const { redact = (text: string) => text } = options;
+  const error = ours(cause, options) ?? byDefault(cause);
+  // Set once: an error that passes several layers is described by the innermost.
+  if (error.operation === undefined) {
+    const { provider, operation, name, zone } = attempted;
+    const prefix = error.message.startsWith(`${provider}: `)
+      ? ""
+      : `${provider}: cannot ${phrases[operation] ?? operation} ${name}: `;
+    fill(error, {
+      message: prefix + error.message,
+      provider: error.provider ?? provider,
+      operation,
+      zone: error.zone ?? zone,
+      fqdn: error.fqdn ?? (name === zone || operation === "findZone" ? undefined : name),
+    });
+  }
+  const before = error.message;
+  const message = redact(before);
+  fill(error, {
+    message,
+    stack: redact(error.stack?.replace(before, message) ?? ""),
+    hint: error.hint === undefined ? undefined : redact(error.hint),
+  });
+  if (error.cause !== undefined) fill(error, { cause: safeCause(error.cause, redact) });
+  return error;
+}
+
+function ours(cause: unknown, options: ClassifyOptions): Dns01Error | undefined {
+  if (Dns01Error.is(cause)) return cause;
+  try {
+    const error = options.classify?.(cause);
+    return Dns01Error.is(error) ? error : undefined;
+  } catch {
+    // A table that trips over an unforeseen error must not hide that error.
+    return undefined;
+  }
+}
+
+/** Dns01Error's fields are readonly for everybody but its maker; here the making is completed. */
+function fill(error: Dns01Error, facts: Readonly<Record<string, unknown>>): void {
+  for (const [key, value] of Object.entries(facts)) {
+    Object.defineProperty(error, key, {
+      value,
+      configurable: true,
+      writable: true,
+      enumerable: key in error && enumerable(error, key),
+    });
+  }
+}
+
+function enumerable(error: Error, key: string): boolean {
+  return Object.getOwnPropertyDescriptor(error, key)?.enumerable ?? false;
+}
+
+function byDefault(cause: unknown): Dns01Error {
+  const message = cause instanceof Error && cause.message !== "" ? cause.message : String(cause);
+  if (cause instanceof HttpError) return byStatus(cause);
+  const code = codeOf(cause);
+  if (code !== undefined && networkCodes.test(code)) {
+    return new TransientError(`${message} (${code})`, { cause, timeout: /TIMEDOUT|TIMEOUT/.test(code) });
+  }
+  if (code !== undefined && certificateCodes.test(code)) {
+    return new RejectedError(`the service's TLS certificate is not trusted: ${message}`, {
+      cause,
+      serviceCode: code,
+      hint: "Check the endpoint and the machine's clock; for a private CA set NODE_EXTRA_CA_CERTS.",
+    });
+  }
+  const name = cause instanceof Error ? cause.name : "";
+  if (name === "TimeoutError" || name === "AbortError") return new TransientError(message, { cause, timeout: true });
+  // What fetch throws for every failure of the network, its reason in `cause`.
+  if (cause instanceof TypeError && message === "fetch failed") return new TransientError(message, { cause });
+  return new Dns01Error("UNKNOWN", message, false, { cause });
+}
+
+function byStatus(cause: HttpError): Dns01Error {
+  const { status, message, retryAfterMs } = cause;
+  if (status === 401 || status === 403) return new AuthError(message, { cause });
+  if (status === 409 || status === 412) return new ConflictError(message, { cause });
+  if (status === 429) return new RateLimitedError(message, { cause, retryAfterMs });
+  if (status === 408 || status === 425 || status >= 500) return new TransientError(message, { cause, retryAfterMs });
+  return new RejectedError(message, { cause, serviceCode: String(status) });
+}
+
+const networkCodes =
+  /^(E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NETDOWN|HOSTDOWN|NOTFOUND|AI_AGAIN|ADDRNOTAVAIL|MFILE|NFILE|PROTO)|UND_ERR_(CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|SOCKET|ABORTED|CLOSED|DESTROYED))$/;
+const certificateCodes =
+  /^(CERT_|ERR_TLS_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|HOSTNAME_MISMATCH$)/;
+
+/** The first code in the chain of causes; fetch hides the network's in `cause`, and several tries in `errors`. */
+function codeOf(error: unknown, depth = 0): string | undefined {
+  if (typeof error !== "object" || error === null || depth > 5) return undefined;
+  const { code, cause, errors } = error as { code?: unknown; cause?: unknown; errors?: unknown };
+  if (typeof code === "string" && (networkCodes.test(code) || certificateCodes.test(code))) return code;
+  const inner = codeOf(cause, depth + 1);
+  if (inner !== undefined || !Array.isArray(errors)) return inner;
+  return codeOf(errors[0], depth + 1);
+}

@@ -1,0 +1,211 @@
+import { linkSignal, raceAbort } from "./abort.ts";
+import { type Attempted, toDns01Error } from "./classify.ts";
+import { abortReason, type Clock } from "./clock.ts";
+import { AbortedError, Dns01Error, type RateLimitedError, TransientError } from "./errors.ts";
+import type { Observer } from "./events.ts";
+import type { DomainName } from "./name.ts";
+import type { Call, Change, Conduct, Edit, Provider, RequestLabel, TxtBackend, Zone } from "./provider.ts";
+import { createRateLimit } from "./rate.ts";
+import { defaultRetryPolicy, type RetryPolicy, retry } from "./retry.ts";
+
+export interface GuardOptions {
+  readonly provider: Pick<Provider, "id" | "traits" | "classify">;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  /** Masks secrets in messages. */
+  readonly redact?: ((text: string) => string) | undefined;
+  /** Longest time for one findZone or apply with all its repetitions. Default 120,000. */
+  readonly timeoutMs?: number | undefined;
+  /** Longest time for one request to the service. Default 30,000. */
+  readonly requestTimeoutMs?: number | undefined;
+  readonly retry?: RetryPolicy | undefined;
+}
+
+/** How long a new attempt waits for an abandoned write of the same zone to end before it begins by reading. */
+const graceMs = 5000;
+
+/**
+ * Wraps a connected backend: deadline, then repetition of what may be repeated, then rate, then one request whose end
+ * is classified and reported. A request that outlives its time limit or the caller's signal is abandoned; the next
+ * attempt in that zone first gives it time to end.
+ */
+export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
+  const { provider, observer, clock } = options;
+  const limit = createRateLimit(clock, provider.traits.rate);
+  const abandoned = createAbandoned(clock);
+
+  /** Runs `work` with a signal that also fires at the deadline; whatever happens, nothing of it is left behind. */
+  const withDeadline = async <T>(
+    what: Omit<Attempted, "provider">,
+    call: Call,
+    work: (call: Call & { readonly conduct: Conduct }) => Promise<T>,
+  ): Promise<T> => {
+    const timeoutMs = options.timeoutMs ?? 120_000;
+    const deadline = clock.now() + timeoutMs;
+    const link = linkSignal(call.signal);
+    const { signal } = link;
+    const attempted: Attempted = { ...what, provider: provider.id };
+    const explain = (error: unknown) =>
+      call.signal.aborted ? abortReason(call.signal) : toDns01Error(error, attempted, toClassify(options));
+    clock.sleep(timeoutMs, signal).then(
+      () => link.abort(new TransientError(`no answer within ${timeoutMs / 1000} s`, { timeout: true })),
+      () => {},
+    );
+    const conduct: Conduct = {
+      clock,
+      parallel: provider.traits.lock === "zone" ? 1 : 4,
+      request: (label, run) => request(label, { ...call, signal }, what.zone, run),
+      attempt: (subject, run) =>
+        retry(
+          async () => {
+            if (what.zone !== undefined) await abandoned.settled(what.zone, signal);
+            return run();
+          },
+          {
+            signal,
+            clock,
+            deadline,
+            policy: options.retry ?? defaultRetryPolicy,
+            onRetry: ({ code, message }, attempt, waitMs) =>
+              observer({ type: "retry", what: `${provider.id} ${subject}`, attempt, waitMs, code, message }),
+          },
+        ),
+    };
+    try {
+      return await raceAbort(work({ ...call, signal, conduct }), signal);
+    } catch (error) {
+      throw explain(error);
+    } finally {
+      link.release();
+      // Ends the timer, and whatever the backend left running.
+      link.abort(new AbortedError("over"));
+    }
+  };
+
+  const request = async <T>(
+    label: RequestLabel,
+    call: Call,
+    zone: string | undefined,
+    run: (call: Call) => Promise<T>,
+  ): Promise<T> => {
+    const { operation, write, name } = label;
+    await limit.take(call.signal);
+    const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
+    const link = linkSignal(call.signal);
+    clock.sleep(requestTimeoutMs, link.signal).then(
+      () => link.abort(new TransientError(`no answer within ${requestTimeoutMs / 1000} s`, { timeout: true })),
+      () => {},
+    );
+    const step = `${provider.id} ${operation} ${name}`;
+    if (write) observer({ type: "step", kind: "dns", state: "before", detail: step });
+    const startedAt = clock.now();
+    const report = (code: Dns01Error["code"] | "OK") =>
+      observer({ type: "call", provider: provider.id, operation, durationMs: clock.now() - startedAt, code });
+    // In a function of its own, so that a backend that throws instead of rejecting is no special case.
+    const work = (async () => run({ signal: link.signal, ttlSeconds: call.ttlSeconds }))();
+    try {
+      const result = await raceAbort(work, link.signal);
+      report("OK");
+      if (write) observer({ type: "step", kind: "dns", state: "after", detail: step });
+      return result;
+    } catch (cause) {
+      if (write && zone !== undefined) abandoned.add(zone, work);
+      if (call.signal.aborted) {
+        report("ABORTED");
+        throw abortReason(call.signal);
+      }
+      // A backend that obeys the signal throws its own words for our time-out.
+      const reason: unknown = link.signal.aborted ? link.signal.reason : cause;
+      const error = toDns01Error(reason, { provider: provider.id, operation, name, zone }, toClassify(options));
+      report(error.code);
+      if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0);
+      throw error;
+    } finally {
+      link.release();
+      link.abort(new AbortedError("over"));
+    }
+  };
+
+  return {
+    findZone: (apex, call) =>
+      withDeadline({ operation: "findZone", name: apex }, call, async (inner) => {
+        const ask = () => backend.findZone(apex, inner);
+        const label = { operation: "findZone", write: false, name: apex };
+        const zone = await inner.conduct.attempt(apex, () =>
+          backend.conducted ? ask() : inner.conduct.request(label, (one) => backend.findZone(apex, one)),
+        );
+        return checkZone(zone, apex);
+      }),
+    apply: (zone, edits, call) =>
+      withDeadline({ operation: "apply", name: zone.apex, zone: zone.apex }, call, async (inner) => {
+        if (backend.conducted) return checkChanges(await backend.apply(zone, edits, inner), edits);
+        const label = { operation: "apply", write: true, name: zone.apex };
+        return inner.conduct.attempt(zone.apex, async () =>
+          checkChanges(await inner.conduct.request(label, (one) => backend.apply(zone, edits, one)), edits),
+        );
+      }),
+  };
+}
+
+function toClassify(options: GuardOptions) {
+  const { provider, redact } = options;
+  return { classify: (cause: unknown) => provider.classify?.(cause), redact };
+}
+
+/** A plugin's answer is not to be trusted with the type it declares. */
+function checkZone(zone: Zone | undefined, apex: DomainName): Zone | undefined {
+  if (zone === undefined || zone === null) return undefined;
+  if (typeof zone === "object" && zone.apex === apex && typeof zone.id === "string") return zone;
+  const said = typeof zone === "object" ? `the zone "${String(zone.apex)}"` : typeof zone;
+  throw new Dns01Error("UNKNOWN", `the provider's findZone was asked for exactly ${apex} and returned ${said}`, false);
+}
+
+function checkChanges(changes: readonly Change[], edits: readonly Edit[]): readonly Change[] {
+  const valid =
+    Array.isArray(changes) &&
+    changes.length === edits.length &&
+    changes.every((change) => change === "changed" || change === "unchanged");
+  if (valid) return changes;
+  throw new Dns01Error(
+    "UNKNOWN",
+    `the provider's apply has to return "changed" or "unchanged" for each of ${edits.length} edits and did not`,
+    false,
+  );
+}
+
+interface Abandoned {
+  add(zone: string, work: Promise<unknown>): void;
+  /** Resolves when all of the zone's abandoned writes have ended, at the latest after `graceMs`. */
+  settled(zone: string, signal: AbortSignal): Promise<void>;
+}
+
+function createAbandoned(clock: Clock): Abandoned {
+  const running = new Map<string, Set<Promise<unknown>>>();
+  return {
+    add(zone, work) {
+      const ended = work.then(
+        () => {},
+        () => {},
+      );
+      const ofZone = running.get(zone) ?? new Set();
+      running.set(zone, ofZone.add(ended));
+      void ended.then(() => {
+        ofZone.delete(ended);
+        if (ofZone.size === 0 && running.get(zone) === ofZone) running.delete(zone);
+      });
+    },
+    async settled(zone, signal) {
+      const ofZone = running.get(zone);
+      if (ofZone === undefined) return;
+      const grace = linkSignal(signal);
+      try {
+        await raceAbort(Promise.race([Promise.all(ofZone), clock.sleep(graceMs, grace.signal)]), signal);
+        // Once is enough: what has not ended by now is left to itself, and reading shows what it did.
+        if (running.get(zone) === ofZone) running.delete(zone);
+      } finally {
+        grace.release();
+        grace.abort(new AbortedError("over"));
+      }
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import type { Dns01Error, ErrorFacts } from "./errors.ts";
+
+/** A service answered with a status of 300 or above. Adapters look at `status` and `body` in their `classify`. */
+export class HttpError extends Error {
+  readonly status: number;
+  /** Parsed JSON, or the text when it is none; `undefined` when empty. */
+  readonly body: unknown;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** From Retry-After (both forms), milliseconds from now. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    answer: {
+      readonly status: number;
+      readonly body: unknown;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly retryAfterMs?: number | undefined;
+    },
+  ) {
+    super(message);
+    this.name = "HttpError";
+    this.status = answer.status;
+    this.body = answer.body;
+    this.headers = answer.headers;
+    this.retryAfterMs = answer.retryAfterMs;
+  }
+}
+
+type ErrorClass = new (
+  message: string,
+  facts: ErrorFacts & { retryAfterMs?: number | undefined; serviceCode?: string | undefined },
+) => Dns01Error;
+
+/**
+ * A `classify` that goes by HTTP status; what is not in the table is left to the framework (401 and 403 AuthError,
+ * 409 and 412 ConflictError, 429 RateLimitedError, 408, 425 and 5xx TransientError, other 4xx RejectedError).
+ *
+ * @example classify: byHttpStatus({ 422: RejectedError })
+ */
+export function byHttpStatus(table: Readonly<Record<number, ErrorClass>>): (cause: unknown) => Dns01Error | undefined {
+  return (cause) => {
+    if (!(cause instanceof HttpError)) return undefined;
+    const Class = table[cause.status];
+    return Class && new Class(cause.message, { retryAfterMs: cause.retryAfterMs, cause });
+  };
+}
+
+/** Retry-After as seconds or as a date (RFC 9110 §10.2.3), in milliseconds from now; `date` is the answer's own Date. */
+export function parseRetryAfter(
+  value: string | null | undefined,
+  date?: string | null | undefined,
+  now: number = Date.now(),
+): number | undefined {
+  const text = value?.trim() ?? "";
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const until = Date.parse(text);
+  if (text === "" || Number.isNaN(until)) return undefined;
+  // Against the service's clock where it told it: ours may be off.
+  const sent = Date.parse(date ?? "");
+  return Math.max(0, until - (Number.isNaN(sent) ? now : sent));
+}

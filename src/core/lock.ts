@@ -1,0 +1,61 @@
+import { abortReason } from "./clock.ts";
+
+/** One holder at a time per key, within this process; fair, in order of arrival. */
+export interface KeyedLock {
+  /**
+   * Runs `work` while holding all `keys`. Keys are taken in one order by everybody, so two callers cannot wait for each
+   * other. Rejects with the signal's reason if it fires while waiting; once `work` runs, the signal is its business.
+   */
+  hold<T>(keys: readonly string[], signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  /** Keys held or waited for; for tests. */
+  readonly size: number;
+}
+
+export function createLock(): KeyedLock {
+  /** Per held key the waiters, first come first. A key that nobody holds has no entry. */
+  const queues = new Map<string, (() => void)[]>();
+
+  const acquire = (key: string, signal: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(abortReason(signal));
+      const queue = queues.get(key);
+      if (queue === undefined) {
+        queues.set(key, []);
+        return resolve();
+      }
+      const enter = () => {
+        signal.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = () => {
+        queue.splice(queue.indexOf(enter), 1);
+        reject(abortReason(signal));
+      };
+      queue.push(enter);
+      signal.addEventListener("abort", leave, { once: true });
+    });
+
+  const release = (key: string): void => {
+    const next = queues.get(key)?.shift();
+    if (next === undefined) queues.delete(key);
+    else next();
+  };
+
+  return {
+    get size() {
+      return queues.size;
+    },
+    async hold(keys, signal, work) {
+      const held: string[] = [];
+      try {
+        for (const key of [...new Set(keys)].sort()) {
+          await acquire(key, signal);
+          held.push(key);
+        }
+        return await work();
+      } finally {
+        for (const key of held.reverse()) release(key);
+      }
+    },
+  };
+}

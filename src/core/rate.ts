@@ -1,0 +1,51 @@
+import { raceAbort } from "./abort.ts";
+import { abortReason, type Clock } from "./clock.ts";
+
+/** Spaces requests so that a service's published limit is kept. */
+export interface RateLimit {
+  /** Resolves when one more request may be sent; rejects with the signal's reason. In order of arrival. */
+  take(signal: AbortSignal): Promise<void>;
+  /** The service asked for silence: nothing is let through for `ms`. */
+  pause(ms: number): void;
+}
+
+/**
+ * At most `requests` in every window of `perMs` milliseconds. Remembers when the last `requests` passed rather than
+ * filling a bucket: a full bucket lets twice the limit through in its first window, and services answer that with a block.
+ */
+export function createRateLimit(
+  clock: Clock,
+  limit?: { readonly requests: number; readonly perMs: number },
+): RateLimit {
+  /** Times of the last requests, oldest first; never more than the limit. */
+  const passed: number[] = [];
+  let silentUntil = Number.NEGATIVE_INFINITY;
+  let line: Promise<void> = Promise.resolve();
+
+  const readyAt = (): number => {
+    const oldest = limit !== undefined && passed.length >= limit.requests ? passed[0] : undefined;
+    return oldest === undefined ? silentUntil : Math.max(silentUntil, oldest + (limit?.perMs ?? 0));
+  };
+
+  const pass = async (signal: AbortSignal): Promise<void> => {
+    if (signal.aborted) throw abortReason(signal);
+    for (let wait = readyAt() - clock.now(); wait > 0; wait = readyAt() - clock.now()) {
+      await clock.sleep(wait, signal);
+    }
+    if (limit === undefined) return;
+    if (passed.length >= limit.requests) passed.shift();
+    passed.push(clock.now());
+  };
+
+  return {
+    take(signal) {
+      const mine = line.then(() => pass(signal));
+      // The next in line waits for this one's turn, not for its fate.
+      line = mine.catch(() => {});
+      return raceAbort(mine, signal);
+    },
+    pause(ms) {
+      silentUntil = Math.max(silentUntil, clock.now() + ms);
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import type { Clock } from "./clock.ts";
+import { conductOf, findZoneWith, forEachInOrder } from "./conduct.ts";
+import { answers, byOwner, type OwnerEdit, valueKey } from "./edits.ts";
+import { Dns01Error } from "./errors.ts";
+import type { Call, Conduct, Owner, RecordApi, TxtBackend, TxtRecord } from "./provider.ts";
+
+export interface RecordBackendOptions {
+  /**
+   * For how long after a create the service's list may not show the record yet, in milliseconds. Within that time a
+   * list without it does not count as proof that it is gone. 0 for services whose lists are never behind.
+   * Default 30,000, the longest lag a vendor documents (DNSPod).
+   */
+  readonly listLagMs?: number;
+}
+
+/** For how long a create whose answer was lost may still land. */
+const unclearMs = 2000;
+
+/** What one owner's change has done so far, over all its attempts. */
+interface Progress {
+  /** valueKey of values whose create was sent without learning that the record had been there before. */
+  readonly created: Set<string>;
+  readonly deleted: Set<string>;
+}
+
+/**
+ * Makes a TxtBackend of an API that hands out an id per record.
+ *
+ * Each owner is listed first and only what is missing or superfluous is created or deleted, one record at a time.
+ * Records are found by owner and value, never by a remembered id, so that another process can take away what this one
+ * put there. After any unclear failure the owner is listed again before anything is sent again: a create whose answer
+ * was lost is then seen as done. If a value stands there twice, clean-up takes both.
+ */
+export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}): TxtBackend {
+  const { listLagMs: lagMs = 30_000 } = options;
+  const recent = createRecent();
+
+  const applyOne = async (edit: OwnerEdit, call: Call, conduct: Conduct): Promise<Progress> => {
+    const { owner } = edit;
+    const progress: Progress = { created: new Set(), deleted: new Set() };
+    await conduct.attempt(owner.fqdn, async () => {
+      const records = await listed(owner, conduct);
+      for (const value of edit.add) {
+        if (!records.some((record) => record.value === value)) await create(owner, value, conduct, progress);
+      }
+      for (const record of await superfluous(records, edit, call, conduct)) {
+        progress.deleted.add(valueKey(owner, record.value));
+        const label = { operation: "delete", write: true, name: owner.fqdn };
+        await conduct.request(label, (inner) => api.delete(owner, record, inner));
+      }
+      for (const value of edit.remove) recent.forget(valueKey(owner, value));
+    });
+    return progress;
+  };
+
+  const listed = async (owner: Owner, conduct: Conduct): Promise<readonly TxtRecord[]> => {
+    const label = { operation: "list", write: false, name: owner.fqdn };
+    const records = await conduct.request(label, (inner) => api.list(owner, inner));
+    for (const record of records) recent.forget(valueKey(owner, record.value));
+    return records;
+  };
+
+  const create = async (owner: Owner, value: string, conduct: Conduct, progress: Progress): Promise<void> => {
+    const key = valueKey(owner, value);
+    const madeMomentsAgo = recent.confirmed(key, conduct.clock);
+    const sentBefore = progress.created.has(key);
+    progress.created.add(key);
+    // Noted before the request: if its answer is lost, the record may be there and not listed.
+    if (!madeMomentsAgo) recent.note(key, false, Math.max(lagMs, unclearMs), conduct.clock);
+    try {
+      const label = { operation: "create", write: true, name: owner.fqdn };
+      await conduct.request(label, (inner) => api.create(owner, value, inner));
+      recent.note(key, true, lagMs, conduct.clock);
+    } catch (error) {
+      if (notCarriedOut(error) && !sentBefore) {
+        progress.created.delete(key);
+        if (!madeMomentsAgo) recent.forget(key);
+      }
+      // Made by this process moments ago and refused now: it is there, the list is only behind. Otherwise a conflict has
+      // to be resolved by the list, because it may also mean that the service was busy.
+      if (!(isConflict(error) && madeMomentsAgo)) throw error;
+    }
+  };
+
+  /** The records to delete; waits for those that were made so recently that the list may not show them yet. */
+  const superfluous = async (
+    first: readonly TxtRecord[],
+    edit: OwnerEdit,
+    call: Call,
+    conduct: Conduct,
+  ): Promise<readonly TxtRecord[]> => {
+    let records = first;
+    for (let pauseMs = 1000; ; pauseMs *= 2) {
+      const hidden = edit.remove.filter((value) => !records.some((record) => record.value === value));
+      const left = Math.max(0, ...hidden.map((value) => recent.remaining(valueKey(edit.owner, value), conduct.clock)));
+      if (left === 0) return records.filter((record) => edit.remove.includes(record.value));
+      await conduct.clock.sleep(Math.min(pauseMs, left), call.signal);
+      records = await listed(edit.owner, conduct);
+    }
+  };
+
+  return {
+    conducted: true,
+    findZone: (apex, call) => findZoneWith(api, apex, call),
+    async apply(_zone, edits, call) {
+      const conduct = conductOf(call);
+      const done = await forEachInOrder(byOwner(edits), conduct.parallel, (edit) => applyOne(edit, call, conduct));
+      return answers(edits, new Set(done.flatMap(({ created, deleted }) => [...created, ...deleted])));
+    },
+  };
+}
+
+function isConflict(error: unknown): boolean {
+  return Dns01Error.is(error) && error.code === "CONFLICT";
+}
+
+/** Whether the failed create certainly left nothing behind. */
+function notCarriedOut(error: unknown): boolean {
+  return Dns01Error.is(error) && (!error.retryable || error.code === "CONFLICT" || error.code === "RATE_LIMITED");
+}
+
+/** Records made moments ago by this backend that no list has shown yet. */
+interface Recent {
+  /** `confirmed`: the service said that it made the record. */
+  note(key: string, confirmed: boolean, forMs: number, clock: Clock): void;
+  forget(key: string): void;
+  /** Milliseconds for which a list without the record proves nothing. */
+  remaining(key: string, clock: Clock): number;
+  confirmed(key: string, clock: Clock): boolean;
+}
+
+/** Enough for every name of a hundred orders; beyond it the oldest are forgotten. */
+const maxRecent = 10_000;
+
+function createRecent(): Recent {
+  const made = new Map<string, { readonly until: number; readonly confirmed: boolean }>();
+  const remaining = (key: string, clock: Clock): number => Math.max(0, (made.get(key)?.until ?? 0) - clock.now());
+  return {
+    remaining,
+    confirmed: (key, clock) => remaining(key, clock) > 0 && made.get(key)?.confirmed === true,
+    forget: (key) => void made.delete(key),
+    note(key, confirmed, forMs, clock) {
+      made.delete(key);
+      if (forMs > 0) made.set(key, { until: clock.now() + forMs, confirmed });
+      for (const [old, { until }] of made) {
+        if (made.size <= maxRecent && until > clock.now()) break;
+        made.delete(old);
+      }
+    },
+  };
+}

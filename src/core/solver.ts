@@ -1,0 +1,225 @@
+import type { Clock } from "./clock.ts";
+import { abortReason } from "./clock.ts";
+import { Dns01Error } from "./errors.ts";
+import type { Observer } from "./events.ts";
+import { createLock, type KeyedLock } from "./lock.ts";
+import { type DomainName, relativeTo } from "./name.ts";
+import type { Call, Edit, Provider, TxtBackend, Zone } from "./provider.ts";
+import { createZoneFinder } from "./zones.ts";
+
+/** TXT values of one owner. */
+export interface SolverItem {
+  /** Where they go, aliases already followed. */
+  readonly owner: DomainName;
+  readonly values: readonly string[];
+  /** The zone that holds the owner in DNS, where known. */
+  readonly zoneCut?: DomainName | undefined;
+}
+
+/** What was done at one owner; one per owner, in order of the items. */
+export interface Solved {
+  readonly owner: DomainName;
+  readonly zone: Zone;
+  readonly changed: boolean;
+}
+
+/**
+ * Puts challenge values into DNS and takes them out again, through one connected provider. Keeps nothing between calls
+ * but which zones were found: any process can clean up what another presented.
+ */
+export interface Solver {
+  /** The provider's id. */
+  readonly provider: string;
+  /** The zone of the account that will be written for this owner. Throws ZoneNotFoundError. */
+  locate(owner: DomainName, zoneCut: DomainName | undefined, signal: AbortSignal): Promise<Zone>;
+  /**
+   * Adds the values; those that are there are left alone. One `apply` per zone, zones side by side. When a zone fails
+   * the others are still finished: clean up all items afterwards. `details.zones` of the error says what became of each.
+   */
+  present(items: readonly SolverItem[], signal: AbortSignal): Promise<readonly Solved[]>;
+  /** Removes exactly these values; those that are gone are no error. Otherwise as `present`. */
+  cleanUp(items: readonly SolverItem[], signal: AbortSignal): Promise<readonly Solved[]>;
+}
+
+export interface SolverOptions {
+  readonly provider: Pick<Provider, "id" | "traits">;
+  /** Guarded, as connectProvider returns it. */
+  readonly backend: TxtBackend;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  /** The user's TTL; raised to the service's minimum. */
+  readonly ttlSeconds?: number | undefined;
+  /** To be shared by solvers that reach the same account. */
+  readonly lock?: KeyedLock | undefined;
+}
+
+interface ZoneWork {
+  readonly zone: Zone;
+  readonly edits: readonly Edit[];
+}
+
+type Act = "present" | "cleanUp";
+
+export function createSolver(options: SolverOptions): Solver {
+  const { provider, backend, observer, clock, lock = createLock() } = options;
+  const ttlSeconds = chooseTtl(options);
+  const zones = createZoneFinder(backend, { provider: provider.id, clock });
+  const reported = new Set<string>();
+
+  const locate = async (owner: DomainName, zoneCut: DomainName | undefined, signal: AbortSignal): Promise<Zone> => {
+    const zone = await zones.find(owner, zoneCut, { signal, ttlSeconds });
+    const key = `${owner}\n${zone.apex}\n${zoneCut ?? ""}`;
+    if (!reported.has(key)) {
+      // Said once per owner; forgotten as a whole before it could grow without end.
+      if (reported.size >= 10_000) reported.clear();
+      reported.add(key);
+      observer({ type: "zone.found", provider: provider.id, fqdn: owner, zone: zone.apex });
+      if (zoneCut !== undefined && zoneCut !== zone.apex) {
+        observer({ type: "zone.mismatch", provider: provider.id, fqdn: owner, zone: zone.apex, cut: zoneCut });
+      }
+    }
+    return zone;
+  };
+
+  const applyZone = async ({ zone, edits }: ZoneWork, act: Act, signal: AbortSignal): Promise<readonly Solved[]> => {
+    const names = provider.traits.lock === "zone" ? [] : edits.map(({ owner }) => owner.fqdn);
+    const keys = provider.traits.lock === "zone" ? [`zone ${zone.apex}`] : names;
+    const call: Call = { signal, ttlSeconds };
+    try {
+      const changes = await lock.hold(keys, signal, () => backend.apply(zone, edits, call));
+      return edits.map((edit, i) => {
+        const changed = changes[i] === "changed";
+        for (const value of act === "present" ? edit.add : edit.remove) {
+          observer({
+            type: outcome(act, changed),
+            provider: provider.id,
+            zone: zone.apex,
+            fqdn: edit.owner.fqdn,
+            value,
+          });
+        }
+        return { owner: edit.owner.fqdn, zone, changed };
+      });
+    } catch (error) {
+      if (Dns01Error.is(error) && forgetful.has(error.code)) zones.forget(zone.apex);
+      throw error;
+    }
+  };
+
+  const solve = async (items: readonly SolverItem[], act: Act, signal: AbortSignal): Promise<readonly Solved[]> => {
+    if (signal.aborted) throw abortReason(signal);
+    const merged = mergeItems(items);
+    const located = await Promise.allSettled(merged.map(({ owner, zoneCut }) => locate(owner, zoneCut, signal)));
+    const missing = located.flatMap((result, i) =>
+      result.status === "rejected" ? [{ name: merged[i]?.owner ?? "", error: result.reason as unknown }] : [],
+    );
+    // Nothing is written until every zone is known; but what can be taken out is taken out.
+    if (act === "present" && missing.length > 0) throw combine(missing, [], signal);
+    const work = groupByZone(
+      merged.flatMap((item, i) => {
+        const result = located[i];
+        return result?.status === "fulfilled" ? [{ item, zone: result.value }] : [];
+      }),
+      act,
+    );
+    const results = await Promise.allSettled(work.map((w) => applyZone(w, act, signal)));
+    const failed = results.flatMap((result, i) =>
+      result.status === "rejected" ? [{ name: work[i]?.zone.apex ?? "", error: result.reason as unknown }] : [],
+    );
+    const done = results.flatMap((result, i) => (result.status === "fulfilled" ? [work[i]?.zone.apex ?? ""] : []));
+    if (failed.length + missing.length > 0) throw combine([...failed, ...missing], done, signal);
+    const solved = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+    const order = new Map(merged.map(({ owner }, i) => [owner, i]));
+    return solved.toSorted((a, b) => (order.get(a.owner) ?? 0) - (order.get(b.owner) ?? 0));
+  };
+
+  return {
+    provider: provider.id,
+    locate,
+    present: (items, signal) => solve(items, "present", signal),
+    cleanUp: (items, signal) => solve(items, "cleanUp", signal),
+  };
+}
+
+/** After these the zone may have been deleted, or recreated under another id. */
+const forgetful: ReadonlySet<string> = new Set(["AUTH", "ZONE_NOT_FOUND", "REJECTED"]);
+
+function outcome(act: Act, changed: boolean): "txt.added" | "txt.kept" | "txt.removed" | "txt.absent" {
+  if (act === "present") return changed ? "txt.added" : "txt.kept";
+  return changed ? "txt.removed" : "txt.absent";
+}
+
+/** One item per owner, values once: `example.com` and `*.example.com` meet at one name. */
+function mergeItems(items: readonly SolverItem[]): readonly SolverItem[] {
+  const merged = new Map<DomainName, SolverItem>();
+  for (const item of items) {
+    const before = merged.get(item.owner);
+    merged.set(item.owner, {
+      owner: item.owner,
+      values: [...new Set([...(before?.values ?? []), ...item.values])],
+      zoneCut: before?.zoneCut ?? item.zoneCut,
+    });
+  }
+  return [...merged.values()].filter(({ values }) => values.length > 0);
+}
+
+function groupByZone(
+  placed: readonly { readonly item: SolverItem; readonly zone: Zone }[],
+  act: Act,
+): readonly ZoneWork[] {
+  const groups = new Map<DomainName, { readonly zone: Zone; readonly edits: Edit[] }>();
+  for (const { item, zone } of placed) {
+    const group = groups.get(zone.apex) ?? { zone, edits: [] };
+    groups.set(zone.apex, group);
+    const owner = { zone: group.zone, fqdn: item.owner, relative: relativeTo(item.owner, zone.apex) };
+    const { values } = item;
+    group.edits.push(act === "present" ? { owner, add: values, remove: [] } : { owner, add: [], remove: values });
+  }
+  return [...groups.values()];
+}
+
+/** One error for all that failed: the first as it is when it stands alone, else one that speaks for it and lists all. */
+function combine(
+  failed: readonly { readonly name: string; readonly error: unknown }[],
+  done: readonly string[],
+  signal: AbortSignal,
+): unknown {
+  if (signal.aborted) return abortReason(signal);
+  const first = failed[0]?.error;
+  if (!Dns01Error.is(first) || failed.length + done.length === 1) return first;
+  const zones = [
+    ...failed.map(({ name, error }) => ({
+      zone: name,
+      state: "failed",
+      code: Dns01Error.is(error) ? error.code : "UNKNOWN",
+      message: error instanceof Error ? error.message : String(error),
+    })),
+    ...done.map((name) => ({ zone: name, state: "done" })),
+  ];
+  const others = failed.slice(1).map(({ name }) => name);
+  const more = [
+    ...(others.length > 0 ? [`also failed: ${others.join(", ")}`] : []),
+    ...(done.length > 0 ? [`done: ${done.join(", ")}`] : []),
+  ];
+  return new Dns01Error(first.code, `${first.message} (${more.join("; ")})`, first.retryable, {
+    provider: first.provider,
+    operation: first.operation,
+    zone: first.zone,
+    fqdn: first.fqdn,
+    hint: first.hint,
+    details: { ...first.details, zones },
+    cause: first,
+  });
+}
+
+function chooseTtl({ provider, ttlSeconds, observer }: SolverOptions): number {
+  const { min, default: usual } = provider.traits.ttlSeconds;
+  const wanted = ttlSeconds ?? usual;
+  if (wanted >= min) return wanted;
+  observer({
+    type: "warning",
+    code: "W_TTL_RAISED",
+    text: `${provider.id}: a TTL of ${wanted} s is below the service's minimum; ${min} s is used`,
+  });
+  return min;
+}

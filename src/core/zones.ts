@@ -1,0 +1,86 @@
+import type { Clock } from "./clock.ts";
+import { Dns01Error, ZoneNotFoundError } from "./errors.ts";
+import { createLock } from "./lock.ts";
+import { type DomainName, isWithin, labelsOf, rootName, selfAndParents } from "./name.ts";
+import type { Call, TxtBackend, Zone } from "./provider.ts";
+
+export interface ZoneFinder {
+  /**
+   * The zone of the account that holds `owner`. `zoneCut` is the zone that holds it in DNS, where known: it is asked
+   * for first. Throws ZoneNotFoundError with the names that were asked for.
+   */
+  find(owner: DomainName, zoneCut: DomainName | undefined, call: Call): Promise<Zone>;
+  /** The service no longer knows a zone that was found before. */
+  forget(apex: DomainName): void;
+}
+
+export interface ZoneFinderOptions {
+  readonly provider: string;
+  readonly clock: Clock;
+}
+
+const foundForMs = 5 * 60_000;
+/** Briefly, because a missing zone is often created within the minute. */
+const missingForMs = 30_000;
+const maxCached = 10_000;
+
+/** Asks "do you hold exactly this zone?" for the candidates in turn; answers are kept for a while. */
+export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions): ZoneFinder {
+  const { provider, clock } = options;
+  const known = new Map<DomainName, { readonly zone: Zone | undefined; readonly until: number }>();
+  const asking = createLock();
+
+  /** Side by side for different names, once for the same: twenty names of a zone ask one question. */
+  const ask = (apex: DomainName, call: Call): Promise<Zone | undefined> =>
+    asking.hold([apex], call.signal, async () => {
+      const entry = known.get(apex);
+      if (entry !== undefined && entry.until > clock.now()) return entry.zone;
+      const zone = await backend.findZone(apex, call);
+      known.delete(apex);
+      known.set(apex, { zone, until: clock.now() + (zone === undefined ? missingForMs : foundForMs) });
+      for (const oldest of known.keys()) {
+        if (known.size <= maxCached) break;
+        known.delete(oldest);
+      }
+      return zone;
+    });
+
+  return {
+    forget: (apex) => void known.delete(apex),
+    async find(owner, zoneCut, call) {
+      const asked = candidates(owner, zoneCut);
+      let refused: Dns01Error | undefined;
+      for (const apex of asked) {
+        try {
+          const zone = await ask(apex, call);
+          if (zone !== undefined) return zone;
+        } catch (error) {
+          // Credentials that are limited to one zone are refused for every other.
+          if (!Dns01Error.is(error) || error.code !== "AUTH") throw error;
+          refused ??= error;
+        }
+      }
+      if (refused !== undefined) throw refused;
+      throw new ZoneNotFoundError(
+        `${provider}: no zone of this account holds ${owner}; asked for ${asked.join(", ") || "none"}`,
+        asked,
+        {
+          provider,
+          operation: "findZone",
+          fqdn: owner,
+          hint: "Create the zone at this provider, use credentials that can see it, or choose the provider that holds it.",
+        },
+      );
+    },
+  };
+}
+
+/**
+ * The zone cut of DNS first, then the owner and its parents from longest to shortest. A bare top-level domain is never
+ * guessed: resolvers that lie have led others to write into "top." But a private root may really have been cut there.
+ */
+function candidates(owner: DomainName, zoneCut: DomainName | undefined): readonly DomainName[] {
+  const parents = selfAndParents(owner).filter((name) => labelsOf(name).length >= 2);
+  if (zoneCut === undefined || zoneCut === rootName || !isWithin(owner, zoneCut)) return parents;
+  return labelsOf(zoneCut).length === 1 ? [...parents, zoneCut] : [...new Set([zoneCut, ...parents])];
+}

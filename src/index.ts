@@ -1,0 +1,40 @@
+/** Everything a provider may import, in this repository and outside of it. */
+export { z } from "zod";
+export {
+  AuthError,
+  ConfigError,
+  type ConfigIssue,
+  ConflictError,
+  Dns01Error,
+  type ErrorCode,
+  type ErrorFacts,
+  RateLimitedError,
+  RejectedError,
+  TransientError,
+  ZoneNotFoundError,
+} from "./core/errors.ts";
+export { byHttpStatus, HttpError } from "./core/http-error.ts";
+export { type DomainName, isWithin, parseName, relativeTo } from "./core/name.ts";
+export {
+  type Call,
+  type Change,
+  type ConnectDeps,
+  defineProvider,
+  type Edit,
+  type HttpApi,
+  type HttpFactory,
+  type HttpRequest,
+  type Owner,
+  type Provider,
+  type RecordApi,
+  type RRset,
+  type RRsetApi,
+  type RRsetChange,
+  type Traits,
+  type TxtBackend,
+  type TxtRecord,
+  type Zone,
+} from "./core/provider.ts";
+export { type RecordBackendOptions, recordBackend } from "./core/records.ts";
+export { type RRsetBackendOptions, rrsetBackend } from "./core/rrsets.ts";
+export { secret } from "./core/schema.ts";
