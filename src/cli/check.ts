@@ -7,7 +7,7 @@ import { verdictTable } from "./table.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
 /** `dns01 check`: only the propagation part; touches nothing. */
-const check: Command = {
+export const command: Command = {
   async run(input) {
     const { flags, io, observer } = input;
     const read = readTxtArguments(input);
@@ -36,5 +36,3 @@ const check: Command = {
     return { json: { fqdn, owner, aliases, values, ...verdict }, text };
   },
 };
-
-export default check;

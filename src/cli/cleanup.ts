@@ -1,33 +1,35 @@
+import { loadConfig } from "../config/load.ts";
 import { openDns } from "../issuer/network.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
 import { readDnsSettings } from "./dns-setup.ts";
-import { readProvider, routeOf } from "./solver-setup.ts";
+import { readRoutes, routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
 /** `dns01 cleanup`: takes exactly one value out, wherever it was presented from. */
-const cleanup: Command = {
+export const command: Command = {
   async run(input) {
     const { flags, io, observer } = input;
     const read = readTxtArguments(input);
-    const provider = await readProvider(flags, io.env, input.redactor);
+    const config = await loadConfig(flags.text("config"), io.env);
+    const { routes, issues } = await readRoutes({ flags, env: io.env, redactor: input.redactor, config });
     const dns = readDnsSettings(flags);
-    failOn([...input.issues, ...read.issues, ...provider.issues, ...dns.issues]);
-    if (read.arguments === undefined || provider.chosen === undefined) throw new Error("unchecked arguments");
+    failOn([...input.issues, ...read.issues, ...issues, ...dns.issues]);
+    if (read.arguments === undefined) throw new Error("unchecked arguments");
     const { fqdn, values } = read.arguments;
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
     const network = await openDns(dns.settings, observer);
     const noted = (await store.journal.list()).filter((e) => e.certificate === "" && values.includes(e.value));
     const placement = await network.place(fqdn, io.signal);
-    const solver = await createRouter([routeOf(provider.chosen, [], observer, io.signal)]).solverFor(placement.owner);
+    const solver = await createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal))).solverFor(
+      placement.owner,
+    );
     const items = [{ owner: placement.owner, zoneCut: placement.delegation.zone, values }];
     const changes = await solver.cleanUp(items, io.signal);
     await store.journal.remove(noted.filter((e) => e.owner === placement.owner).map((e) => e.id));
-    const json = { fqdn, owner: placement.owner, provider: provider.chosen.provider.id, values, changes };
+    const json = { fqdn, owner: placement.owner, provider: solver.provider, values, changes };
     return { json, text: `${placement.owner}: taken out\n` };
   },
 };
-
-export default cleanup;

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { readCsr } from "../acme/csr.ts";
 import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
+import { emptyConfig, loadConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { DnsSettings } from "../issuer/network.ts";
 import { sameSet } from "../issuer/order.ts";
@@ -9,12 +10,12 @@ import type { IssueRequest } from "../issuer/request.ts";
 import type { CommandInput } from "./command.ts";
 import { readDnsSettings } from "./dns-setup.ts";
 import { readDomains } from "./domains.ts";
-import { type ChosenProvider, readProvider } from "./solver-setup.ts";
+import { type ChosenRoute, readRoutes } from "./solver-setup.ts";
 
 export interface ReadRequest {
   readonly issues: readonly ConfigIssue[];
   /** Only when there are no issues. */
-  complete(): { readonly request: IssueRequest; readonly chosen: ChosenProvider; readonly dns: DnsSettings };
+  complete(): { readonly request: IssueRequest; readonly routes: readonly ChosenRoute[]; readonly dns: DnsSettings };
 }
 
 /** Everything `dns01 issue` was told, checked without any call; all faults together. */
@@ -37,27 +38,35 @@ export async function readIssueRequest({ flags, io, redactor }: CommandInput): P
       });
     }
   }
-  const provider = await readProvider(flags, io.env, redactor);
-  issues.push(...provider.issues);
+  const loaded = await attempt(issues, () => loadConfig(flags.text("config"), io.env));
+  const config = loaded ?? emptyConfig;
+  const acme = config.config.acme ?? {};
+  // A flag or its environment form wins over the file, the file over the default.
+  const setting = (flag: string, inFile: string | undefined, key: string) =>
+    inFile !== undefined && (flags.source(flag) ?? "default") === "default"
+      ? { value: inFile, path: config.place(["acme", key]) }
+      : { value: flags.text(flag), path: flags.source(flag) ?? `--${flag}` };
+  const provider = await readRoutes({ flags, env: io.env, redactor, config });
+  if (loaded !== undefined || flags.text("provider") !== undefined) issues.push(...provider.issues);
   const dns = readDnsSettings(flags);
   issues.push(...dns.issues);
   const ca = await attempt(issues, async () => findCa(flags.text("ca") ?? "letsencrypt", flags.source("ca") ?? "--ca"));
   const rootPem = await attempt(issues, () => readPem(flags.text("ca-root"), flags.source("ca-root") ?? "--ca-root"));
   const eab = await attempt(issues, () => readEab(flags.text("eab-kid"), flags.text("eab-hmac-key"), io.env));
   if (eab !== undefined) redactor.add(eab.hmacKey);
-  const email = flags.text("email");
+  const { value: email, path: emailPath } = setting("email", acme.email, "email");
   if (email !== undefined && !/^[^\s@,]+@[^\s@,]+$/.test(email)) {
-    issues.push({ path: flags.source("email") ?? "--email", message: `"${email}" is no mail address` });
+    issues.push({ path: emailPath, message: `"${email}" is no mail address` });
   }
   return {
     issues,
     complete: () => {
       const first = domains.identifiers[0];
-      if (first === undefined || provider.chosen === undefined || ca === undefined)
+      if (first === undefined || provider.routes.length === 0 || ca === undefined)
         throw new Error("the request is incomplete");
       const dryRun = flags.on("dry-run");
       return {
-        chosen: provider.chosen,
+        routes: provider.routes,
         dns: dns.settings,
         request: {
           name: flags.text("name") ?? first.text,
@@ -69,14 +78,14 @@ export async function readIssueRequest({ flags, io, redactor }: CommandInput): P
             eab,
           },
           keyType: (csr?.keyType ?? flags.text("key-type") ?? "ec256") as KeyType,
-          profile: flags.text("profile"),
-          preferredChain: flags.text("preferred-chain"),
+          profile: setting("profile", acme.profile, "profile").value,
+          preferredChain: setting("preferred-chain", acme.preferredChain, "preferredChain").value,
           reuseKey: flags.on("reuse-key"),
           csr: csr?.der,
           force: flags.on("force"),
           dryRun,
           propagation: dns.settings.propagation,
-          provider: provider.chosen.provider.id,
+          provider: [...new Set(provider.routes.map((r) => r.provider.id))].join(","),
         },
       };
     },

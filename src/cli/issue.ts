@@ -14,20 +14,21 @@ import { routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 
 /** `dns01 issue`: one certificate, now. */
-const command: Command = {
+export const command: Command = {
   async run(input) {
     const { flags, io, observer } = input;
     const read = await readIssueRequest(input);
     failOn([...input.issues, ...read.issues]);
-    const { request, chosen, dns: settings } = read.complete();
+    const { request, routes, dns: settings } = read.complete();
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
     const dns = await openDns(settings, observer);
     const result = await issue(request, {
       certificates: store.certificates,
       accounts: store.accounts,
       journal: store.journal,
-      solvers: createRouter([routeOf(chosen, [], observer, io.signal)]),
-      connectAcme: (options) => createAcmeClient(options, { observer, clock: systemClock, version: input.version }),
+      solvers: createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal))),
+      connectAcme: (options) =>
+        createAcmeClient(options, { observer, clock: systemClock, userAgent: `dns01/${input.version}` }),
       dns,
       observer,
       clock: systemClock,
@@ -38,8 +39,6 @@ const command: Command = {
     return { json: result, text: issueText(result) };
   },
 };
-
-export default command;
 
 async function deploy(result: IssueResult, { flags, io, observer }: Parameters<Command["run"]>[0]): Promise<void> {
   if (result.files === undefined) return;

@@ -4,7 +4,7 @@ import { defaultStateDir } from "./state.ts";
 import { align } from "./table.ts";
 
 /** `dns01 list`: the inventory, soonest renewal first. */
-const list: Command = {
+export const command: Command = {
   async run({ flags, issues, io, observer }) {
     failOn(issues);
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
@@ -21,8 +21,6 @@ const list: Command = {
     };
   },
 };
-
-export default list;
 
 function day(time: string): string {
   return time.slice(0, 16).replace("T", " ");

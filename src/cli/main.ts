@@ -5,7 +5,7 @@ import { commandHelp, generalHelp } from "./help.ts";
 import { commands, globalFlags } from "./spec.ts";
 
 /** Loaded only when the command runs: `--help` and `--version` stay as fast as Node itself. */
-const loaders: Readonly<Record<string, () => Promise<{ readonly default: Command }>>> = {
+const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   issue: () => import("./issue.ts"),
   list: () => import("./list.ts"),
   show: () => import("./show.ts"),

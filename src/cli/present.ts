@@ -1,3 +1,4 @@
+import { loadConfig } from "../config/load.ts";
 import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
@@ -6,26 +7,27 @@ import { createValueLedger } from "../issuer/values.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
 import { readDnsSettings } from "./dns-setup.ts";
-import { readProvider, routeOf } from "./solver-setup.ts";
+import { readRoutes, routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
 /** `dns01 present`: one value into DNS, journaled as the user's own until `dns01 cleanup`. */
-const present: Command = {
+export const command: Command = {
   async run(input) {
     const { flags, io, observer } = input;
     const read = readTxtArguments(input);
-    const provider = await readProvider(flags, io.env, input.redactor);
+    const config = await loadConfig(flags.text("config"), io.env);
+    const { routes, issues } = await readRoutes({ flags, env: io.env, redactor: input.redactor, config });
     const dns = readDnsSettings(flags);
-    failOn([...input.issues, ...read.issues, ...provider.issues, ...dns.issues]);
-    if (read.arguments === undefined || provider.chosen === undefined) throw new Error("unchecked arguments");
+    failOn([...input.issues, ...read.issues, ...issues, ...dns.issues]);
+    if (read.arguments === undefined) throw new Error("unchecked arguments");
     const { fqdn, values, hook } = read.arguments;
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
     const network = await openDns(dns.settings, observer);
     const placement = await network.place(fqdn, io.signal);
     const { owner, delegation } = placement;
     const ledger = createValueLedger(
-      createRouter([routeOf(provider.chosen, [], observer, io.signal)]),
+      createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal))),
       store.journal,
       "",
     );
@@ -47,8 +49,8 @@ const present: Command = {
       });
       io.signal.throwIfAborted();
       if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
-      const zone = at.get(owner)?.zone ?? delegation.zone;
-      const json = { fqdn, owner, zone, provider: provider.chosen.provider.id, values, propagation: verdict.status };
+      const { zone, provider } = at.get(owner) ?? { zone: delegation.zone, provider: "" };
+      const json = { fqdn, owner, zone, provider, values, propagation: verdict.status };
       return { json, text: `${owner} TXT ${values.map((v) => `"${v}"`).join(" ")} in ${zone}\n` };
     } catch (error) {
       for (const w of await ledger.cleanUp(30_000)) observer({ type: "warning", ...w });
@@ -56,5 +58,3 @@ const present: Command = {
     }
   },
 };
-
-export default present;

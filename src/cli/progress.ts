@@ -80,11 +80,14 @@ function moved(steps: readonly Step[], phase: Phase, state: "start" | "done", de
   return [...steps, { phase, detail, startedAt: now }];
 }
 
+/** An SGR sequence, or one character. */
+const styledCharacters = new RegExp(`${"\u001b"}\\[\\d+m|.`, "gsu");
+
 /** Cuts by visible width, so that a long line never breaks the redrawing. */
 function clip(line: string, columns: number): string {
   let visible = 0;
   let out = "";
-  for (const part of line.match(/\u001b\[\d+m|./gsu) ?? []) {
+  for (const part of line.match(styledCharacters) ?? []) {
     if (part.startsWith("\u001b")) {
       out += part;
       continue;

@@ -5,7 +5,7 @@ import { type Command, failOn } from "./command.ts";
 import { align } from "./table.ts";
 
 /** `dns01 providers [ID]`: what exists, and what one of them needs. */
-const providers: Command = {
+export const command: Command = {
   async run({ flags, issues }) {
     failOn(issues);
     const id = flags.positionals[0];
@@ -38,8 +38,6 @@ const providers: Command = {
     };
   },
 };
-
-export default providers;
 
 function note(field: Field): string {
   const rest = field.default === undefined ? "" : ` [${String(field.default)}]`;

@@ -17,7 +17,7 @@ import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 export interface RunOptions {
   readonly name: string | undefined;
   readonly spec: CommandSpec | undefined;
-  readonly load: (() => Promise<{ readonly default: Command }>) | undefined;
+  readonly load: (() => Promise<{ readonly command: Command }>) | undefined;
   /** Everything but the command's name. */
   readonly args: readonly string[];
   readonly version: string;
@@ -45,7 +45,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
       return all.length === 0 ? 0 : 2;
     }
     progress = openProgress(flags, io, tell);
-    const command = (await load()).default;
+    const command = (await load()).command;
     const output = await command.run({
       spec,
       flags,

@@ -6,7 +6,7 @@ import { type Command, failOn } from "./command.ts";
 import { defaultStateDir } from "./state.ts";
 
 /** `dns01 show NAME`: everything known of one certificate. */
-const show: Command = {
+export const command: Command = {
   async run({ flags, issues, io, observer }) {
     failOn(issues);
     const name = flags.positionals[0] ?? "";
@@ -46,8 +46,6 @@ const show: Command = {
     return { json: { ...meta, files, chain }, text: lines.join("\n") };
   },
 };
-
-export default show;
 
 function chainOf(cert: string, chain: string): readonly { subject: string; issuer: string; notAfter: string }[] {
   const all: string[] = [cert];

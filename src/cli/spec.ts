@@ -97,6 +97,16 @@ const dnsFlags: readonly FlagSpec[] = [
   },
 ];
 
+const configFlags: readonly FlagSpec[] = [
+  {
+    name: "config",
+    kind: "string",
+    value: "FILE",
+    help: "configuration file (default: dns01.yaml here, then in the configuration folder)",
+  },
+  { name: "allow-inline-secrets", kind: "boolean", help: "take secrets written into the configuration file itself" },
+];
+
 const providerFlag: FlagSpec = {
   name: "provider",
   short: "p",
@@ -164,6 +174,7 @@ export const commands: readonly CommandSpec[] = [
         help: "shell command to run after a new certificate is stored",
       },
       ...dnsFlags,
+      ...configFlags,
       {
         name: "dry-run",
         kind: "boolean",
@@ -194,7 +205,7 @@ export const commands: readonly CommandSpec[] = [
     usage: "[FQDN VALUE] -p PROVIDER [options]",
     positionals: { min: 0, max: 2 },
     providerFlags: true,
-    flags: [providerFlag, ...dnsFlags],
+    flags: [providerFlag, ...dnsFlags, ...configFlags],
     example: "dns01 present _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG -p rfc2136",
     notes:
       "Without arguments CERTBOT_DOMAIN and CERTBOT_VALIDATION are used, and the command waits until every nameserver has the value. With arguments it waits only if --propagation is given.",
@@ -205,7 +216,7 @@ export const commands: readonly CommandSpec[] = [
     usage: "[FQDN VALUE] -p PROVIDER [options]",
     positionals: { min: 0, max: 2 },
     providerFlags: true,
-    flags: [providerFlag, ...dnsFlags.filter((f) => !f.name.startsWith("propagation"))],
+    flags: [providerFlag, ...dnsFlags.filter((f) => !f.name.startsWith("propagation")), ...configFlags],
     example: "dns01 cleanup _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG -p rfc2136",
     notes: "Only this value is removed; others at the same name stay.",
   },

@@ -34,6 +34,8 @@ export async function issue(request: IssueRequest, deps: IssueDeps): Promise<Iss
     for (const w of leftovers) observer({ type: "warning", ...w });
     const stored = await certificates.load(request.name);
     if (stored !== undefined && !request.force && !request.dryRun && isCovered(stored, request, deps.now())) {
+      // What a crash left between storing the certificate and forgetting its order.
+      await certificates.clearPending(request.name);
       return reusedResult(stored, leftovers, deps.clock.now() - started);
     }
     return await issueLocked(request, deps, stored, leftovers, started);

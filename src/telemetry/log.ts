@@ -55,11 +55,20 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "txt.kept":
     case "txt.removed":
     case "txt.absent":
-      return line("info", `${event.type.slice(4).padEnd(12)}TXT ${event.fqdn} "${event.value}" in ${event.zone} by ${event.provider}`);
+      return line(
+        "info",
+        `${event.type.slice(4).padEnd(12)}TXT ${event.fqdn} "${event.value}" in ${event.zone} by ${event.provider}`,
+      );
     case "call":
-      return line("debug", `${event.provider}: ${event.operation} took ${Math.round(event.durationMs)} ms: ${event.code}`);
+      return line(
+        "debug",
+        `${event.provider}: ${event.operation} took ${Math.round(event.durationMs)} ms: ${event.code}`,
+      );
     case "retry":
-      return line("info", `${event.what}: ${event.message}; again in ${Math.round(event.waitMs)} ms (attempt ${event.attempt})`);
+      return line(
+        "info",
+        `${event.what}: ${event.message}; again in ${Math.round(event.waitMs)} ms (attempt ${event.attempt})`,
+      );
     case "acme.request":
       return line("debug", `${event.method} ${event.url}: ${event.status} in ${Math.round(event.durationMs)} ms`);
     case "propagation.poll":
