@@ -1,0 +1,133 @@
+import { linkSignal } from "../core/abort.ts";
+import { abortReason, type Clock, systemClock } from "../core/clock.ts";
+import { type Answer, type Ask, ExchangeError } from "./exchange.ts";
+import { buildQuery, judge, type Query } from "./query.ts";
+import { maxMessageOctets } from "./wire.ts";
+
+const mediaType = "application/dns-message";
+const unroutable = new Set(["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EACCES", "EPERM"]);
+
+export interface DohOptions {
+  /** The resolver's own address, without template variables: the question goes there by POST. */
+  readonly url: URL;
+  readonly fetch?: typeof fetch;
+  readonly clock?: Clock;
+  /** For the whole request. Default 5,000. */
+  readonly timeoutMs?: number;
+}
+
+/** A DoH server that did not answer with a DNS message. */
+export class DohError extends ExchangeError {
+  /** HTTP status, if it came that far. */
+  readonly status: number | undefined;
+  /** From Retry-After, in milliseconds from now. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    kind: ExchangeError["kind"],
+    message: string,
+    facts: { readonly status?: number; readonly retryAfterMs?: number | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(kind, message, { udp: 0, tcp: 0, doh: 1 }, facts.cause);
+    this.name = "DohError";
+    this.status = facts.status;
+    this.retryAfterMs = facts.retryAfterMs;
+  }
+}
+
+/**
+ * Asks one resolver over HTTPS (RFC 8484): wire format by POST, id 0. RD is set unless the question says otherwise.
+ * Redirects are not followed. Throws DohError or the signal's reason.
+ */
+export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<Answer> {
+  const { url, clock = systemClock, timeoutMs = 5000 } = options;
+  return async (ask) => {
+    if (ask.signal.aborted) throw abortReason(ask.signal);
+    const asked = { ...ask, recursionDesired: ask.recursionDesired ?? true, nsid: ask.nsid ?? false };
+    const query = buildQuery(asked, { edns: true, id: 0 });
+    const link = linkSignal(ask.signal);
+    const timeout = new DohError("silent", `${placeOf(url)}: no answer within ${timeoutMs} ms`);
+    clock.sleep(timeoutMs, link.signal).then(
+      () => link.abort(timeout),
+      () => {},
+    );
+    const start = clock.now();
+    try {
+      const octets = await post(options, query, link.signal);
+      const reply = judge(octets, query, "stream");
+      if (reply?.kind !== "message") {
+        const why = reply?.kind === "garbled" ? reply.error.message : "it answers another question";
+        throw new DohError("broken", `${placeOf(url)}: the DNS message is of no use: ${why}`, { status: 200 });
+      }
+      const rttMs = clock.now() - start;
+      return { message: reply.message, transport: "doh", rttMs, queries: { udp: 0, tcp: 0, doh: 1 }, warnings: [] };
+    } catch (error) {
+      if (ask.signal.aborted) throw abortReason(ask.signal);
+      if (link.signal.aborted) throw timeout;
+      throw error instanceof DohError ? error : networkError(url, error);
+    } finally {
+      link.release();
+      // Ends the timer and whatever is left of the request.
+      link.abort(timeout);
+    }
+  };
+}
+
+/** Without what may be secret in an address: user, password and query. */
+function placeOf(url: URL): string {
+  return `${url.origin}${url.pathname}`;
+}
+
+async function post(options: DohOptions, query: Query, signal: AbortSignal): Promise<Uint8Array> {
+  const { url, fetch: send = fetch } = options;
+  const response = await send(url, {
+    method: "POST",
+    headers: { accept: mediaType, "content-type": mediaType },
+    body: query.octets,
+    redirect: "manual",
+    signal,
+  });
+  const status = response.status;
+  if (status !== 200) {
+    const retryAfterMs = retryAfter(response.headers.get("retry-after"));
+    throw new DohError("broken", `${placeOf(url)}: HTTP status ${status}`, { status, retryAfterMs });
+  }
+  const type = response.headers.get("content-type") ?? "";
+  if (type.split(";")[0]?.trim().toLowerCase() !== mediaType) {
+    throw new DohError("broken", `${placeOf(url)}: answers with "${type}" instead of ${mediaType}`, { status });
+  }
+  return body(url, response);
+}
+
+/** Read piece by piece, so that a server cannot fill the memory. */
+async function body(url: URL, response: Response): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  for await (const piece of response.body ?? []) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > maxMessageOctets) {
+      throw new DohError("broken", `${placeOf(url)}: the answer is longer than ${maxMessageOctets} octets`, {
+        status: 200,
+      });
+    }
+  }
+  return new Uint8Array(Buffer.concat(pieces));
+}
+
+/** Seconds or a date (RFC 9110 §10.2.3). */
+function retryAfter(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+}
+
+/** fetch says "fetch failed" and keeps the reason in `cause`. */
+function networkError(url: URL, error: unknown): DohError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
+  const kind = code !== undefined && unroutable.has(code) ? "unroutable" : "silent";
+  const text = cause instanceof Error && cause.message !== "" ? cause.message : (code ?? String(cause));
+  return new DohError(kind, `${placeOf(url)}: ${text}`, { cause: error });
+}
