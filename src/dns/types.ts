@@ -68,7 +68,11 @@ export interface ServerVerdict {
   readonly class: AnswerClass;
   /** Excused under the quorum rules: it did not count. */
   readonly excused: boolean;
+  /** A recursive resolver or DoH endpoint, not a nameserver of the zone. */
+  readonly resolver?: boolean | undefined;
   readonly nsid?: string | undefined;
+  /** All identities seen at this address, when there are several (RFC 5001). */
+  readonly nsids?: readonly string[] | undefined;
   /** Milliseconds from the start of the wait until the present class was first seen. */
   readonly sinceMs?: number | undefined;
   readonly agreedAfterMs?: number | undefined;
@@ -77,11 +81,16 @@ export interface ServerVerdict {
   readonly transport?: "udp" | "tcp" | "doh" | undefined;
   readonly rttMs?: number | undefined;
   readonly soaSerial?: number | undefined;
+  /** The serial of its first answer in this wait. */
+  readonly firstSoaSerial?: number | undefined;
+  readonly soaMname?: DomainName | undefined;
   readonly negativeTtlSeconds?: number | undefined;
   readonly missing: readonly string[];
   /** Up to three foreign values, shortened. */
   readonly seen: readonly string[];
   readonly error?: string | undefined;
+  /** AD: a validating resolver has proven the chain of signatures. */
+  readonly authenticData?: boolean | undefined;
 }
 
 export interface Verdict {

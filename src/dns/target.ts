@@ -1,0 +1,156 @@
+import type { DomainName } from "../core/name.ts";
+import type { Heard } from "./classify.ts";
+import type { Answer, ExchangeError } from "./exchange.ts";
+import type { AnswerClass, Nameserver } from "./types.ts";
+
+/** One address of one nameserver as seen for one owner during a wait. Changed only by the functions below. */
+export interface Target {
+  readonly server: Nameserver;
+  /** To be asked as soon as there is room. */
+  due: boolean;
+  /** A question is under way. */
+  asking: boolean;
+  /** The question under way, or the last one, was put as the witness. */
+  witness: boolean;
+  /** When the last question was sent. */
+  askedAt: number | undefined;
+  /** The latest response. */
+  heard: Heard | undefined;
+  answer: Answer | undefined;
+  /** The latest question brought no usable answer; undefined after one that did. */
+  failure: Failure | undefined;
+  class: AnswerClass;
+  classSince: number | undefined;
+  agreedAt: number | undefined;
+  /** It has shown wrong data in this wait, so its silence is no excuse at once. */
+  contradicted: boolean;
+  firstSerial: number | undefined;
+  serial: number | undefined;
+  mname: DomainName | undefined;
+  negativeTtlSeconds: number | undefined;
+  readonly nsids: Set<string>;
+  fastestMs: number;
+  slowestMs: number;
+  responses: number;
+  flips: number;
+}
+
+/** Failed questions in a row. */
+export interface Failure {
+  readonly kind: "silent" | "unroutable" | "broken" | "lame";
+  /** Attempts on the wire in the sense of propagation.md §5.6: a silent exchange is three of them. */
+  readonly tries: number;
+  readonly questions: number;
+  /** When the first of the questions was sent, the last one, and when that ended. */
+  readonly since: number;
+  readonly lastAskedAt: number;
+  readonly endedAt: number;
+  readonly text: string;
+}
+
+export function newTarget(server: Nameserver): Target {
+  return {
+    server,
+    due: true,
+    asking: false,
+    witness: false,
+    askedAt: undefined,
+    heard: undefined,
+    answer: undefined,
+    failure: undefined,
+    class: "pending",
+    classSince: undefined,
+    agreedAt: undefined,
+    contradicted: false,
+    firstSerial: undefined,
+    serial: undefined,
+    mname: undefined,
+    negativeTtlSeconds: undefined,
+    nsids: new Set(),
+    fastestMs: Number.POSITIVE_INFINITY,
+    slowestMs: 0,
+    responses: 0,
+    flips: 0,
+  };
+}
+
+/** Whether its latest answer holds every value. A question lost afterwards takes nothing back. */
+export function agrees(t: Target): boolean {
+  return t.heard?.class === "match";
+}
+
+/** Whether it is known to serve wrong data, by its latest answer, and still talks. */
+export function contradicts(t: Target): boolean {
+  return t.failure === undefined && t.heard !== undefined && t.heard.class !== "match";
+}
+
+/** Notes a response. */
+export function hear(t: Target, heard: Heard, answer: Answer, now: number): void {
+  const agreed = agrees(t);
+  t.answer = answer;
+  t.responses++;
+  t.fastestMs = Math.min(t.fastestMs, answer.rttMs);
+  t.slowestMs = Math.max(t.slowestMs, answer.rttMs);
+  if (answer.nsid !== undefined) t.nsids.add(answer.nsid);
+  if (heard.soa !== undefined) noteSerial(t, heard.soa.serial, heard.soa.mname);
+  if (heard.negativeTtlSeconds !== undefined) t.negativeTtlSeconds = heard.negativeTtlSeconds;
+  if (heard.class === "lame" || heard.class === "broken" || heard.class === "referral") {
+    t.heard = heard;
+    t.agreedAt = undefined;
+    noteFailure(t, heard.class === "broken" ? "broken" : "lame", 1, describe(heard), now);
+    setClass(t, heard.class, now);
+    return;
+  }
+  t.failure = undefined;
+  t.heard = heard;
+  if (heard.class === "match") {
+    if (!agreed) t.agreedAt = now;
+  } else {
+    if (agreed) t.flips++;
+    t.agreedAt = undefined;
+    t.contradicted = true;
+  }
+  setClass(t, heard.class, now);
+}
+
+/** Notes that a question brought nothing. */
+export function fail(t: Target, error: ExchangeError, now: number): void {
+  noteFailure(t, error.kind, error.kind === "unroutable" ? 1 : 3, error.message, now);
+  if (!agrees(t)) setClass(t, error.kind, now);
+}
+
+export function noteSerial(t: Target, serial: number, mname: DomainName): void {
+  t.firstSerial ??= serial;
+  t.serial = serial;
+  t.mname = mname;
+}
+
+/** Several machines behind one address: different identities, or answer times that one machine does not have. */
+export function looksLikePool(t: Target): boolean {
+  if (t.nsids.size > 1 || t.flips > 0) return true;
+  return t.responses >= 3 && t.slowestMs > 4 * t.fastestMs && t.slowestMs - t.fastestMs > 40;
+}
+
+function noteFailure(t: Target, kind: Failure["kind"], tries: number, text: string, now: number): void {
+  const before = t.failure;
+  const askedAt = t.askedAt ?? now;
+  t.failure = {
+    kind,
+    tries: (before?.tries ?? 0) + tries,
+    questions: (before?.questions ?? 0) + 1,
+    since: before?.since ?? askedAt,
+    lastAskedAt: askedAt,
+    endedAt: now,
+    text,
+  };
+}
+
+function setClass(t: Target, value: AnswerClass, now: number): void {
+  if (t.class !== value) t.classSince = now;
+  t.class = value;
+}
+
+function describe(heard: Heard): string {
+  const parts = [heard.rcode, heard.note, ...heard.extended.map((e) => e.text)];
+  return parts.filter((p) => p !== undefined && p !== "NOERROR").join("; ");
+}
