@@ -68,6 +68,7 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
   const directory = createDirectoryCache(directoryUrl, exchange, clock);
   const jws = new (loadHttpClient())(directoryUrl, options.accountKey);
   const thumbprint = sha256(JSON.stringify(jws.getJwk()));
+  const answered = new Set<string>();
   let accountUrl = options.accountUrl;
 
   const post = <T>(url: string, request: Signed<T>): Promise<T> => {
@@ -173,8 +174,11 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
         read: (answer) => withRetryAfter(readAuthorization(parseJson(answer), url, "authorization"), answer),
       }),
 
+    answered,
+
     async answer(url, signal) {
       const operation = "answer";
+      answered.add(url);
       // What counts is the order's state later on; some servers answer with less than a challenge.
       const read = (answer: HttpMessage): AcmeChallenge =>
         readChallenge(parseJson(answer)) ?? { type: "dns-01", url, status: "processing" };

@@ -122,9 +122,10 @@ const hints: Readonly<Record<string, string>> = {
   userActionRequired: "Open the link that the CA gives and do what it asks.",
 };
 
-function hintFor(type: string, answer: HttpMessage): string | undefined {
+/** What the user can do about a problem of this type, with the links that came with it. */
+export function hintFor(type: string, answer?: HttpMessage): string | undefined {
   const hint = hints[type];
-  const links = linksOf(answer.headers["link"]);
+  const links = linksOf(answer?.headers["link"]);
   if (type === "userActionRequired") {
     const terms = links.find((link) => link.rel === "terms-of-service")?.url;
     if (terms !== undefined) return `The terms of service have changed: read and accept ${terms}`;

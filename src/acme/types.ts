@@ -98,8 +98,10 @@ export interface AcmeClient {
   ): Promise<Order>;
   order(url: string, signal: AbortSignal): Promise<Order>;
   authorization(url: string, signal: AbortSignal): Promise<Authorization>;
-  /** POST {} to the challenge (§7.5.1). */
+  /** POST {} to the challenge (§7.5.1). After an unclear end the challenge is read before anything is repeated. */
   answer(challengeUrl: string, signal: AbortSignal): Promise<AcmeChallenge>;
+  /** Challenges that were, or may have been, answered: servers validate some of them while they still say "pending". */
+  readonly answered?: ReadonlySet<string>;
   /** `csr` is DER. After an unclear end the order is read before anything is repeated. */
   finalize(order: Order, csr: Uint8Array, signal: AbortSignal): Promise<Order>;
   certificate(url: string, signal: AbortSignal): Promise<DownloadedChain>;

@@ -1,0 +1,162 @@
+import { AcmeError, ConfigError } from "../core/errors.ts";
+import { generateKey } from "./keys.ts";
+import { isProblem } from "./problem.ts";
+import type { Account, AcmeClient, AcmeClientOptions, NewAccount } from "./types.ts";
+
+/** What is kept of an account; the port AccountStore of the issuer has the same shape. */
+export interface KeptAccount {
+  readonly ca: string;
+  /** PKCS #8 PEM. */
+  readonly privkey: string;
+  /** Absent until the CA confirmed the registration. */
+  readonly url?: string;
+  readonly contact: readonly string[];
+  readonly eabKid?: string;
+}
+
+export interface AccountKeeper {
+  lock(
+    ca: string,
+    options: { readonly signal: AbortSignal; readonly onWait?: (holder: string) => void },
+  ): Promise<() => Promise<void>>;
+  load(ca: string): Promise<KeptAccount | undefined>;
+  save(account: KeptAccount): Promise<void>;
+}
+
+export interface AccountRequest {
+  readonly directoryUrl: string;
+  readonly caRoot?: string | undefined;
+  /** "mailto:…" addresses. */
+  readonly contact: readonly string[];
+  readonly eab?: { readonly kid: string; readonly hmacKey: string } | undefined;
+  readonly accounts: AccountKeeper;
+  readonly connect: (options: AcmeClientOptions) => Promise<AcmeClient>;
+  readonly onWait?: (holder: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface OpenAccount {
+  /** The caller closes it. Registers again by itself when the CA turns out not to know the account any more. */
+  readonly client: AcmeClient;
+  readonly account: Account;
+}
+
+/**
+ * The account at this CA: the stored one without any request, else registered, once, however many processes begin.
+ * The key is stored before the CA hears of it, so that a crash in between leaves an account that is found again.
+ * Throws ConfigError when the CA wants an external account binding and none, or a broken one, was given.
+ */
+export async function ensureAccount(request: AccountRequest): Promise<OpenAccount> {
+  const { accounts, directoryUrl, signal } = request;
+  if (request.eab !== undefined) checkEab(request.eab);
+  const stored = await accounts.load(directoryUrl);
+  if (stored?.url !== undefined) {
+    const client = await connect(request, stored);
+    return { client: registeringAgain(client, request, stored), account: accountOf(stored, stored.url) };
+  }
+  const release = await accounts.lock(directoryUrl, {
+    signal,
+    ...(request.onWait === undefined ? {} : { onWait: request.onWait }),
+  });
+  try {
+    const known = await accounts.load(directoryUrl);
+    const kept = known ?? { ca: directoryUrl, privkey: await generateKey("ec256"), contact: [] };
+    const client = await connect(request, kept);
+    try {
+      if (known === undefined) await accounts.save(kept);
+      // A process that held the lock before may have finished the job.
+      if (kept.url !== undefined) return { client, account: accountOf(kept, kept.url) };
+      // A stored key without an account is what a crash leaves: the account may exist, and its EAB be used up.
+      const existing = known === undefined ? undefined : await client.findAccount(signal);
+      const account = existing ?? (await register(client, request));
+      await keep(request, kept, account);
+      return { client: registeringAgain(client, request, kept), account };
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  } finally {
+    await release();
+  }
+}
+
+function connect(request: AccountRequest, kept: KeptAccount): Promise<AcmeClient> {
+  const { directoryUrl, caRoot } = request;
+  return request.connect({ directoryUrl, accountKey: kept.privkey, accountUrl: kept.url, caRoot });
+}
+
+/** The first order shows whether the CA still knows the account: checking before would cost every run a round trip. */
+function registeringAgain(client: AcmeClient, request: AccountRequest, kept: KeptAccount): AcmeClient {
+  const newOrder: AcmeClient["newOrder"] = async (order, signal) => {
+    try {
+      return await client.newOrder(order, signal);
+    } catch (error) {
+      if (!isProblem(error, "accountDoesNotExist")) throw error;
+      const account = (await client.findAccount(signal)) ?? (await register(client, { ...request, signal }));
+      await keep(request, kept, account);
+      return client.newOrder(order, signal);
+    }
+  };
+  return Object.assign(Object.create(client) as AcmeClient, { newOrder });
+}
+
+async function register(client: AcmeClient, request: AccountRequest): Promise<Account> {
+  const { eab, contact, signal } = request;
+  const { meta } = await client.directory(signal);
+  if (meta?.externalAccountRequired === true && eab === undefined) throw eabMissing(request.directoryUrl);
+  const account: NewAccount = { contact, termsOfServiceAgreed: true, ...(eab === undefined ? {} : { eab }) };
+  const registered = await client.newAccount(account, signal);
+  if (registered.status === "valid") return registered;
+  const detail = `the account ${registered.url} is ${registered.status}`;
+  throw new AcmeError(
+    `newAccount: ${detail}`,
+    { type: "urn:ietf:params:acme:error:unauthorized", detail },
+    {
+      operation: "newAccount",
+      hint: "An account that was deactivated stays so: remove its key from the state directory to register a new one.",
+    },
+  );
+}
+
+async function keep(request: AccountRequest, kept: KeptAccount, account: Account): Promise<void> {
+  const { eab, contact } = request;
+  await request.accounts.save({
+    ...kept,
+    url: account.url,
+    contact,
+    ...(eab === undefined ? {} : { eabKid: eab.kid }),
+  });
+}
+
+function accountOf(kept: KeptAccount, url: string): Account {
+  return { url, status: "valid", contact: kept.contact };
+}
+
+/** RFC 8555 §7.3.4 says base64url; CAs also hand out plain base64. The key itself is never in the message. */
+export function checkEab(eab: { readonly kid: string; readonly hmacKey: string }): void {
+  const issues: { path: string; message: string }[] = [];
+  if (eab.kid.trim() === "") issues.push({ path: "--eab-kid", message: "is empty" });
+  const digits = eab.hmacKey.replace(/=+$/, "");
+  if (digits === "") issues.push({ path: "--eab-hmac-key", message: "is empty" });
+  else if (!/^(?:[A-Za-z0-9_-]+|[A-Za-z0-9+/]+)$/.test(digits) || digits.length % 4 === 1) {
+    issues.push({
+      path: "--eab-hmac-key",
+      message: "is neither base64url nor base64: copy it whole from the CA's page",
+    });
+  }
+  if (issues.length > 0) throw new ConfigError(issues);
+}
+
+function eabMissing(directoryUrl: string): ConfigError {
+  const message = `is missing: ${directoryUrl} registers only accounts that are bound to one at its web site`;
+  return new ConfigError(
+    [
+      { path: "--eab-kid (DNS01_EAB_KID)", message },
+      { path: "--eab-hmac-key (DNS01_EAB_HMAC_KEY)", message },
+    ],
+    {
+      operation: "newAccount",
+      hint: "Create the credentials at the CA's web site; most are good for one registration.",
+    },
+  );
+}

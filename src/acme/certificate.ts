@@ -1,0 +1,143 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { AcmeError } from "../core/errors.ts";
+import { csrPublicKey } from "./csr.ts";
+import { type KeyType, keyTypeOf } from "./keys.ts";
+import { loadX509 } from "./x509.ts";
+
+export interface CertificateInfo {
+  /** Hexadecimal, upper case, two digits an octet, as openssl prints it. */
+  readonly serial: string;
+  /** Common name of the issuer, or its whole name. */
+  readonly issuer: string;
+  /** Common name of the subject, or its whole name; "" where a profile leaves it out. */
+  readonly subject: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** DNS names of the SAN, in its order. */
+  readonly names: readonly string[];
+  readonly keyType: KeyType | undefined;
+}
+
+const tenDaysMs = 10 * 24 * 3_600_000;
+
+/** What the first certificate of `pem` says. Throws AcmeError when it cannot be read. */
+export function certificateInfo(pem: string): CertificateInfo {
+  const certificate = parse(pem);
+  return {
+    serial: certificate.serialNumber.toUpperCase(),
+    issuer: nameOf(certificate.issuer),
+    subject: nameOf(certificate.subject),
+    notBefore: new Date(certificate.validFrom),
+    notAfter: new Date(certificate.validTo),
+    names: dnsNames(certificate.subjectAltName),
+    keyType: keyTypeOf(certificate.publicKey),
+  };
+}
+
+/** When to renew: a third of the lifetime left, half of it when it is under ten days (acme.md §4). */
+export function renewAfter(notBefore: Date, notAfter: Date): Date {
+  const lifetime = notAfter.getTime() - notBefore.getTime();
+  return new Date(notAfter.getTime() - lifetime / (lifetime < tenDaysMs ? 2 : 3));
+}
+
+/** The certificates of a PEM text, each with a final line end, in their order. */
+export function certificatesOf(pem: string): readonly string[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => `${block.replace(/[\r\n]+/g, "\n")}\n`);
+}
+
+/** Leaf and the rest of a chain. Throws AcmeError when there is no certificate. */
+export function splitChain(pem: string): { readonly cert: string; readonly chain: string } {
+  const [cert, ...chain] = certificatesOf(pem);
+  if (cert === undefined) throw unusable("it holds no certificate");
+  return { cert, chain: chain.join("") };
+}
+
+/**
+ * Whether this is the certificate that was ordered: first in the chain, for the CSR's key, with every name, each
+ * certificate signed by the next. Throws AcmeError naming what is wrong.
+ */
+export function verifyIssued(
+  pem: string,
+  ordered: { readonly domains: readonly string[]; readonly csr: Uint8Array },
+): void {
+  const chain = certificatesOf(pem).map(parse);
+  const [leaf, ...rest] = chain;
+  if (leaf === undefined) throw unusable("it holds no certificate");
+  if (!spki(leaf.publicKey).equals(csrPublicKey(ordered.csr))) throw unusable("its key is not the one of the request");
+  const names = new Set(dnsNames(leaf.subjectAltName).map((name) => name.toLowerCase()));
+  const missing = ordered.domains.filter((domain) => !names.has(domain.toLowerCase()));
+  if (missing.length > 0) throw unusable(`it lacks ${missing.join(", ")}`);
+  for (const [i, issuer] of rest.entries()) {
+    const certificate = chain[i];
+    if (certificate !== undefined && !certificate.verify(issuer.publicKey)) {
+      throw unusable(
+        `certificate ${i + 1} of the chain (${nameOf(certificate.subject)}) is not signed by the next one`,
+      );
+    }
+  }
+}
+
+/** Whether the first certificate of `pem` belongs to this private key. */
+export function matchesKey(pem: string, privateKey: string): boolean {
+  return parse(pem).checkPrivateKey(createPrivateKey(privateKey));
+}
+
+/** keyIdentifier of the authority key identifier (RFC 5280 §4.2.1.1), hexadecimal; Node does not show it. */
+export function authorityKeyId(pem: string): string | undefined {
+  const x509 = loadX509();
+  const { extensions } = new x509.X509Certificate(splitChain(pem).cert);
+  return extensions.find((extension) => extension instanceof x509.AuthorityKeyIdentifierExtension)?.keyId;
+}
+
+/** Whether a certificate of the chain has this common name as its issuer's or its own. */
+export function chainMentions(pem: string, commonName: string): boolean {
+  return certificatesOf(pem)
+    .map(parse)
+    .some(({ issuer, subject }) => commonNameOf(issuer) === commonName || commonNameOf(subject) === commonName);
+}
+
+/** Whether the chain ends at this common name: the root itself, or the last certificate's issuer. */
+export function chainEndsAt(pem: string, commonName: string): boolean {
+  const top = certificatesOf(pem).at(-1);
+  return top !== undefined && commonNameOf(parse(top).issuer) === commonName;
+}
+
+function parse(pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (cause) {
+    throw unusable("it cannot be read", cause);
+  }
+}
+
+function unusable(why: string, cause?: unknown): AcmeError {
+  const detail = `the certificate from the CA is not usable: ${why}`;
+  return new AcmeError(
+    detail,
+    { type: "about:blank", detail },
+    { operation: "certificate", hint: "Order again; tell the CA if it happens twice.", cause },
+  );
+}
+
+function spki(key: KeyObject): Buffer {
+  return key.export({ type: "spki", format: "der" });
+}
+
+/** Node prints one attribute a line: "C=US\nO=Let's Encrypt\nCN=YE1". */
+function commonNameOf(name: string | undefined): string | undefined {
+  const line = (name ?? "").split("\n").find((attribute) => attribute.startsWith("CN="));
+  return line?.slice(3);
+}
+
+function nameOf(name: string | undefined): string {
+  return commonNameOf(name) ?? (name ?? "").split("\n").join(", ");
+}
+
+/** Node prints "DNS:example.com, DNS:*.example.com"; odd values are in quotes and never are host names. */
+function dnsNames(subjectAltName: string | undefined): readonly string[] {
+  return (subjectAltName ?? "")
+    .split(", ")
+    .filter((part) => part.startsWith("DNS:"))
+    .map((part) => part.slice(4));
+}

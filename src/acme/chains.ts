@@ -1,0 +1,49 @@
+import { AcmeError } from "../core/errors.ts";
+import { certificateInfo, certificatesOf, chainEndsAt, chainMentions } from "./certificate.ts";
+import { malformedAnswer } from "./problem.ts";
+import type { AcmeClient, Order } from "./types.ts";
+
+export interface ChosenChain {
+  /** PEM, leaf first. */
+  readonly pem: string;
+  readonly warnings: readonly { readonly code: string; readonly text: string }[];
+}
+
+/**
+ * Downloads the certificate of a valid order. With `preferred`, the chain that ends at this common name, else the first
+ * that mentions it as issuer or subject, else the default with a warning. Other chains are fetched only while none fits.
+ */
+export async function chooseChain(
+  client: AcmeClient,
+  order: Order,
+  preferred: string | undefined,
+  signal: AbortSignal,
+): Promise<ChosenChain> {
+  if (order.certificate === undefined) {
+    throw malformedAnswer("certificate", `the order ${order.url} is ${order.status} but names no certificate`);
+  }
+  const first = await client.certificate(order.certificate, signal);
+  if (preferred === undefined) return { pem: first.pem, warnings: [] };
+  const chains = [first.pem];
+  for (const url of ["", ...first.alternates]) {
+    const pem = url === "" ? first.pem : await alternate(client, url, signal);
+    if (pem === undefined) continue;
+    if (chainEndsAt(pem, preferred)) return { pem, warnings: [] };
+    if (url !== "") chains.push(pem);
+  }
+  const mentioned = chains.find((pem) => chainMentions(pem, preferred));
+  if (mentioned !== undefined) return { pem: mentioned, warnings: [] };
+  const offered = chains.map((pem) => `"${certificateInfo(certificatesOf(pem).at(-1) ?? pem).issuer}"`);
+  const text = `no chain leads to "${preferred}"; the CA offers ${[...new Set(offered)].join(", ")}. The default one is used.`;
+  return { pem: first.pem, warnings: [{ code: "W_CHAIN", text }] };
+}
+
+/** One chain fewer to choose from is no reason to fail when the default one is at hand. */
+async function alternate(client: AcmeClient, url: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return (await client.certificate(url, signal)).pem;
+  } catch (error) {
+    if (error instanceof AcmeError) return undefined;
+    throw error;
+  }
+}

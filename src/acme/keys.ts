@@ -1,0 +1,29 @@
+import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+
+export type KeyType = "ec256" | "ec384" | "rsa2048" | "rsa3072" | "rsa4096";
+
+export const keyTypes: readonly KeyType[] = ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"];
+
+const curves: Readonly<Record<string, KeyType>> = { prime256v1: "ec256", secp384r1: "ec384" };
+const generate = promisify(generateKeyPair);
+
+/** A new private key, PKCS #8 PEM. Made off the main thread. */
+export async function generateKey(type: KeyType): Promise<string> {
+  const { privateKey } = type.startsWith("ec")
+    ? await generate("ec", { namedCurve: type === "ec256" ? "prime256v1" : "secp384r1" })
+    : await generate("rsa", { modulusLength: Number(type.slice(3)) });
+  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+/** The type of a key, private or public; undefined for kinds that CAs do not take (acme.md §9). */
+export function keyTypeOf(key: KeyObject): KeyType | undefined {
+  if (key.asymmetricKeyType === "ec") return curves[key.asymmetricKeyDetails?.namedCurve ?? ""];
+  if (key.asymmetricKeyType !== "rsa") return undefined;
+  return keyTypes.find((type) => type === `rsa${key.asymmetricKeyDetails?.modulusLength}`);
+}
+
+/** SubjectPublicKeyInfo, DER: what two forms of one key have in common. `pem` private or public. */
+export function publicKeyDer(pem: string): Buffer {
+  return createPublicKey(pem).export({ type: "spki", format: "der" });
+}
