@@ -15,7 +15,7 @@ const wildcard = "_wildcard";
  */
 export function encodeFileName(name: string): string {
   if (name === "") throw new ConfigError([{ path: "name", message: "the name is empty" }]);
-  if (name.startsWith("*.")) return shorten(`${wildcard}${escapeEnd(escapeAll(name.slice(1)))}`, name);
+  if (/^\*\../s.test(name)) return shorten(`${wildcard}${escapeEnd(escapeAll(name.slice(1)))}`, name);
   const text = escapeEnd(escapeStart(escapeAll(name)));
   // A name that looks like the spelling of a wildcard keeps out of its way.
   const isTaken = text === wildcard || text.startsWith(`${wildcard}.`);
