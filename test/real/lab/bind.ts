@@ -57,6 +57,7 @@ options {
   serial-query-rate 1000;
   allow-transfer { 127.0.0.0/8; };
   masterfile-format text;
+  max-records-per-type 0;
   querylog yes;
 };
 controls { };
