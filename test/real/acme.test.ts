@@ -156,7 +156,10 @@ describeInLab("the ACME client against Pebble", (inLab) => {
   test("a CA that is not trusted is an error at once, and says how to trust it", async () => {
     const lab = inLab();
     const accountKey = await generateKey("ec256");
-    const client = await createAcmeClient({ directoryUrl: lab.ca.directory, accountKey }, { userAgent: "dns01/0.0.0-test" });
+    const client = await createAcmeClient(
+      { directoryUrl: lab.ca.directory, accountKey },
+      { userAgent: "dns01/0.0.0-test" },
+    );
     const error: unknown = await client.directory(signal()).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(Error);
     expect(JSON.stringify({ ...(error as Error), message: (error as Error).message })).toMatch(/--ca-root|ca-root/);

@@ -26,7 +26,8 @@ export interface Finished {
 
 export interface Running {
   readonly child: ChildProcess;
-  /** What came to stderr so far. */
+  /** What came so far. */
+  readonly stdout: () => string;
   readonly stderr: () => string;
   readonly done: Promise<Finished>;
 }
@@ -61,7 +62,7 @@ export function startCli(args: readonly string[], env: Env, cwd = process.cwd())
       resolve({ status, signal, ...text, elapsedMs: performance.now() - begun });
     });
   });
-  return { child, stderr: () => text.stderr, done };
+  return { child, stdout: () => text.stdout, stderr: () => text.stderr, done };
 }
 
 /** Runs it to its end. */
