@@ -1,5 +1,6 @@
 import { ensureAccount } from "../acme/account.ts";
-import { certificateInfo, chooseChain, renewAfter, splitChain, verifyIssued } from "../acme/certificate.ts";
+import { certificateInfo, renewAfter, splitChain, verifyIssued } from "../acme/certificate.ts";
+import { chooseChain } from "../acme/chains.ts";
 import { authorizationsOf, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { challengeName } from "../core/challenge.ts";
