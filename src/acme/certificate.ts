@@ -127,7 +127,7 @@ function spki(key: KeyObject): Buffer {
 /** Node prints one attribute a line: "C=US\nO=Let's Encrypt\nCN=YE1". */
 function commonNameOf(name: string | undefined): string | undefined {
   const line = (name ?? "").split("\n").find((attribute) => attribute.startsWith("CN="));
-  return line?.slice(3);
+  return line?.slice(3).replace(/\\([ #"+,;<=>\\])/g, "$1");
 }
 
 function nameOf(name: string | undefined): string {

@@ -1,10 +1,11 @@
-import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createRequire, Module } from "node:module";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { AcmeError, ConfigError } from "../core/errors.ts";
+import { AcmeError } from "../core/errors.ts";
 import { type Observer, silent } from "../core/events.ts";
 import { locationOf, parseJson, parsePem, readAccount } from "./answers.ts";
-import { createDirectoryCache } from "./directory.ts";
+import { checkKey, checkRoots } from "./check-options.ts";
+import { checkProfile, createDirectoryCache } from "./directory.ts";
 import { createExchange, type Post } from "./exchange.ts";
 import { readAuthorization, readChallenge, readOrder } from "./objects.ts";
 import { isProblem, linksOf } from "./problem.ts";
@@ -84,16 +85,19 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
   };
 
   /** A request to an address of the directory, which may have moved since the directory was read. */
-  const postTo = async <T>(resource: "newAccount" | "newOrder", request: (url: string) => Signed<T>): Promise<T> => {
-    const { signal } = request("");
+  const postTo = async <T>(
+    resource: "newAccount" | "newOrder",
+    signal: AbortSignal,
+    request: (url: string) => Omit<Signed<T>, "signal">,
+  ): Promise<T> => {
     const url = (await directory.get(signal))[resource];
     try {
-      return await post(url, request(url));
+      return await post(url, { ...request(url), signal });
     } catch (error) {
       if (!(error instanceof AcmeError && error.problem.status === 404)) throw error;
       const moved = (await directory.refresh(signal))[resource];
       if (moved === url) throw error;
-      return post(moved, request(moved));
+      return post(moved, { ...request(moved), signal });
     }
   };
 
@@ -103,10 +107,9 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
   };
 
   const account = async (operation: string, signal: AbortSignal, payload: (url: string) => object) => {
-    const found = await postTo<Account>("newAccount", (url) => ({
+    const found = await postTo<Account>("newAccount", signal, (url) => ({
       operation,
-      signal,
-      payload: url === "" ? {} : payload(url),
+      payload: payload(url),
       byKey: true,
       read: (answer) => readAccount(answer, url, operation),
       // The first attempt may have used up the external account binding.
@@ -152,17 +155,18 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
       })),
 
     // Repeated after an unclear end: a second order does no harm, and servers give the first one back.
-    newOrder: ({ identifiers, profile, replaces }, signal) =>
-      postTo<Order>("newOrder", (url) => ({
+    async newOrder({ identifiers, profile, replaces }, signal) {
+      checkProfile(await directory.get(signal), profile);
+      return postTo<Order>("newOrder", signal, (url) => ({
         operation: "newOrder",
-        signal,
         payload: {
           identifiers: identifiers.map((value) => ({ type: "dns", value })),
           ...(profile === undefined ? {} : { profile }),
           ...(replaces === undefined ? {} : { replaces }),
         },
         read: (answer) => readOrderAt(locationOf(answer, url, "newOrder"), "newOrder")(answer),
-      })),
+      }));
+    },
 
     order: (url, signal) => post(url, { operation: "order", signal, payload: null, read: readOrderAt(url, "order") }),
 
@@ -249,32 +253,6 @@ function loadHttpClient(): HttpClientClass {
   } finally {
     delete require.cache[axios];
     delete require.cache[http];
-  }
-}
-
-function checkKey(pem: string) {
-  let type: string | undefined;
-  try {
-    const key = createPrivateKey(pem);
-    type = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType;
-  } catch (cause) {
-    throw new ConfigError([{ path: "account key", message: "is not a private key in PEM form" }], { cause });
-  }
-  if (type !== "prime256v1" && type !== "secp384r1" && type !== "rsa") {
-    const message = `is of type ${type}, which CAs do not take for accounts; use P-256, P-384 or RSA`;
-    throw new ConfigError([{ path: "account key", message }]);
-  }
-}
-
-function checkRoots(pem: string) {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw new ConfigError([{ path: "--ca-root", message: "holds no certificate in PEM form" }]);
-  for (const [i, block] of blocks.entries()) {
-    try {
-      new X509Certificate(block);
-    } catch (cause) {
-      throw new ConfigError([{ path: "--ca-root", message: `certificate ${i + 1} cannot be read` }], { cause });
-    }
   }
 }
 

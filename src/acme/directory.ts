@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { AcmeError } from "../core/errors.ts";
+import { AcmeError, ConfigError } from "../core/errors.ts";
 import { type Exchange, Unreadable } from "./exchange.ts";
 import { readDirectory } from "./objects.ts";
 import { malformedAnswer } from "./problem.ts";
@@ -40,6 +40,14 @@ export function createDirectoryCache(url: string, exchange: Pick<Exchange, "get"
       return refresh(signal);
     },
   };
+}
+
+/** draft-ietf-acme-profiles: refused here what the CA does not list, so that the user sees what it does. */
+export function checkProfile(directory: Directory, profile: string | undefined): void {
+  const offered = Object.keys(directory.meta?.profiles ?? {});
+  if (profile === undefined || offered.includes(profile)) return;
+  const list = offered.length === 0 ? "the CA offers none" : `the CA offers ${offered.join(", ")}`;
+  throw new ConfigError([{ path: "--profile", message: `"${profile}" is no profile of this CA: ${list}` }]);
 }
 
 function notADirectory(url: string, why: string): AcmeError {

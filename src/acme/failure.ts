@@ -1,12 +1,14 @@
 import { AcmeError, Dns01Error, type Problem } from "../core/errors.ts";
-import { describeProblem, hintFor, shortType } from "./problem.ts";
+import { fanOut } from "./fan-out.ts";
+import { describeProblem, hintFor } from "./problem.ts";
 import type { AcmeClient, Authorization, Order } from "./types.ts";
 
 /** Why the order became invalid: its own problem, and that of every challenge that failed, with its name. */
 export async function failureOf(client: AcmeClient, order: Order, signal: AbortSignal): Promise<AcmeError> {
+  const shared = fanOut(signal);
   const read = await Promise.all(
     order.authorizations.map((url) =>
-      client.authorization(url, signal).catch((error: unknown) => {
+      client.authorization(url, shared).catch((error: unknown) => {
         // The reasons are a help; that the order has failed is known without them.
         if (Dns01Error.is(error) && error.code !== "ABORTED") return undefined;
         throw error;
@@ -34,7 +36,7 @@ export function orderFailure(order: Order | undefined, authorizations: readonly 
   };
   return new AcmeError(`order: the CA refuses: ${describeProblem(problem)}`, problem, {
     operation: "order",
-    hint: hintFor(shortType(problem)),
+    hint: hintFor(problem),
     details: order === undefined ? {} : { order: order.url },
   });
 }

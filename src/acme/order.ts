@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { AcmeError, TransientError } from "../core/errors.ts";
 import { failureOf } from "./failure.ts";
+import { fanOut } from "./fan-out.ts";
 import { poll } from "./poll.ts";
 import { inWords } from "./retry-after.ts";
 import type { AcmeClient, Authorization, Order } from "./types.ts";
@@ -25,7 +26,7 @@ export async function authorizationsOf(
   signal: AbortSignal,
 ): Promise<readonly Authorization[]> {
   const failed = new AbortController();
-  const any = AbortSignal.any([signal, failed.signal]);
+  const any = fanOut(signal, failed.signal);
   try {
     return await Promise.all(order.authorizations.map((url) => client.authorization(url, any)));
   } catch (error) {
@@ -108,7 +109,8 @@ export async function waitForFinalAuthorizations(
   urls: readonly string[],
   options: WaitOptions & { readonly onlyAnswered?: boolean },
 ): Promise<boolean> {
-  const { clock, signal } = options;
+  const { clock } = options;
+  const signal = fanOut(options.signal);
   const isOpen = ({ status, challenges }: Authorization) =>
     status === "pending" &&
     (options.onlyAnswered !== true ||

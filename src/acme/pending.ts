@@ -1,6 +1,7 @@
 import { AcmeError } from "../core/errors.ts";
 import { type DomainName, parseName } from "../core/name.ts";
 import { orderFailure } from "./failure.ts";
+import { fanOut } from "./fan-out.ts";
 import { malformedAnswer } from "./problem.ts";
 import type { AcmeClient, Authorization } from "./types.ts";
 
@@ -43,7 +44,8 @@ export async function answerAll(
   signal: AbortSignal,
 ): Promise<void> {
   const open = challenges.filter(({ status }) => status === "pending");
-  const results = await Promise.allSettled(open.map(({ challengeUrl }) => client.answer(challengeUrl, signal)));
+  const shared = fanOut(signal);
+  const results = await Promise.allSettled(open.map(({ challengeUrl }) => client.answer(challengeUrl, shared)));
   const failed = results.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
 }

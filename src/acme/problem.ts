@@ -35,7 +35,7 @@ export function refusal(operation: string, url: string, answer: HttpMessage, wal
     return new RateLimitedError(`${operation}: the CA limits requests: ${what}${until}`, {
       ...facts,
       retryAfterMs: waitMs,
-      hint: hintFor("rateLimited", answer) ?? "Wait before trying again.",
+      hint: hintFor({ type: `${prefix}rateLimited` }, answer),
     });
   }
   if (answer.status >= 500) {
@@ -48,7 +48,7 @@ export function refusal(operation: string, url: string, answer: HttpMessage, wal
   if (problem === undefined) return malformedAnswer(operation, what, answer.status);
   return new AcmeError(`${operation}: the CA refuses: ${what}`, problem, {
     operation,
-    hint: hintFor(shortType(problem), answer),
+    hint: hintFor(problem, answer),
     details: { url },
   });
 }
@@ -122,16 +122,16 @@ const hints: Readonly<Record<string, string>> = {
   userActionRequired: "Open the link that the CA gives and do what it asks.",
 };
 
-/** What the user can do about a problem of this type, with the links that came with it. */
-export function hintFor(type: string, answer?: HttpMessage): string | undefined {
-  const hint = hints[type];
+/** What the user can do about a problem, with the links that came with it. */
+export function hintFor(problem: Problem, answer?: HttpMessage): string | undefined {
+  const type = shortType(problem);
   const links = linksOf(answer?.headers["link"]);
-  if (type === "userActionRequired") {
-    const terms = links.find((link) => link.rel === "terms-of-service")?.url;
-    if (terms !== undefined) return `The terms of service have changed: read and accept ${terms}`;
-  }
-  const help = links.find((link) => link.rel === "help")?.url;
-  return help === undefined ? hint : [hint, `See ${help}`].filter((part) => part !== undefined).join(" ");
+  const terms = links.find(({ rel }) => rel === "terms-of-service")?.url;
+  // RFC 8555 §7.3.3: `instance` is where a person has to go, for changed terms and paused names alike.
+  const action = terms ?? (/^https?:/.test(problem.instance ?? "") ? problem.instance : undefined);
+  if (type === "userActionRequired" && action !== undefined) return `Open ${action} and do what it asks.`;
+  const help = links.find(({ rel }) => rel === "help")?.url;
+  return help === undefined ? hints[type] : [hints[type], `See ${help}`].filter((part) => part !== undefined).join(" ");
 }
 
 /** Links of a `Link` header (RFC 8288 §3): several values, several parameters, several relation types each. */

@@ -1,7 +1,9 @@
+import { setMaxListeners } from "node:events";
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { abortReason } from "../core/clock.ts";
+import { AbortedError } from "../core/errors.ts";
 import { ExchangeError } from "./exchange-error.ts";
 import { isLoopback } from "./proxy.ts";
 import { throughProxy, trustAlso } from "./tls.ts";
@@ -24,7 +26,7 @@ export interface HttpSend {
 export interface Transport {
   /** One exchange; redirects are not followed. Throws ExchangeError or the signal's reason. */
   send(request: HttpSend): Promise<HttpMessage>;
-  /** Closes every connection. */
+  /** Closes every connection and ends what is under way with AbortedError. */
   close(): void;
 }
 
@@ -45,6 +47,7 @@ export function createTransport(options: TransportOptions): Transport {
   const connectTimeoutMs = options.connectTimeoutMs ?? 10_000;
   const totalTimeoutMs = options.totalTimeoutMs ?? 30_000;
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
   const connected = new WeakSet<Socket>();
   // Node's 250 ms for each address gives up on servers that are merely far away.
   const agentOptions = { keepAlive: true, autoSelectFamilyAttemptTimeout: 1500 };
@@ -89,12 +92,15 @@ export function createTransport(options: TransportOptions): Transport {
       const connecting = setTimeout(late(connectTimeoutMs, "no connection"), connectTimeoutMs);
       const total = setTimeout(late(totalTimeoutMs, "no complete answer"), totalTimeoutMs);
       const onAbort = () => fail(abortReason(request.signal));
+      const onClose = () => fail(new AbortedError("the connection to the CA was closed"));
       const stop = () => {
         clearTimeout(connecting);
         clearTimeout(total);
         request.signal.removeEventListener("abort", onAbort);
+        closing.signal.removeEventListener("abort", onClose);
       };
       request.signal.addEventListener("abort", onAbort, { once: true });
+      closing.signal.addEventListener("abort", onClose, { once: true });
       onConnection(outgoing, url, connected, () => {
         clearTimeout(connecting);
         sent = true;
@@ -116,6 +122,7 @@ export function createTransport(options: TransportOptions): Transport {
   return {
     async send(request) {
       if (request.signal.aborted) throw abortReason(request.signal);
+      if (closing.signal.aborted) throw new AbortedError("the connection to the CA was closed");
       const url = URL.canParse(request.url) ? new URL(request.url) : undefined;
       if (url === undefined || !(url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname)))) {
         throw new ExchangeError(`"${request.url}" is not an https address`, { sent: false, permanent: true });
