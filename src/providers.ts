@@ -8,6 +8,7 @@ import { nearest } from "./core/nearest.ts";
 import type { Provider, TxtBackend } from "./core/provider.ts";
 import type { Redactor } from "./core/redact.ts";
 import type { RetryPolicy } from "./core/retry.ts";
+import { createSolver, type Solver } from "./core/solver.ts";
 import { createHttp } from "./http.ts";
 
 /** The providers there are, loaded when asked for. Plugins are one more map merged into the built-in one. */
@@ -100,4 +101,15 @@ export async function connectProvider(
       { classify, redact },
     );
   }
+}
+
+/** A connected, guarded provider as the issuer uses it. `resolved` is what resolveConfig returned. */
+export async function connectSolver(
+  provider: Provider,
+  resolved: { readonly config: Readonly<Record<string, unknown>>; readonly ttlSeconds: number | undefined },
+  options: ConnectOptions,
+): Promise<Solver> {
+  const { observer = silent, clock = systemClock } = options;
+  const backend = await connectProvider(provider, resolved.config, options);
+  return createSolver({ provider, backend, ttlSeconds: resolved.ttlSeconds, observer, clock });
 }

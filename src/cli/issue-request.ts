@@ -4,12 +4,12 @@ import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
 import { emptyConfig, loadConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { readDomains } from "../issuer/domains.ts";
 import type { DnsSettings } from "../issuer/network.ts";
 import { sameSet } from "../issuer/order.ts";
 import type { IssueRequest } from "../issuer/request.ts";
 import type { CommandInput } from "./command.ts";
 import { readDnsSettings } from "./dns-setup.ts";
-import { readDomains } from "./domains.ts";
 import { type ChosenRoute, readRoutes } from "./solver-setup.ts";
 
 export interface ReadRequest {

@@ -1,15 +1,13 @@
 import { readFile } from "node:fs/promises";
 import type { LoadedConfig } from "../config/load.ts";
-import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { fieldsOf, resolveConfig } from "../core/fields.ts";
 import { type DomainName, parseName } from "../core/name.ts";
 import type { Provider } from "../core/provider.ts";
 import type { Redactor } from "../core/redact.ts";
-import { createSolver } from "../core/solver.ts";
 import type { Route } from "../issuer/router.ts";
-import { connectProvider, loadProvider } from "../providers.ts";
+import { connectSolver, loadProvider } from "../providers.ts";
 import type { Flags } from "./args.ts";
 
 /** A provider and its checked configuration, not yet connected. */
@@ -105,19 +103,10 @@ async function readProvider(
 
 /** The chosen provider as a route, connected when it is first needed. */
 export function routeOf(chosen: ChosenRoute, observer: Observer, redactor: Redactor, signal: AbortSignal): Route {
+  const options = { signal, allowAmbientCredentials: true, observer, redactor };
   return {
     zones: chosen.zones,
     provider: chosen.provider.id,
-    connect: async () => {
-      const backend = await connectProvider(chosen.provider, chosen.config.config, {
-        signal,
-        allowAmbientCredentials: true,
-        observer,
-        redactor,
-        clock: systemClock,
-      });
-      const { ttlSeconds } = chosen.config;
-      return createSolver({ provider: chosen.provider, backend, ttlSeconds, observer, clock: systemClock });
-    },
+    connect: () => connectSolver(chosen.provider, chosen.config, options),
   };
 }
