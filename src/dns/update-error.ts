@@ -1,0 +1,116 @@
+import type { DomainName } from "../core/name.ts";
+import type { Rcode } from "./message.ts";
+import type { Primary, SignedReply } from "./signed.ts";
+import { placeOf } from "./sockets.ts";
+import { tsigError } from "./tsig.ts";
+
+export type UpdateFailure =
+  /** The owner is an alias: a TXT there would be ignored (RFC 2136 §3.4.2.2). */
+  | "alias"
+  | "bad-key"
+  | "bad-signature"
+  | "bad-time"
+  | "bad-truncation"
+  /** Signed with another secret than ours. */
+  | "forged"
+  /** Not signed although the request was. */
+  | "unsigned"
+  /** Not the primary of the zone; without a signature it may also be the key (Knot says it so). */
+  | "not-auth"
+  | "not-zone"
+  | "refused"
+  | "not-implemented"
+  | "format"
+  | "server-failure"
+  | "other";
+
+/** A server that did not carry out an update, told apart by why. */
+export class UpdateError extends Error {
+  readonly failure: UpdateFailure;
+  readonly rcode: Rcode;
+  readonly zone: DomainName;
+  /** How many seconds the server's clock is ahead of ours. */
+  readonly skewSeconds: number | undefined;
+  /** The reply was neither signed nor expected to be: with "not-auth" the key may be meant. */
+  readonly keyMayBeMeant: boolean;
+
+  constructor(
+    failure: UpdateFailure,
+    message: string,
+    facts: {
+      readonly rcode: Rcode;
+      readonly zone: DomainName;
+      readonly skewSeconds?: number | undefined;
+      readonly keyMayBeMeant?: boolean;
+    },
+  ) {
+    super(message);
+    this.name = "UpdateError";
+    this.failure = failure;
+    this.rcode = facts.rcode;
+    this.zone = facts.zone;
+    this.skewSeconds = facts.skewSeconds;
+    this.keyMayBeMeant = facts.keyMayBeMeant ?? false;
+  }
+}
+
+/** The error a reply stands for; `undefined` when it is a success that can be trusted. */
+export function failureOf(reply: SignedReply, primary: Primary, zone: DomainName): UpdateError | undefined {
+  const { rcode } = reply.message;
+  const at = placeOf(primary.transport === "udp" ? "UDP" : "TCP", primary.server);
+  const key = primary.tsig === undefined ? "" : `"${primary.tsig.name}" (${primary.tsig.algorithm})`;
+  const keyMayBeMeant = reply.signature === "missing";
+  const fail = (failure: UpdateFailure, text: string, skewSeconds?: number) =>
+    new UpdateError(failure, `${at} ${text}`, { rcode, zone, skewSeconds, keyMayBeMeant });
+  switch (reply.tsigError) {
+    case tsigError.badSig:
+      return fail(
+        "bad-signature",
+        `says that the signature is wrong (BADSIG): its secret of the key ${key} is another`,
+      );
+    case tsigError.badKey:
+      return fail("bad-key", `does not know the TSIG key ${key} (BADKEY): name and algorithm must be as it has them`);
+    case tsigError.badTime:
+      return fail(
+        "bad-time",
+        `refuses the time of the signature (BADTIME)${skewText(reply.skewSeconds)}`,
+        reply.skewSeconds,
+      );
+    case tsigError.badTrunc:
+      return fail("bad-truncation", `wants a longer MAC than the key ${key} gave (BADTRUNC)`);
+  }
+  if (reply.signature === "forged") {
+    return fail("forged", `answered ${rcode} with a signature that the key ${key} did not make`);
+  }
+  switch (rcode) {
+    case "NOERROR":
+      if (reply.signature !== "missing") return undefined;
+      return fail(
+        "unsigned",
+        `answered without a signature, though the update was signed with ${key}: it may be anybody's`,
+      );
+    case "NOTAUTH":
+      if (!keyMayBeMeant) return fail("not-auth", `is not the primary server of the zone ${zone} (NOTAUTH)`);
+      return fail("not-auth", `refuses the key ${key} for the zone ${zone}, or is not its primary server (NOTAUTH)`);
+    case "NOTZONE":
+      return fail("not-zone", `says that a name is outside of the zone ${zone} (NOTZONE)`);
+    case "REFUSED":
+      return fail("refused", `refuses the update of the zone ${zone} (REFUSED)`);
+    case "NOTIMP":
+      return fail("not-implemented", "does not take dynamic updates (NOTIMP)");
+    case "FORMERR":
+      return fail("format", `cannot read the update of the zone ${zone} (FORMERR)`);
+    case "SERVFAIL":
+      return fail("server-failure", `failed to carry out the update of the zone ${zone} (SERVFAIL)`);
+    case "YXRRSET":
+      return fail("alias", `found a CNAME where a TXT is to be added in the zone ${zone} (YXRRSET)`);
+    default:
+      return fail("other", `answered the update of the zone ${zone} with ${rcode}`);
+  }
+}
+
+function skewText(skewSeconds: number | undefined): string {
+  if (skewSeconds === undefined) return "";
+  if (skewSeconds === 0) return "";
+  return `: this machine's clock is ${Math.abs(skewSeconds)} s ${skewSeconds > 0 ? "behind" : "ahead of"} the server's`;
+}

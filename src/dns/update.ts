@@ -1,0 +1,210 @@
+import { randomBytes } from "node:crypto";
+import { abortReason } from "../core/clock.ts";
+import type { DomainName } from "../core/name.ts";
+import { emptyMessage, txtStrings, txtValue } from "./codec.ts";
+import type { Message, RecordType, ResourceRecord } from "./message.ts";
+import { askSigned, type Primary, type SignedReply } from "./signed.ts";
+import { RoundTripError } from "./sockets.ts";
+import { failureOf, UpdateError } from "./update-error.ts";
+import { nameOctets } from "./wire-name.ts";
+
+/** What changes at one owner name. Other values, types and names stay. */
+export interface TxtEdit {
+  readonly owner: DomainName;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+export interface UpdateRequest {
+  readonly primary: Primary;
+  readonly zone: DomainName;
+  readonly edits: readonly TxtEdit[];
+  /** Of the values that are added; DNS has one TTL per owner, so it becomes that of the others too. */
+  readonly ttlSeconds: number;
+  /** Longest wait for one reply. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+const defaultTimeoutMs = 10_000;
+/** A look at the server is a courtesy: it must not hold up the write for long. */
+const readTimeoutMs = 2000;
+const readsAtOnce = 8;
+/** Leaves room for TSIG in a message of 65,535 octets. */
+const maxUpdateOctets = 60_000;
+
+/**
+ * The update message of RFC 2136: all edits of a zone, carried out together or not at all. Adds carry the prerequisite
+ * that no CNAME is at the owner, for a TXT below an alias would be dropped without an error (§3.4.2.2).
+ */
+export function buildUpdate(zone: DomainName, edits: readonly TxtEdit[], ttlSeconds: number, guarded = true): Message {
+  const owners = edits.filter(({ add }) => add.length > 0).map(({ owner }) => owner);
+  const noAlias = (name: DomainName): ResourceRecord => ({ name, class: "NONE", ttl: 0, type: "CNAME", empty: true });
+  const removals = edits.flatMap(({ owner, remove }) => remove.map((value) => txt(owner, "NONE", 0, value)));
+  const additions = edits.flatMap(({ owner, add }) => add.map((value) => txt(owner, "IN", ttlSeconds, value)));
+  return {
+    ...emptyMessage,
+    id: randomBytes(2).readUInt16BE(),
+    opcode: "UPDATE",
+    questions: [{ name: zone, type: "SOA", class: "IN" }],
+    answers: guarded ? [...new Set(owners)].map(noAlias) : [],
+    authorities: [...removals, ...additions],
+  };
+}
+
+function txt(name: DomainName, recordClass: "IN" | "NONE", ttl: number, value: string): ResourceRecord {
+  return { name, class: recordClass, ttl, type: "TXT", strings: txtStrings(value) };
+}
+
+/**
+ * Sends the edits as one update; as several, each of whole owners, only where one message cannot hold them. Repeating it
+ * after an unclear end does no harm. Throws UpdateError, RoundTripError or the signal's reason.
+ */
+export async function sendUpdate(request: UpdateRequest): Promise<void> {
+  for (const edits of parts(request.edits)) await sendPart({ ...request, edits });
+}
+
+async function sendPart(request: UpdateRequest): Promise<void> {
+  const { primary, zone, edits, ttlSeconds, signal, timeoutMs = defaultTimeoutMs } = request;
+  const send = async (guarded: boolean) =>
+    failureOf(
+      await askSigned(buildUpdate(zone, edits, ttlSeconds, guarded), primary, timeoutMs, signal),
+      primary,
+      zone,
+    );
+  let failure = await send(true);
+  // A server that knows no prerequisites. What they guard against is looked up by updateTxt.
+  const knowsNone = failure?.failure === "format" || failure?.failure === "not-implemented";
+  if (knowsNone && edits.some(({ add }) => add.length > 0)) failure = await send(false);
+  if (failure?.failure === "alias") throw (await findAlias(request)) ?? failure;
+  if (failure !== undefined) throw failure;
+}
+
+/**
+ * Like sendUpdate, and tells for each edit whether it changed anything, by what the server served before; `true` where it
+ * would not say.
+ */
+export async function updateTxt(request: UpdateRequest): Promise<readonly boolean[]> {
+  const before = await readOwners(request, ownersOf(request.edits));
+  await sendUpdate(request);
+  // Either made from a wildcard, then the new TXT hides it, or the server let the update run into the alias.
+  const suspects = request.edits.filter((e) => e.add.length > 0 && before.get(e.owner)?.alias !== undefined);
+  const alias = suspects.length > 0 ? await findAlias({ ...request, edits: suspects }) : undefined;
+  if (alias !== undefined) throw alias;
+  return request.edits.map(({ owner, add, remove }) => {
+    const values = before.get(owner)?.values;
+    if (values === undefined) return true;
+    return add.some((value) => !values.has(value)) || remove.some((value) => values.has(value));
+  });
+}
+
+/**
+ * Whether the server holds exactly this zone. Asks for its SOA; a server that keeps that to itself is sent an update that
+ * changes nothing. Throws UpdateError when it refuses the key or us, RoundTripError, or the signal's reason.
+ */
+export async function holdsZone(
+  primary: Primary,
+  apex: DomainName,
+  signal: AbortSignal,
+  timeoutMs = defaultTimeoutMs,
+): Promise<boolean> {
+  const soa = await askSigned(query(apex, "SOA"), primary, timeoutMs, signal);
+  const failure = failureOf(soa, primary, apex);
+  if (failure !== undefined && (soa.tsigError !== 0 || failure.failure === "forged")) throw failure;
+  if (isAuthoritative(soa)) return soa.message.answers.some((r) => r.type === "SOA" && r.name === apex);
+  const probe = failureOf(await askSigned(buildUpdate(apex, [], 0), primary, timeoutMs, signal), primary, apex);
+  if (probe === undefined) return true;
+  if (["not-auth", "not-zone", "not-implemented", "format"].includes(probe.failure)) return false;
+  throw probe;
+}
+
+/** The error that names the first owner at which the server has an alias, and where that leads. */
+async function findAlias({ primary, zone, edits, signal }: UpdateRequest): Promise<UpdateError | undefined> {
+  const owners = ownersOf(edits.filter(({ add }) => add.length > 0));
+  const found = await readOwners({ primary, signal }, owners);
+  for (const owner of owners) {
+    const target = found.get(owner)?.alias;
+    if (target === undefined) continue;
+    const text = `${owner} is an alias (CNAME) of ${target} in the zone ${zone}: a TXT cannot be added beside it`;
+    return new UpdateError("alias", text, { rcode: "YXRRSET", zone });
+  }
+  return undefined;
+}
+
+interface Served {
+  readonly values: ReadonlySet<string>;
+  readonly alias: DomainName | undefined;
+}
+
+/** What the server serves at each owner; nothing about those it does not answer for. Once it is silent, no more is asked. */
+async function readOwners(
+  { primary, signal }: Pick<UpdateRequest, "primary" | "signal">,
+  owners: readonly DomainName[],
+): Promise<ReadonlyMap<DomainName, Served>> {
+  const served = new Map<DomainName, Served>();
+  const waiting = [...owners];
+  const reader = async () => {
+    for (let owner = waiting.shift(); owner !== undefined; owner = waiting.shift()) {
+      try {
+        const reply = await askSigned(query(owner, "TXT"), primary, readTimeoutMs, signal);
+        if (isAuthoritative(reply)) served.set(owner, servedBy(reply.message, owner));
+      } catch (error) {
+        if (signal.aborted) throw abortReason(signal);
+        if (!(error instanceof RoundTripError)) throw error;
+        waiting.length = 0;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: readsAtOnce }, reader));
+  return served;
+}
+
+/** Knot signs no answers to queries; what is read only words a result, so an unsigned answer will do. */
+function isAuthoritative({ message, signature }: SignedReply): boolean {
+  return (
+    signature !== "forged" && message.authoritative && (message.rcode === "NOERROR" || message.rcode === "NXDOMAIN")
+  );
+}
+
+function servedBy(message: Message, owner: DomainName): Served {
+  const here = message.answers.filter((r) => r.name === owner);
+  const alias = here.find((r) => "target" in r && r.type === "CNAME");
+  const values = here.map(txtValue).filter((v) => v !== undefined);
+  return { values: new Set(values), alias: alias !== undefined && "target" in alias ? alias.target : undefined };
+}
+
+function query(name: DomainName, type: RecordType): Message {
+  return {
+    ...emptyMessage,
+    id: randomBytes(2).readUInt16BE(),
+    questions: [{ name, type, class: "IN" }],
+    edns: { udpSize: 1232, version: 0, dnssecOk: false, options: [] },
+  };
+}
+
+function ownersOf(edits: readonly TxtEdit[]): readonly DomainName[] {
+  return [...new Set(edits.map(({ owner }) => owner))];
+}
+
+/** As few groups of edits as fit into one message each. */
+function parts(edits: readonly TxtEdit[]): readonly (readonly TxtEdit[])[] {
+  const groups: TxtEdit[][] = [[]];
+  let size = 0;
+  for (const edit of edits) {
+    const octets = octetsOf(edit);
+    if (size > 0 && size + octets > maxUpdateOctets) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)?.push(edit);
+    size += octets;
+  }
+  return groups;
+}
+
+/** At most: as if no name were compressed. */
+function octetsOf({ owner, add, remove }: TxtEdit): number {
+  const head = nameOctets(owner).length + 10;
+  const values = [...add, ...remove].flatMap(txtStrings).reduce((sum, s) => sum + s.length + 1, 0);
+  return head * (1 + add.length + remove.length) + values;
+}
