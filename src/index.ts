@@ -38,3 +38,11 @@ export {
 export { type RecordBackendOptions, recordBackend } from "./core/records.ts";
 export { type RRsetBackendOptions, rrsetBackend } from "./core/rrsets.ts";
 export { secret } from "./core/schema.ts";
+
+// Dynamic updates, for providers/rfc2136.ts and others that speak RFC 2136.
+export { parseServer, resolveServer, type ServerAddress } from "./dns/server-address.ts";
+export type { Primary } from "./dns/signed.ts";
+export { RoundTripError } from "./dns/sockets.ts";
+export { parseKeyFile, parseTsigAlgorithm, type TsigKey, tsigAlgorithms } from "./dns/tsig-key.ts";
+export { holdsZone, updateTxt } from "./dns/update.ts";
+export { UpdateError } from "./dns/update-error.ts";
