@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { raceAbort } from "../core/abort.ts";
 import { AbortedError } from "../core/errors.ts";
 
@@ -24,6 +25,8 @@ export class CycleError extends Error {
 }
 
 export function rootTask(signal: AbortSignal, questions: number): Task {
+  // A hundred names of one order wait with the same signal: no leak that Node should warn of.
+  setMaxListeners(0, signal);
   return { signal, depth: 0, budget: { left: questions }, waitsFor: new Map() };
 }
 
@@ -66,6 +69,7 @@ export function createShared<T>(now: () => number): Shared<T> {
   const start = (key: string, parent: Task, work: (task: Task) => Promise<Found<T>>, deeper: number): Running<T> => {
     // Not a child of the parent's signal: others may come to wait for the same work.
     const own = new AbortController();
+    setMaxListeners(0, own.signal);
     const task: Task = {
       signal: own.signal,
       depth: parent.depth + deeper,

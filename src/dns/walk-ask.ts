@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { linkSignal } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
@@ -64,6 +65,7 @@ export async function askAny<T extends object>(peers: readonly Peer[], options: 
   let again: Peer[] = [];
   let round = 1;
   const link = linkSignal(options.signal);
+  setMaxListeners(0, link.signal);
   try {
     for (;;) {
       const peer = queue.shift();
