@@ -6,5 +6,4 @@ export type Load = () => Promise<{ readonly default: Provider }>;
 export const providers = {
   memory: () => import("./memory.ts"),
   rfc2136: () => import("./rfc2136.ts"),
-  rfc2136: () => import("./rfc2136.ts"),
 } satisfies Record<string, Load>;
