@@ -59,7 +59,9 @@ export async function runCommand(options: RunOptions): Promise<number> {
     });
     progress.stop();
     if (output === undefined) return 0;
-    print(flags.on("json") ? `${JSON.stringify(output.json, undefined, 2)}\n` : output.text);
+    // No document: stdout belonged to somebody else, as with "sandbox -- COMMAND".
+    const document = output.json === undefined ? "" : `${JSON.stringify(output.json, undefined, 2)}\n`;
+    print(flags.on("json") ? document : output.text);
     return output.status ?? 0;
   } catch (thrown) {
     progress.stop();

@@ -67,7 +67,7 @@ export interface Sandbox {
 /** Starts a CA, two nameservers, a resolver and a root on loopback. Closed by close() or when the signal fires. */
 export async function startSandbox(options: SandboxOptions = {}, signal?: AbortSignal): Promise<Sandbox> {
   signal?.throwIfAborted();
-  const seed = options.seed ?? randomInt(2 ** 32);
+  const seed = options.seed ?? randomInt(1_000_000_000);
   const random = seededRandom(seed);
   const weather = makeWeather(options.faults ?? {}, random);
   const log = makeLog(options.onEntry);

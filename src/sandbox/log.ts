@@ -73,3 +73,18 @@ export function makeLog(onEntry?: (entry: LogEntry) => void, keep = 20_000): Req
     clear: () => void entries.splice(0),
   };
 }
+
+/** One line for a person. */
+export function describeEntry(entry: LogEntry): string {
+  const mark = "fault" in entry && entry.fault !== undefined ? ` (fault: ${entry.fault})` : "";
+  switch (entry.kind) {
+    case "acme":
+      return `acme   ${entry.method} ${entry.path}: ${entry.status === 0 ? "cut off" : entry.status}${entry.problem === undefined ? "" : ` ${entry.problem}`}${mark}`;
+    case "query":
+      return `query  ${entry.server} ${entry.transport} ${entry.name} ${entry.type}: ${entry.rcode ?? "no reply"}, ${entry.answers} answers${mark}`;
+    case "update":
+      return `update ${entry.server} ${entry.zone}: ${entry.changes.join(", ")}: ${entry.rcode ?? "not done"}, serial ${entry.serial ?? "unknown"}${mark}`;
+    case "validation":
+      return `check  ${entry.identifier}: ${entry.valid ? "valid" : "invalid"}: ${entry.detail}`;
+  }
+}

@@ -1,0 +1,132 @@
+import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
+import { parseName } from "../core/name.ts";
+import { nearest } from "../core/nearest.ts";
+import { type FaultName, type Faults, faultNames, isFaultName, type Sandbox, startSandbox } from "../sandbox/index.ts";
+import { describeEntry } from "../sandbox/log.ts";
+import { type Command, type CommandInput, type CommandOutput, failOn } from "./command.ts";
+import { InterruptError } from "./exit.ts";
+import type { Io } from "./io.ts";
+import { runInSandbox } from "./sandbox-child.ts";
+
+export const command: Command = { run: sandbox };
+
+/** `dns01 sandbox`: prints what a client needs and serves until it is stopped, or runs a command inside. */
+async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Promise<CommandOutput> {
+  const faults = readFaults(flags.list("fault"), flags.source("fault") ?? "");
+  const zones = readZones(flags.list("zone"), flags.source("zone") ?? "");
+  failOn([...issues, ...faults.issues, ...zones.issues]);
+  const hasCommand = rest.length > 0;
+  const box = await startSandbox(
+    {
+      lagMs: flags.duration("lag"),
+      faults: faults.faults,
+      seed: flags.integer("seed"),
+      zones: zones.zones,
+      eab: flags.on("eab") ? { kid: "sandbox", hmacKey: randomBytes(32).toString("base64url") } : undefined,
+      onEntry: (entry) => {
+        // The command's own progress is what its user wants to read.
+        const level = hasCommand || entry.kind === "query" ? "debug" : "info";
+        observer({ type: "log", level, text: describeEntry(entry) });
+      },
+    },
+    io.signal,
+  );
+  // A second Ctrl-C ends the process at once; the file goes even then.
+  const onExit = () => rmSync(dirname(box.caRootFile), { recursive: true, force: true });
+  process.once("exit", onExit);
+  try {
+    if (hasCommand) return done(await runInSandbox(rest, childEnvironment(io.env, box.env), io.signal));
+    io.stdout.write(flags.on("json") ? `${JSON.stringify(box.env, undefined, 2)}\n` : exportsOf(box.env));
+    tellReady(box, observer);
+    return done(await stopped(io.signal));
+  } finally {
+    await box.close();
+    process.off("exit", onExit);
+  }
+}
+
+function done(status: number): CommandOutput {
+  return { json: undefined, text: "", status };
+}
+
+/** Resolves with the exit status when somebody asks for the end; a closed terminal is one way to ask. */
+function stopped(signal: AbortSignal): Promise<number> {
+  return new Promise((resolve) => {
+    const end = (status: number) => {
+      process.off("SIGHUP", onHangUp);
+      signal.removeEventListener("abort", onAbort);
+      resolve(status);
+    };
+    const onHangUp = () => end(129);
+    const onAbort = () => end(signal.reason instanceof InterruptError ? signal.reason.exitStatus : 130);
+    process.on("SIGHUP", onHangUp);
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+  });
+}
+
+function tellReady(box: Sandbox, observer: Observer): void {
+  const servers = box.nameservers.map((s) => `${s.name} at ${s.address}`).join(" and ");
+  const text = `sandbox ready: ${servers}, port ${box.dnsPort}; seed ${box.seed}. Ctrl-C ends it.`;
+  observer({ type: "log", level: "info", text });
+}
+
+/** For a POSIX shell: `. FILE` or `eval`. */
+function exportsOf(env: Readonly<Record<string, string>>): string {
+  const quoted = (value: string) => `'${value.replaceAll("'", `'\\''`)}'`;
+  return Object.entries(env)
+    .map(([name, value]) => `export ${name}=${quoted(value)}\n`)
+    .join("");
+}
+
+/** The sandbox's settings, without what would contradict them. */
+function childEnvironment(outer: Io["env"], own: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { ...outer };
+  for (const name of Object.keys(own)) delete env[`${name}_FILE`];
+  // Meant for this process.
+  for (const name of ["LAG", "FAULT", "SEED", "ZONE", "EAB", "JSON"]) delete env[`DNS01_${name}`];
+  return { ...env, ...own };
+}
+
+function readFaults(values: readonly string[], source: string): { faults: Faults; issues: readonly ConfigIssue[] } {
+  const faults: Partial<Record<FaultName, number>> = {};
+  const issues: ConfigIssue[] = [];
+  for (const value of values) {
+    const [, kind = "", number = "", percent] = /^([^=]*)=(\d*\.?\d+)(%?)$/.exec(value) ?? [];
+    const rate = Number(number) / (percent === "%" ? 100 : 1);
+    const name = kind === "" ? (value.split("=")[0] ?? "") : kind;
+    if (!isFaultName(name)) {
+      const near = nearest(name, Object.keys(faultNames));
+      const known = Object.keys(faultNames).join(", ");
+      const hint = near === undefined ? `known are ${known}` : `did you mean "${near}"? (${known})`;
+      issues.push({ path: source, message: `"${name}" is no kind of fault; ${hint}` });
+    } else if (number === "" || rate > 1) {
+      issues.push({ path: source, message: `"${value}" needs a rate from 0 to 1, or in percent: ${name}=0.1` });
+    } else {
+      faults[name] = rate;
+    }
+  }
+  return { faults, issues };
+}
+
+function readZones(
+  values: readonly string[],
+  source: string,
+): { zones: readonly string[]; issues: readonly ConfigIssue[] } {
+  const issues: ConfigIssue[] = [];
+  for (const value of values) {
+    try {
+      const name = parseName(value, source);
+      if (!name.includes(".") || name.includes("*"))
+        issues.push({ path: source, message: `"${value}" cannot be a zone here` });
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      issues.push(...error.issues);
+    }
+  }
+  return { zones: values, issues };
+}
