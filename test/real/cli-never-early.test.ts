@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { seeded } from "./lab/chance.ts";
 import { cli, issueArgs, labEnv } from "./lab/cli.ts";
+import { lastArrival } from "./lab/counts.ts";
 import { expectCleanDns, issued } from "./lab/outcome.ts";
+import { type Delay, summary } from "./lab/overshoot.ts";
 import { noDnsFaults } from "./lab/relay.ts";
 import { describeInLab, repeats } from "./lab/suite.ts";
 
@@ -30,7 +32,7 @@ describeInLab(
       };
       const witnesses = { nsd: await lab.witness(cas.nsd), bind: await lab.witness(cas.bind) };
       let left = runs;
-      const overshoots: number[] = [];
+      const delays: Delay[] = [];
       const lane = async (number: number) => {
         const zone = `zone${number}.test`;
         while (left-- > 0) {
@@ -51,22 +53,21 @@ describeInLab(
           const mark = lab.updates.length;
           const document = issued(await cli(issueArgs([zone, `*.${zone}`]), labEnv(lab, { ca: witness.directory })));
           const answers = witness.answered.filter((challenge) => challenge.identifier === zone);
-          const presented = lab.updates.slice(mark).find((update) => update.zone === zone);
+          const update = lab.updates.slice(mark).find((candidate) => candidate.zone === zone);
           expect(document.challenges).toHaveLength(2);
           const early = answers.filter((challenge) => challenge.missingAt.length > 0);
           expect(early, `lag ${JSON.stringify(lag)}, seed ${seed}`).toEqual([]);
           expect(answers.length).toBeGreaterThanOrEqual(2);
-          const first = answers[answers.length - 2];
-          if (presented !== undefined && first !== undefined)
-            overshoots.push(first.at - presented.at - Math.max(lag.nsd, lag.bind));
+          const there = lastArrival(lab, zone, update?.serial ?? 0);
+          const answered = answers.at(-2);
+          if (update === undefined || there === undefined || answered === undefined)
+            throw new Error("the logs do not show the transfer");
+          delays.push({ delayMs: there - update.at, overshootMs: answered.at - there });
           await expectCleanDns(lab, [`_acme-challenge.${zone}`]);
         }
       };
       await Promise.all(lanes.map(lane));
-      const mean = overshoots.reduce((sum, ms) => sum + ms, 0) / overshoots.length;
-      console.log(
-        `${overshoots.length} runs, 0 early; answered on average ${Math.round(mean)} ms after the slowest server was told`,
-      );
+      console.log(`${runs} runs, 0 early: ${summary(delays)}`);
     });
   },
   { relays: true, random },

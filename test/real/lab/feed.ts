@@ -9,6 +9,7 @@ export interface ZoneUpdate {
   readonly zone: string;
   readonly at: number;
   readonly messages: number;
+  readonly serial: number;
 }
 
 /** Milliseconds by which each secondary learns of a change later than the primary made it. */
@@ -39,9 +40,9 @@ export function feedSecondaries(
   knot.onLine(({ at, text }) => {
     const begun = /\[([^\]]+)\.\] DDNS, processing (\d+) updates/.exec(text);
     if (begun?.[1] !== undefined) processing.set(begun[1], Number(begun[2]));
-    const zone = /\[([^\]]+)\.\] DDNS, finished, serial/.exec(text)?.[1];
+    const [, zone, serial] = /\[([^\]]+)\.\] DDNS, finished, serial \d+ -> (\d+)/.exec(text) ?? [];
     if (zone === undefined) return;
-    updates.push({ zone, at, messages: processing.get(zone) ?? 1 });
+    updates.push({ zone, at, messages: processing.get(zone) ?? 1, serial: Number(serial) });
     for (const [role, to] of secondariesOf(zone)) {
       const send = () => {
         held.delete(timer);
