@@ -1,13 +1,36 @@
-// Compiles to dist/ from nothing, so that a deleted source leaves no module behind.
+// Builds dist/ from nothing, so that a deleted source leaves nothing behind: JavaScript in few files by esbuild (a
+// process that reads 150 small modules spends a third of its life on it), type declarations by tsc.
 import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
+
+await build({
+  absWorkingDir: root,
+  entryPoints: { "cli/main": "src/cli/main.ts", library: "src/library.ts", testing: "src/testing/index.ts" },
+  outdir: "dist",
+  chunkNames: "chunks/[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  mainFields: ["module", "main"],
+  // Reached into by path, or large and needed by one command only: they stay packages.
+  external: ["acme-client", "acme-client/*", "@peculiar/x509"],
+  // For the CommonJS packages among what is bundled.
+  banner: {
+    js: 'import { createRequire as dns01Require } from "node:module"; const require = dns01Require(import.meta.url);',
+  },
+  logLevel: "warning",
+});
+chmodSync(`${root}dist/cli/main.js`, 0o755);
+
 const tsc = spawnSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", "tsconfig.build.json"], {
   cwd: root,
   stdio: "inherit",
 });
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
-chmodSync(`${root}dist/src/cli/main.js`, 0o755);

@@ -52,15 +52,8 @@ function commandName(args: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** From package.json two folders above dist/src, or one above src. */
+/** From package.json, two folders up from dist/cli as from src/cli. */
 function version(): string {
-  for (const up of ["../../../package.json", "../../package.json"]) {
-    try {
-      const parsed: unknown = JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8"));
-      if (typeof parsed === "object" && parsed !== null && "version" in parsed) return String(parsed.version);
-    } catch {
-      // The other place.
-    }
-  }
-  return "unknown";
+  const parsed: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "unknown";
 }

@@ -7,7 +7,7 @@ import type { Lab } from "./lab.ts";
 
 /** The built command line; `npm run build` makes it. DNS01_TEST_CLI names another copy, an installed one for example. */
 export const cliFile =
-  process.env["DNS01_TEST_CLI"] ?? join(packageRoot(fileURLToPath(import.meta.url)), "dist/src/cli/main.js");
+  process.env["DNS01_TEST_CLI"] ?? join(packageRoot(fileURLToPath(import.meta.url)), "dist/cli/main.js");
 
 /** The folder of package.json above `path`: this module runs from its source and, in the benchmarks, compiled. */
 function packageRoot(path: string): string {
