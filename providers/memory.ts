@@ -4,8 +4,13 @@ const config = z.strictObject({
   zones: z.string().default("").describe("zones it holds, separated by commas; empty: every name of two labels"),
 });
 
-/** TXT values by owner name. */
+/** TXT values by zone and owner name, see memoryKey. */
 export type MemoryStore = Map<string, Set<string>>;
+
+/** Parent and child zone may both be there, and a name then belongs to one of them. */
+export function memoryKey(apex: string, fqdn: string): string {
+  return `${apex} ${fqdn}`;
+}
 
 /** A DNS service that lives in this process: for trying things out, and the measure for the conformance suite. */
 export function memoryProvider(store: MemoryStore = new Map()): Provider<typeof config> {
@@ -25,15 +30,16 @@ function memoryBackend(store: MemoryStore, zones: string): TxtBackend {
     apexes.size > 0 ? [...apexes].some((a) => a === apex) : apex.split(".").length === 2;
   return {
     findZone: async (apex) => (holds(apex) ? { apex, id: apex } : undefined),
-    apply: async (_zone, edits) =>
+    apply: async (zone, edits) =>
       edits.map(({ owner, add, remove }): Change => {
-        const values = store.get(owner.fqdn) ?? new Set<string>();
+        const key = memoryKey(zone.apex, owner.fqdn);
+        const values = store.get(key) ?? new Set<string>();
         const missing = add.filter((value) => !values.has(value));
         const present = remove.filter((value) => values.has(value));
         for (const value of missing) values.add(value);
         for (const value of present) values.delete(value);
-        if (values.size > 0) store.set(owner.fqdn, values);
-        else store.delete(owner.fqdn);
+        if (values.size > 0) store.set(key, values);
+        else store.delete(key);
         return missing.length + present.length > 0 ? "changed" : "unchanged";
       }),
   };

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { domain, expectValues, ownerIn } from "./stage.ts";
+import type { Case } from "./subject.ts";
+
+const apex = "example.com";
+const name = "_acme-challenge.example.com";
+
+export const addingCases: readonly Case[] = [
+  {
+    id: "adding.new",
+    title: "serves a new value and answers changed",
+    run: async ({ connect, service }) => {
+      const changed = await (await connect()).add(apex, name, "value-1");
+      await expectValues(service, apex, name, ["value-1"], "the service serves the value");
+      assert.equal(changed, true, "adding a new value is a change");
+    },
+  },
+  {
+    id: "adding.again",
+    title: "is idempotent: a value that is there stays one value, and that is no change",
+    run: async ({ connect, service }) => {
+      const connection = await connect();
+      await connection.add(apex, name, "value-1");
+      const changed = await connection.add(apex, name, "value-1");
+      await expectValues(service, apex, name, ["value-1"], "the value stands there once");
+      assert.equal(changed, false, "adding what is there is no change");
+    },
+  },
+  {
+    id: "adding.beside",
+    title: "puts a second value beside the first",
+    run: async ({ connect, service }) => {
+      const connection = await connect();
+      await connection.add(apex, name, "value-1");
+      await connection.add(apex, name, "value-2");
+      await expectValues(service, apex, name, ["value-1", "value-2"], "example.com and *.example.com share one name");
+    },
+  },
+  {
+    id: "adding.together",
+    title: "adds several values of one name at once",
+    run: async ({ connect, service }) => {
+      await (await connect()).add(apex, name, "value-1", "value-2", "value-3");
+      await expectValues(service, apex, name, ["value-1", "value-2", "value-3"], "all values are served");
+    },
+  },
+  {
+    id: "adding.verbatim",
+    title: "keeps the value as it is, capitals included",
+    run: async ({ connect, service }) => {
+      const value = "LPsIwTo7o8BoG0-vjCyGQGBWSVIPxI-i_X336eUOQZo";
+      await (await connect()).add(apex, name, value);
+      await expectValues(service, apex, name, [value], "the value is served as it was given");
+    },
+  },
+  {
+    id: "adding.owners",
+    title: "changes many names in one call and answers for each in order",
+    run: async ({ connect, service, signal }) => {
+      const { backend, zone: find, add } = await connect();
+      const names = Array.from({ length: 12 }, (_, i) => `_acme-challenge.host-${i}.example.com`);
+      await add(apex, names[3] ?? "", "value");
+      const zone = await find(apex);
+      assert.ok(zone);
+      const edits = names.map((n) => ({ owner: ownerIn(zone, n), add: ["value"], remove: [] }));
+      const answers = await backend.apply(zone, edits, { signal, ttlSeconds: 600 });
+      const served = await Promise.all(names.map((n) => service.values(domain(apex), domain(n))));
+      assert.deepEqual(
+        served,
+        names.map(() => ["value"]),
+        "every name has the value once",
+      );
+      assert.deepEqual(
+        answers,
+        names.map((_, i) => (i === 3 ? "unchanged" : "changed")),
+        "only the fourth had it before",
+      );
+    },
+  },
+];

@@ -1,0 +1,60 @@
+import { addingCases } from "./adding.ts";
+import { concurrencyCases } from "./concurrency.ts";
+import { errorCases } from "./errors.ts";
+import { nameCases } from "./names.ts";
+import { removingCases } from "./removing.ts";
+import { restartCases } from "./restarts.ts";
+import { siblingCases } from "./siblings.ts";
+import { runCase } from "./stage.ts";
+import type { Case, Subject } from "./subject.ts";
+import { zoneCases } from "./zones.ts";
+
+export { runCase } from "./stage.ts";
+export type { Case, Service, Subject } from "./subject.ts";
+
+/** `test` of node:test, vitest, jest or mocha. */
+export interface Runner {
+  (name: string, run: () => Promise<void>): unknown;
+  readonly skip?: (name: string, run: () => Promise<void>) => unknown;
+}
+
+export interface SuiteOptions {
+  /** Where the random cases begin; printed in their failures. Default: another one each time. */
+  readonly seed?: number;
+  /** Operations of the random cases. Default 1,000. */
+  readonly operations?: number;
+}
+
+/** Every rule a provider has to keep, in order of subject. */
+export const cases: readonly Case[] = [
+  ...zoneCases,
+  ...addingCases,
+  ...removingCases,
+  ...siblingCases,
+  ...restartCases,
+  ...concurrencyCases,
+  ...nameCases,
+  ...errorCases,
+];
+
+/**
+ * Registers the conformance suite for one provider.
+ *
+ * @example
+ * import { test } from "node:test";
+ * testProvider(test, { provider, start: startFake });
+ */
+export function testProvider(test: Runner, subject: Subject, options: SuiteOptions = {}): void {
+  const { seed = Math.floor(Math.random() * 2 ** 32), operations = 1000 } = options;
+  const unknown = Object.keys(subject.skip ?? {}).filter((id) => !cases.some((c) => c.id === id));
+  if (unknown.length > 0) throw new Error(`skip names rules that do not exist: ${unknown.join(", ")}`);
+  for (const testCase of cases) {
+    const name = `${subject.provider.id}: ${testCase.id} ${testCase.title}`;
+    const reason = subject.skip?.[testCase.id];
+    if (reason === undefined) {
+      test(name, () => runCase(testCase, subject, { seed, operations }));
+    } else {
+      (test.skip ?? test)(`${name} (skipped: ${reason})`, async () => {});
+    }
+  }
+}

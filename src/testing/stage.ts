@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { systemClock } from "../core/clock.ts";
+import { AbortedError } from "../core/errors.ts";
+import { silent } from "../core/events.ts";
+import { guard } from "../core/guard.ts";
+import { type DomainName, parseName, relativeTo } from "../core/name.ts";
+import type { Edit, TxtBackend, Zone } from "../core/provider.ts";
+import type { Case, Connection, Service, Stage, Subject } from "./subject.ts";
+
+export interface CaseOptions {
+  readonly seed: number;
+  readonly operations: number;
+}
+
+const defaultZones = ["example.com"];
+
+/** Runs one case on a fresh service and stops that service, however the case ends. */
+export async function runCase(testCase: Case, subject: Subject, options: CaseOptions): Promise<void> {
+  const zones = (testCase.zones ?? defaultZones).map((zone) => parseName(zone));
+  const service = await subject.start(zones);
+  const end = new AbortController();
+  try {
+    const lacking = testCase.needs?.filter((need) => service[need] === undefined) ?? [];
+    if (lacking.length > 0) {
+      // A rule that cannot be tried must not look like one that holds.
+      assert.fail(
+        `the service does not offer ${lacking.join(", ")}; offer it, or give a reason in skip["${testCase.id}"]`,
+      );
+    }
+    const stage: Stage = {
+      service,
+      subject,
+      ...options,
+      signal: end.signal,
+      connect: async ({ once = false } = {}) =>
+        connectionOf(guarded(await service.connect(end.signal), subject, once), subject, end.signal),
+    };
+    await testCase.run(stage);
+  } finally {
+    end.abort(new AbortedError("the case is over"));
+    await service.stop();
+  }
+}
+
+function guarded(backend: TxtBackend, subject: Subject, once: boolean): TxtBackend {
+  const { provider, clock = systemClock } = subject;
+  // The published limit of the real service would only slow down its fake.
+  const { rate: _rate, ...traits } = provider.traits;
+  return guard(backend, {
+    provider: { id: provider.id, traits, classify: (cause) => provider.classify?.(cause) },
+    observer: silent,
+    clock,
+    timeoutMs: 60_000,
+    requestTimeoutMs: 5000,
+    retry: { attempts: once ? 1 : 100, baseMs: 50, maxMs: 2000 },
+  });
+}
+
+function connectionOf(backend: TxtBackend, subject: Subject, signal: AbortSignal): Connection {
+  const { min, default: usual } = subject.provider.traits.ttlSeconds;
+  const call = { signal, ttlSeconds: Math.max(min, usual) };
+  const zone = (apex: string): Promise<Zone | undefined> => backend.findZone(parseName(apex), call);
+  const change = async (apex: string, name: string, part: Pick<Edit, "add" | "remove">): Promise<boolean> => {
+    const found = await zone(apex);
+    assert.ok(found, `the service holds ${apex}, but findZone does not find it`);
+    const answers = await backend.apply(found, [{ owner: ownerIn(found, name), ...part }], call);
+    return answers[0] === "changed";
+  };
+  return {
+    backend,
+    zone,
+    add: (apex, name, ...values) => change(apex, name, { add: values, remove: [] }),
+    remove: (apex, name, ...values) => change(apex, name, { add: [], remove: values }),
+  };
+}
+
+export function ownerIn(zone: Zone, name: string): Edit["owner"] {
+  const fqdn = parseName(name);
+  return { zone, fqdn, relative: relativeTo(fqdn, zone.apex) };
+}
+
+/** Compares what the service serves, in no order; a value that is stored twice is a fault. */
+export async function expectValues(
+  service: Service,
+  apex: string,
+  name: string,
+  expected: readonly string[],
+  what: string,
+): Promise<void> {
+  const values = await service.values(parseName(apex), parseName(name));
+  assert.deepEqual([...values].sort(), [...expected].sort(), what);
+}
+
+/** As expectValues, but doubles count once: two writers who share nothing may both have added a value. */
+export async function expectValueSet(
+  service: Service,
+  apex: string,
+  name: string,
+  expected: readonly string[],
+  what: string,
+): Promise<void> {
+  const values = await service.values(parseName(apex), parseName(name));
+  assert.deepEqual([...new Set(values)].sort(), [...expected].sort(), what);
+}
+
+export function domain(text: string): DomainName {
+  return parseName(text);
+}

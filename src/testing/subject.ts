@@ -1,0 +1,74 @@
+import type { Clock } from "../core/clock.ts";
+import type { DomainName } from "../core/name.ts";
+import type { Provider, TxtBackend, Zone } from "../core/provider.ts";
+
+/** The provider under test and a service for it to talk to: a fake of its protocol, or a zone made for tests. */
+export interface Subject {
+  readonly provider: Pick<Provider, "id" | "traits" | "classify">;
+  /** A fresh service that holds exactly these zones, all empty. Called once for each case. */
+  start(zones: readonly DomainName[]): Promise<Service>;
+  /** Instances that may write at the same time. 1 where the API replaces sets without compare-and-swap. Default 3. */
+  readonly writers?: number;
+  /** Cases that cannot hold here, by id, each with the reason; it is printed. */
+  readonly skip?: Readonly<Record<string, string>>;
+  /** Time for retries and pauses; default the system's. */
+  readonly clock?: Clock;
+}
+
+export interface Service {
+  /** One more connection, sharing nothing with the earlier ones: another replica, or the program after a restart. */
+  connect(signal: AbortSignal): Promise<TxtBackend>;
+  /** The TXT values that this zone of the service serves at a name, without quotes; a value stored twice twice. */
+  values(apex: DomainName, fqdn: DomainName): Promise<readonly string[]>;
+  /** Puts TXT values there behind the provider's back, as another program would. */
+  put(apex: DomainName, fqdn: DomainName, values: readonly string[], ttlSeconds: number): Promise<void>;
+  stop(): Promise<void>;
+
+  // What follows is optional: cases that need what is missing have to be skipped with a reason.
+
+  /** Puts a record of another type at the name; the function it answers with tells whether it still stands there. */
+  putOtherType?(apex: DomainName, fqdn: DomainName): Promise<() => Promise<boolean>>;
+  /** TTL of the TXT values at a name. */
+  ttlSeconds?(apex: DomainName, fqdn: DomainName): Promise<number | undefined>;
+  /** The next write is carried out, but its answer never arrives. */
+  loseNextAnswer?(): void;
+  /** From now on the credentials are not accepted. */
+  refuseCredentials?(): void;
+  /** From now on nobody answers. */
+  disappear?(): Promise<void>;
+  /** From now on requests are taken and never answered. */
+  hang?(): void;
+  /** The secrets of the connections' configuration. */
+  readonly secrets?: readonly string[];
+}
+
+/** One rule. `id` is "subject.rule"; `title` says what must hold. */
+export interface Case {
+  readonly id: string;
+  readonly title: string;
+  readonly zones?: readonly string[];
+  /** What the service has to offer for the case to make sense. */
+  readonly needs?: readonly (keyof Service)[];
+  run(stage: Stage): Promise<void>;
+}
+
+/** What a case works with. */
+export interface Stage {
+  readonly service: Service;
+  readonly subject: Subject;
+  readonly seed: number;
+  /** How many operations the random cases make. */
+  readonly operations: number;
+  readonly signal: AbortSignal;
+  /** A connection as the program uses it: guarded. `once` does not repeat after a failure. */
+  connect(options?: { readonly once?: boolean }): Promise<Connection>;
+}
+
+/** A guarded backend with the steps that cases repeat. `name` and `apex` are plain text. */
+export interface Connection {
+  readonly backend: TxtBackend;
+  zone(apex: string): Promise<Zone | undefined>;
+  /** Answers whether something changed. */
+  add(apex: string, name: string, ...values: readonly string[]): Promise<boolean>;
+  remove(apex: string, name: string, ...values: readonly string[]): Promise<boolean>;
+}

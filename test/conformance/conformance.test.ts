@@ -1,0 +1,46 @@
+import { test } from "vitest";
+import { memoryKey, memoryProvider } from "../../providers/memory.ts";
+import { connectProvider } from "../../src/providers.ts";
+import { testProvider } from "../../src/testing/index.ts";
+import { shapes, worldSubject } from "./world.ts";
+
+// Replay a failure with SEED=<number from the failure>.
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));
+const operations = Number(process.env["OPERATIONS"] ?? 100);
+
+for (const [shape, connect] of Object.entries(shapes)) {
+  const writers = shape === "rrset-plain" ? 1 : 3;
+  testProvider(test, worldSubject(shape, connect, { writers }), { seed, operations });
+}
+
+testProvider(
+  test,
+  {
+    provider: memoryProvider(),
+    skip: {
+      "siblings.types": "it has no other types",
+      "siblings.ttl": "it keeps no TTL",
+      "restarts.lost-add": "no answer can be lost within a process",
+      "restarts.lost-remove": "no answer can be lost within a process",
+      "errors.credentials": "it has no credentials",
+      "errors.words": "it has no credentials",
+      "errors.secrets": "it has no credentials",
+      "errors.unreachable": "it cannot be out of reach",
+      "errors.abort": "it answers at once",
+    },
+    start: async (zones) => {
+      const store = new Map<string, Set<string>>();
+      const provider = memoryProvider(store);
+      return {
+        connect: (signal) => connectProvider(provider, { zones: zones.join(",") }, { signal }),
+        values: async (apex, fqdn) => [...(store.get(memoryKey(apex, fqdn)) ?? [])],
+        put: async (apex, fqdn, values) => {
+          const key = memoryKey(apex, fqdn);
+          store.set(key, new Set([...(store.get(key) ?? []), ...values]));
+        },
+        stop: async () => {},
+      };
+    },
+  },
+  { seed, operations },
+);

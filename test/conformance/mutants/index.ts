@@ -1,0 +1,20 @@
+import { addingMutants } from "./adding.ts";
+import { concurrencyMutants } from "./concurrency.ts";
+import { errorMutants } from "./error.ts";
+import type { Mutant } from "./mutant.ts";
+import { nameMutants } from "./name.ts";
+import { removingMutants } from "./removing.ts";
+import { restartMutants } from "./restart.ts";
+import { siblingMutants } from "./sibling.ts";
+import { zoneMutants } from "./zone.ts";
+
+export const mutants: readonly Mutant[] = [
+  ...zoneMutants,
+  ...addingMutants,
+  ...removingMutants,
+  ...siblingMutants,
+  ...restartMutants,
+  ...concurrencyMutants,
+  ...nameMutants,
+  ...errorMutants,
+];
