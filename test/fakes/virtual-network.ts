@@ -117,5 +117,6 @@ export function always(then: "silent" | "unroutable" | "broken" | Rcode): Fault 
 function react(then: Message | "silent" | "broken" | Rcode, question: Question, answer?: Message): ReturnType<Fault> {
   if (typeof then === "object") return then;
   if (then === "silent" || then === "broken") return then;
-  return { ...emptyMessage, id: answer?.id ?? 0, response: true, questions: [question], rcode: then };
+  const base = { ...emptyMessage, response: true, questions: [question], rcode: then };
+  return then === "NXDOMAIN" && answer !== undefined ? { ...answer, rcode: then } : base;
 }
