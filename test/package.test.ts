@@ -1,0 +1,105 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const exec = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+const npm = (args: readonly string[], cwd: string) =>
+  exec("npm", [...args], { cwd, env: { ...process.env, npm_config_audit: "false", npm_config_fund: "false" } });
+
+/** What `npm pack` makes of dist/ (npm run build), installed in an empty folder. */
+describe("the package", () => {
+  let dir: string;
+  let files: readonly string[];
+  let version: string;
+  const node = (args: readonly string[]) => exec(process.execPath, [...args], { cwd: dir });
+  const dns01 = (...args: readonly string[]) => exec(join(dir, "node_modules/.bin/dns01"), [...args], { cwd: dir });
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), "dns01-package-"));
+    // Without scripts: the build would take dist/ away from the tests that run it at this moment.
+    const packed = await npm(["pack", "--ignore-scripts", "--json", "--pack-destination", dir], root);
+    const [report] = JSON.parse(packed.stdout) as readonly { filename: string; files: readonly { path: string }[] }[];
+    files = report?.files.map((f) => f.path) ?? [];
+    version = (JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string }).version;
+    await writeFile(join(dir, "package.json"), `{"name":"elsewhere","private":true,"type":"module"}`);
+    await npm(["install", "--omit=dev", "--prefer-offline", `./${report?.filename ?? ""}`], dir);
+  }, 180_000);
+
+  afterAll(async () => {
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  test("holds the program, its types and its documents, and nothing that only builds or tests it", () => {
+    for (const file of [
+      "dist/cli/main.js",
+      "dist/library.js",
+      "dist/testing.js",
+      "README.md",
+      "LICENSE",
+      "CHANGELOG.md",
+      "SECURITY.md",
+      "docs/errors.md",
+    ]) {
+      expect(files).toContain(file);
+    }
+    expect(files.filter((f) => /^(src|test|bench|scripts|node_modules)\/|\.tgz$|^\.|\.map$/.test(f))).toEqual([]);
+  });
+
+  test("runs as a command", async () => {
+    expect((await dns01("--version")).stdout).toBe(`${version}\n`);
+    expect((await dns01("--help")).stdout).toContain("issue");
+    expect(JSON.parse((await dns01("list", "--json", "--state", join(dir, "state"))).stdout)).toEqual({
+      certificates: [],
+    });
+  });
+
+  test("is a library: the engine under dns01, the conformance suite under dns01/testing", async () => {
+    const script = `const a = await import("dns01"), b = await import("dns01/testing");
+      console.log(JSON.stringify([typeof a.issue, typeof a.defineProvider, typeof a.z.object, typeof b.testProvider]))`;
+    const { stdout } = await node(["--input-type=module", "-e", script]);
+    expect(JSON.parse(stdout)).toEqual(["function", "function", "function", "function"]);
+  });
+
+  test("brings types that a strict compiler accepts", async () => {
+    const source = `import { defineProvider, issue, recordBackend, secret, z, type IssueResult } from "dns01";
+      import { testProvider } from "dns01/testing";
+      export const provider = defineProvider({
+        id: "somehost", title: "Some Host", config: z.strictObject({ token: secret("API token") }),
+        traits: { ttlSeconds: { min: 60, default: 120 } },
+        connect: ({ token }, { http }) => {
+          const api = http("https://api.some.host", { authorization: token });
+          return recordBackend({
+            findZone: async (apex, { signal }) => { await api("/zones", { signal }); return { apex, id: "1" }; },
+            list: async () => [], create: async () => {}, delete: async () => {},
+          });
+        },
+      });
+      export const result: Promise<IssueResult> =
+        issue({ domains: ["example.com"], solvers: [{ provider, config: { token: "t" } }], stateDir: "state" });
+      export { testProvider };`;
+    await writeFile(join(dir, "consumer.ts"), source);
+    const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--skipLibCheck"];
+    const types = ["--types", "node", "--typeRoots", join(root, "node_modules/@types")];
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const said = await node([tsc, ...options, ...types, "consumer.ts"]).then(
+      () => "",
+      (error: { stdout?: string }) => error.stdout ?? String(error),
+    );
+    expect(said).toBe("");
+  });
+
+  test("issues a certificate from its own sandbox", async () => {
+    const issue = "dns01 issue -d example.test -d '*.example.test' -p rfc2136 --state state --json".split(" ");
+    const command = ["sh", "-c", `PATH="${join(dir, "node_modules/.bin")}:$PATH" ${issue.join(" ")}`];
+    const { stdout } = await dns01("sandbox", "--", ...command);
+    expect(JSON.parse(stdout)).toMatchObject({ domains: ["example.test", "*.example.test"], reused: false });
+    expect(await readFile(join(dir, "state/certificates/example.test/current/fullchain.pem"), "utf8")).toContain(
+      "BEGIN",
+    );
+  }, 60_000);
+});
