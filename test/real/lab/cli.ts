@@ -1,20 +1,23 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Algorithm } from "./keys.ts";
 import type { Lab } from "./lab.ts";
 
 /** The built command line; `npm run build` makes it. DNS01_TEST_CLI names another copy, an installed one for example. */
-export const cliFile =
-  process.env["DNS01_TEST_CLI"] ?? join(packageRoot(fileURLToPath(import.meta.url)), "dist/cli/main.js");
+export const cliFile = process.env["DNS01_TEST_CLI"] ?? builtCli(fileURLToPath(import.meta.url));
 
-/** The folder of package.json above `path`: this module runs from its source and, in the benchmarks, compiled. */
-function packageRoot(path: string): string {
+/** What package.json above `path` calls `dns01`: this module runs from its source and, in the benchmarks, compiled. */
+function builtCli(path: string): string {
   const up = dirname(path);
-  if (existsSync(join(up, "package.json"))) return up;
+  const manifest = join(up, "package.json");
+  if (existsSync(manifest)) {
+    const { bin } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly bin: { readonly dns01: string } };
+    return join(up, bin.dns01);
+  }
   if (up === path) throw new Error("no package.json above the lab");
-  return packageRoot(up);
+  return builtCli(up);
 }
 
 export interface Finished {
