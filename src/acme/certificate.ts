@@ -34,7 +34,7 @@ export function certificateInfo(pem: string): CertificateInfo {
   };
 }
 
-/** When to renew: a third of the lifetime left, half of it when it is under ten days (acme.md §4). */
+/** When to renew: a third of the lifetime left, half of it when it is under ten days. */
 export function renewAfter(notBefore: Date, notAfter: Date): Date {
   const lifetime = notAfter.getTime() - notBefore.getTime();
   return new Date(notAfter.getTime() - lifetime / (lifetime < tenDaysMs ? 2 : 3));

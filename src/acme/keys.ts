@@ -16,7 +16,7 @@ export async function generateKey(type: KeyType): Promise<string> {
   return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
-/** The type of a key, private or public; undefined for kinds that CAs do not take (acme.md §9). */
+/** The type of a key, private or public; undefined for kinds that CAs do not take, such as P-521 or Ed25519. */
 export function keyTypeOf(key: KeyObject): KeyType | undefined {
   if (key.asymmetricKeyType === "ec") return curves[key.asymmetricKeyDetails?.namedCurve ?? ""];
   if (key.asymmetricKeyType !== "rsa") return undefined;

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { tooLong } from "./repeat.ts";
 
-/** The first ones suit a CA that is quick; from then on the pace of acme-cli-users R43. Milliseconds. */
+/** The first ones suit a CA that is quick, the later ones one that takes minutes. Milliseconds. */
 const pace = [60, 120, 250, 500, 1000];
 const slowestMs = 2000;
 
