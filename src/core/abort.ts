@@ -1,4 +1,5 @@
 import { abortReason } from "./clock.ts";
+import { onAbort } from "./on-abort.ts";
 
 /**
  * The result of `work`, or the signal's reason as soon as it fires: for work that ignores the signal or is slow to
@@ -6,10 +7,9 @@ import { abortReason } from "./clock.ts";
  */
 export function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(abortReason(signal));
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) reject(abortReason(signal));
+    const release = onAbort(signal, () => reject(abortReason(signal)));
+    void work.then(resolve, reject).finally(release);
   });
 }
 
@@ -23,12 +23,11 @@ export interface LinkedSignal {
 /** Not AbortSignal.any: that keeps one entry per call at a long-lived parent on Node 20. */
 export function linkSignal(parent: AbortSignal): LinkedSignal {
   const own = new AbortController();
-  const onAbort = () => own.abort(abortReason(parent));
-  if (parent.aborted) onAbort();
-  else parent.addEventListener("abort", onAbort, { once: true });
+  if (parent.aborted) own.abort(abortReason(parent));
+  const release = onAbort(parent, () => own.abort(abortReason(parent)));
   return {
     signal: own.signal,
     abort: (reason) => own.abort(reason),
-    release: () => parent.removeEventListener("abort", onAbort),
+    release,
   };
 }

@@ -1,4 +1,5 @@
 import { AbortedError } from "./errors.ts";
+import { onAbort } from "./on-abort.ts";
 
 /** Time and chance as parameters, so that tests run in virtual time and replay a seed. */
 export interface Clock {
@@ -16,15 +17,16 @@ export const systemClock: Clock = {
   sleep(ms, signal) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(abortReason(signal));
-      const onAbort = () => {
-        clearTimeout(timer);
-        reject(abortReason(signal));
-      };
+      const release =
+        signal &&
+        onAbort(signal, () => {
+          clearTimeout(timer);
+          reject(abortReason(signal));
+        });
       const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", onAbort);
+        release?.();
         resolve();
       }, ms);
-      signal?.addEventListener("abort", onAbort, { once: true });
     });
   },
 };

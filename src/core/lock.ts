@@ -1,4 +1,5 @@
 import { abortReason } from "./clock.ts";
+import { onAbort } from "./on-abort.ts";
 
 /** One holder at a time per key, within this process; fair, in order of arrival. */
 export interface KeyedLock {
@@ -23,16 +24,15 @@ export function createLock(): KeyedLock {
         queues.set(key, []);
         return resolve();
       }
-      const enter = () => {
-        signal.removeEventListener("abort", leave);
-        resolve();
-      };
-      const leave = () => {
+      const stay = onAbort(signal, () => {
         queue.splice(queue.indexOf(enter), 1);
         reject(abortReason(signal));
+      });
+      const enter = () => {
+        stay();
+        resolve();
       };
       queue.push(enter);
-      signal.addEventListener("abort", leave, { once: true });
     });
 
   const release = (key: string): void => {

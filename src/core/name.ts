@@ -78,11 +78,11 @@ export function parseIdentifier(text: string, path = ""): Identifier {
   }
   for (const label of labels) {
     if (label.includes("_")) throw fault('has "_", which no certificate name may contain (RFC 5280 §4.2.1.6)');
-    if (label.startsWith("-") || label.endsWith("-"))
-      throw fault(`has the label "${label}", which begins or ends with "-"`);
     if (label.startsWith("xn--") && throughUrl(label) === undefined) {
       throw fault(`has the label "${label}", which is no valid internationalized label (RFC 5890 §2.3.2.1)`);
     }
+    if (label.startsWith("-") || label.endsWith("-"))
+      throw fault(`has the label "${label}", which begins or ends with "-"`);
   }
   if (base.length > maxProvable) {
     throw fault(`is too long for DNS-01: "_acme-challenge." in front of it makes more than ${maxName} octets`);
