@@ -18,11 +18,17 @@ export interface ResolverStart {
 export function createResolverStart(client: ResolverClient, port: number, clock: Clock): ResolverStart {
   const nodes: Shared<ZoneNode> = createShared(() => clock.now());
 
-  const nodeOf = (task: Task, zone: DomainName, names: readonly DomainName[], ttlSeconds: number) =>
+  const nodeOf = (
+    task: Task,
+    zone: DomainName,
+    names: readonly DomainName[],
+    ttlSeconds: number,
+    although?: "protected",
+  ): Promise<ZoneNode> =>
     nodes.get(zone, task, async (t) => {
       const found = await Promise.all(
         names.map(async (name) => {
-          const addresses = await client.addressesOf(t, name).catch(unlessStopped(t, []));
+          const addresses = await client.addressesOf(t, name, although).catch(unlessStopped(t, []));
           return addresses.map((address) => ({ name, address, port }));
         }),
       );
@@ -53,9 +59,9 @@ export function createResolverStart(client: ResolverClient, port: number, clock:
         if (view.kind === "failing") failures.push(...view.failures);
       }
       // No zone above it is known. Either the name is an apex itself, so that asking does no harm, or nothing helps.
-      if (failures.length === 0 && labelsOf(name)[0] !== "_acme-challenge") {
+      if (labelsOf(name)[0] !== "_acme-challenge") {
         const view = await client.zoneAt(task, name, "protected");
-        if (view.kind === "zone") return nodeOf(task, name, view.names, view.ttlSeconds);
+        if (view.kind === "zone") return nodeOf(task, name, view.names, view.ttlSeconds, "protected");
       }
       throw noZone(name, failures);
     },

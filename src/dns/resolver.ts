@@ -35,7 +35,7 @@ export interface ResolverClient {
   isProtected(name: DomainName): boolean;
   /** `although`: ask even for a protected name. */
   zoneAt(task: Task, name: DomainName, although?: "protected"): Promise<ZoneView>;
-  addressesOf(task: Task, host: DomainName): Promise<readonly string[]>;
+  addressesOf(task: Task, host: DomainName, although?: "protected"): Promise<readonly string[]>;
   /** Resolvers that failed while another one answered, with what they said. */
   failed(): ReadonlyMap<string, string>;
   forget(zone: DomainName): void;
@@ -108,11 +108,11 @@ export function createResolverClient(options: ResolverOptions): ResolverClient {
           return { value: { kind: "failing", failures: error.failures }, keepMs: 0 };
         }
       }),
-    addressesOf: (task, host) =>
+    addressesOf: (task, host, although) =>
       hosts.get(host, task, async (t) => {
         const both = await Promise.allSettled(
           (["A", "AAAA"] as const).map((type) =>
-            ask(t, host, type, (message) => ({ found: hostAddresses(message.answers) })),
+            ask(t, host, type, (message) => ({ found: hostAddresses(message.answers) }), although),
           ),
         );
         const found = both.flatMap((r) => (r.status === "fulfilled" ? r.value.found.map((f) => f.address) : []));

@@ -69,7 +69,11 @@ function parseRecord(apex: DomainName, line: string): ResourceRecord {
 }
 
 /** What an authoritative server of these zones says to a question (RFC 1034 §4.3.2, RFC 4592, RFC 6672). */
-export function authoritativeAnswer(zones: readonly ScriptedZone[], question: Question): Message {
+export function authoritativeAnswer(
+  zones: readonly ScriptedZone[],
+  question: Question,
+  behind: readonly DomainName[] = [],
+): Message {
   const held = zones.filter((z) => isWithin(question.name, z.apex)).sort((a, b) => depth(b.apex) - depth(a.apex))[0];
   const base: Message = { ...emptyMessage, response: true, questions: [question] };
   if (held === undefined) return { ...base, rcode: "REFUSED" };
@@ -92,7 +96,7 @@ export function authoritativeAnswer(zones: readonly ScriptedZone[], question: Qu
     const target = front.reduceRight<DomainName>((below, label) => childOf(label, below), dname.target);
     if (target.length > 253) return { ...aa, rcode: "YXDOMAIN", answers: [dname] };
     const cname: ResourceRecord = { name: question.name, class: "IN", ttl: dname.ttl, type: "CNAME", target };
-    return withTarget(zones, question, { ...aa, answers: [dname, cname] }, target);
+    return withTarget(zones, question, { ...aa, answers: [dname, cname] }, target, behind);
   }
   const owner = exists(held, question.name) ? question.name : wildcardFor(held, question.name);
   if (owner === undefined) return { ...aa, rcode: "NXDOMAIN", authorities: soa };
@@ -100,7 +104,7 @@ export function authoritativeAnswer(zones: readonly ScriptedZone[], question: Qu
   const cname = here("CNAME")[0];
   if (cname !== undefined && "target" in cname) {
     const answer = { ...aa, answers: [cname] };
-    return question.type === "CNAME" ? answer : withTarget(zones, question, answer, cname.target);
+    return question.type === "CNAME" ? answer : withTarget(zones, question, answer, cname.target, behind);
   }
   const found = here(question.type);
   if (found.length === 0) return { ...aa, authorities: soa };
@@ -108,10 +112,15 @@ export function authoritativeAnswer(zones: readonly ScriptedZone[], question: Qu
 }
 
 /** Real servers go on inside their own zones, and add what they find. */
-function withTarget(zones: readonly ScriptedZone[], question: Question, answer: Message, target: DomainName): Message {
-  if (answer.answers.length > 16 || question.type === "CNAME" || target === question.name) return answer;
-  if (answer.answers.some((r) => r.name === target)) return answer;
-  const more = authoritativeAnswer(zones, { ...question, name: target });
+function withTarget(
+  zones: readonly ScriptedZone[],
+  question: Question,
+  answer: Message,
+  target: DomainName,
+  behind: readonly DomainName[],
+): Message {
+  if (question.type === "CNAME" || target === question.name || behind.includes(target)) return answer;
+  const more = authoritativeAnswer(zones, { ...question, name: target }, [...behind, question.name]);
   if (!more.authoritative) return answer;
   return { ...answer, rcode: more.rcode, answers: [...answer.answers, ...more.answers], authorities: more.authorities };
 }
