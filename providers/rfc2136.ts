@@ -212,7 +212,9 @@ function classify(cause: unknown): Dns01Error | undefined {
       if (!cause.keyMayBeMeant) return notHeld(cause);
       return new AuthError(
         message,
-        facts("Check tsigKeyName and tsigAlgorithm, and that the server lets this key update the zone."),
+        facts(
+          "Check tsigKeyName, tsigSecret and tsigAlgorithm, that the server lets this key update the zone, and that it is the primary.",
+        ),
       );
     }
     case "not-zone":

@@ -279,6 +279,7 @@ function readEdns(head: Head, outer: WireReader): Edns {
 
 function readTsig(head: Head, outer: WireReader): Tsig {
   if (className(head.classValue) !== "ANY") throw new CodecError("the class of TSIG is not ANY");
+  if (head.ttl !== 0) throw new CodecError("the TTL of TSIG is not 0");
   const reader = outer.window(outer.u16());
   const algorithm = readName(reader);
   const timeSigned = reader.u48();

@@ -31,7 +31,7 @@ export class UpdateError extends Error {
   readonly zone: DomainName;
   /** How many seconds the server's clock is ahead of ours. */
   readonly skewSeconds: number | undefined;
-  /** The reply was neither signed nor expected to be: with "not-auth" the key may be meant. */
+  /** The reply was not signed: with "not-auth" the key, or the lack of one, may be meant. */
   readonly keyMayBeMeant: boolean;
 
   constructor(
@@ -59,15 +59,13 @@ export function failureOf(reply: SignedReply, primary: Primary, zone: DomainName
   const { rcode } = reply.message;
   const at = placeOf(primary.transport === "udp" ? "UDP" : "TCP", primary.server);
   const key = primary.tsig === undefined ? "" : `"${primary.tsig.name}" (${primary.tsig.algorithm})`;
-  const keyMayBeMeant = reply.signature === "missing";
+  const signer = primary.tsig === undefined ? "updates without a TSIG key" : `the TSIG key ${key}`;
+  const keyMayBeMeant = reply.signature !== "verified";
   const fail = (failure: UpdateFailure, text: string, skewSeconds?: number) =>
     new UpdateError(failure, `${at} ${text}`, { rcode, zone, skewSeconds, keyMayBeMeant });
   switch (reply.tsigError) {
     case tsigError.badSig:
-      return fail(
-        "bad-signature",
-        `says that the signature is wrong (BADSIG): its secret of the key ${key} is another`,
-      );
+      return fail("bad-signature", `has another secret for the TSIG key ${key} than the one given (BADSIG)`);
     case tsigError.badKey:
       return fail("bad-key", `does not know the TSIG key ${key} (BADKEY): name and algorithm must be as it has them`);
     case tsigError.badTime:
@@ -91,7 +89,7 @@ export function failureOf(reply: SignedReply, primary: Primary, zone: DomainName
       );
     case "NOTAUTH":
       if (!keyMayBeMeant) return fail("not-auth", `is not the primary server of the zone ${zone} (NOTAUTH)`);
-      return fail("not-auth", `refuses the key ${key} for the zone ${zone}, or is not its primary server (NOTAUTH)`);
+      return fail("not-auth", `refuses ${signer} for the zone ${zone}, or is not its primary server (NOTAUTH)`);
     case "NOTZONE":
       return fail("not-zone", `says that a name is outside of the zone ${zone} (NOTZONE)`);
     case "REFUSED":

@@ -99,8 +99,9 @@ export async function updateTxt(request: UpdateRequest): Promise<readonly boolea
 }
 
 /**
- * Whether the server holds exactly this zone. Asks for its SOA; a server that keeps that to itself is sent an update that
- * changes nothing. Throws UpdateError when it refuses the key or us, RoundTripError, or the signal's reason.
+ * Whether the server holds exactly this zone. Asks for its SOA, signed (a view may depend on the key), then unsigned; a
+ * server that keeps it to itself is sent an update that changes nothing. Throws UpdateError when it refuses the key or us,
+ * RoundTripError, or the signal's reason.
  */
 export async function holdsZone(
   primary: Primary,
@@ -111,11 +112,23 @@ export async function holdsZone(
   const soa = await askSigned(query(apex, "SOA"), primary, timeoutMs, signal);
   const failure = failureOf(soa, primary, apex);
   if (failure !== undefined && (soa.tsigError !== 0 || failure.failure === "forged")) throw failure;
-  if (isAuthoritative(soa)) return soa.message.answers.some((r) => r.type === "SOA" && r.name === apex);
+  if (isAuthoritative(soa)) return hasSoa(soa, apex);
+  if (primary.tsig !== undefined) {
+    const open = await askSigned(query(apex, "SOA"), { ...primary, tsig: undefined }, timeoutMs, signal);
+    if (isAuthoritative(open)) {
+      // Knot says it of keys it does not know or that may do nothing in this zone.
+      if (hasSoa(open, apex) && failure?.failure === "not-auth") throw failure;
+      return hasSoa(open, apex);
+    }
+  }
   const probe = failureOf(await askSigned(buildUpdate(apex, [], 0), primary, timeoutMs, signal), primary, apex);
   if (probe === undefined) return true;
   if (["not-auth", "not-zone", "not-implemented", "format"].includes(probe.failure)) return false;
   throw probe;
+}
+
+function hasSoa({ message }: SignedReply, apex: DomainName): boolean {
+  return message.answers.some((r) => r.type === "SOA" && r.name === apex);
 }
 
 /** The error that names the first owner at which the server has an alias, and where that leads. */
