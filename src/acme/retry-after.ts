@@ -9,7 +9,8 @@ export function retryAfterMs(
   const text = headers["retry-after"]?.trim();
   if (text === undefined || text === "") return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return Math.round(Number(text) * 1000);
-  const at = Date.parse(text);
+  // Date.parse takes "-5" for a year.
+  const at = /^[a-z]/i.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(at)) return undefined;
   const served = Date.parse(headers.date ?? "");
   return Math.max(0, at - (Number.isNaN(served) ? wallNow : served));

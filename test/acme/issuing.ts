@@ -40,7 +40,7 @@ export async function startIssuing(rootName = "Scripted Root", lifetimeDays = 90
       const san = request.extensions.find((e) => e instanceof x509.SubjectAlternativeNameExtension);
       if (san === undefined || !(await request.verify())) throw new Error("bad CSR");
       const leaf = await x509.X509CertificateGenerator.create({
-        serialNumber: "00ab",
+        serialNumber: "0abc12",
         issuer: intermediate.subject,
         publicKey: request.publicKey,
         signingKey: keys.privateKey,

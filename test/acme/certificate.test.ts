@@ -1,0 +1,169 @@
+import { X509Certificate } from "node:crypto";
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  authorityKeyId,
+  certificateInfo,
+  certificatesOf,
+  matchesKey,
+  renewAfter,
+  splitChain,
+  verifyIssued,
+} from "../../src/acme/certificate.ts";
+import { chooseChain } from "../../src/acme/chains.ts";
+import { buildCsr } from "../../src/acme/csr.ts";
+import { generateKey } from "../../src/acme/keys.ts";
+import type { AcmeClient, Order } from "../../src/acme/types.ts";
+import { AcmeError } from "../../src/core/errors.ts";
+import { startIssuing } from "./issuing.ts";
+import { failureOf, never } from "./support.ts";
+
+const domains = ["example.test", "*.example.test"];
+let key: string;
+let csr: Uint8Array;
+let chain: string;
+let otherChain: string;
+beforeAll(async () => {
+  key = await generateKey("ec256");
+  csr = await buildCsr(key, domains);
+  chain = await (await startIssuing("Root One")).issue(csr);
+  otherChain = await (await startIssuing("Root Two")).issue(csr);
+});
+
+describe("what a certificate says", () => {
+  it("is its serial, two digits an octet, its issuer, its names and its time", () => {
+    const info = certificateInfo(chain);
+    expect(info).toMatchObject({
+      serial: "0ABC12",
+      issuer: "Intermediate of Root One",
+      subject: "",
+      names: domains,
+      keyType: "ec256",
+    });
+    expect(info.notAfter.getTime() - info.notBefore.getTime()).toBe(90 * 86_400_000);
+  });
+
+  it("has the key identifier of its issuer", () => {
+    expect(authorityKeyId(chain)).toMatch(/^[0-9a-f]{40}$/i);
+  });
+
+  it("belongs to one key", async () => {
+    expect(matchesKey(chain, key)).toBe(true);
+    expect(matchesKey(chain, await generateKey("ec256"))).toBe(false);
+  });
+
+  it("splits into leaf and chain, whatever the line ends and the text around", () => {
+    const messy = `subject=x\r\n${chain.replaceAll("\n", "\r\n")}trailing`;
+    const { cert, chain: rest } = splitChain(messy);
+    expect(new X509Certificate(cert).subject).toBeUndefined();
+    expect(certificatesOf(rest)).toHaveLength(1);
+    expect(cert + rest).not.toContain("\r");
+    expect(cert.endsWith("-----END CERTIFICATE-----\n")).toBe(true);
+  });
+});
+
+describe("what the CA sent", () => {
+  it("is accepted when it is what was ordered", () => {
+    expect(() => verifyIssued(chain, { domains, csr })).not.toThrow();
+  });
+
+  it("is refused with another key", async () => {
+    const other = await buildCsr(await generateKey("ec256"), domains);
+    expect(() => verifyIssued(chain, { domains, csr: other })).toThrow(/key is not the one/);
+  });
+
+  it("is refused without one of the names", () => {
+    expect(() => verifyIssued(chain, { domains: [...domains, "a.test"], csr })).toThrow(/lacks a\.test/);
+  });
+
+  it("is refused when the leaf is not first", () => {
+    const reversed = certificatesOf(chain).toReversed().join("");
+    expect(() => verifyIssued(reversed, { domains, csr })).toThrow(AcmeError);
+  });
+
+  it("is refused when a certificate of the chain did not sign the one before", () => {
+    const mixed = splitChain(chain).cert + splitChain(otherChain).chain;
+    expect(() => verifyIssued(mixed, { domains, csr })).toThrow(/not signed by the next/);
+  });
+
+  it("is refused when it is no certificate", () => {
+    for (const text of ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]) {
+      expect(() => verifyIssued(text, { domains, csr })).toThrow(AcmeError);
+    }
+  });
+});
+
+describe("the time to renew", () => {
+  const after = (days: number) => {
+    const from = new Date("2026-01-01T00:00:00Z");
+    const hours = renewAfter(from, new Date(from.getTime() + days * 86_400_000)).getTime() - from.getTime();
+    return hours / 86_400_000;
+  };
+  it("leaves a third of the lifetime, or half of it below ten days", () => {
+    expect([90, 45, 10, 9.99, 160 / 24].map((days) => Math.round(after(days) * 1000) / 1000)).toEqual([
+      60, 30, 6.667, 4.995, 3.333,
+    ]);
+  });
+});
+
+describe("the chain", () => {
+  const order: Order = {
+    url: "https://ca.test/order/1",
+    status: "valid",
+    identifiers: [],
+    authorizations: [],
+    finalize: "https://ca.test/finalize/1",
+    certificate: "https://ca.test/cert/1",
+  };
+  const serve = (asked: string[], alternates: readonly string[], refused = false) =>
+    ({
+      certificate: async (url: string) => {
+        asked.push(url);
+        if (refused && url.endsWith("/1/1")) throw new AcmeError("gone", { type: "malformed" });
+        return { pem: url.endsWith("/1/1") ? otherChain : chain, alternates };
+      },
+    }) as unknown as AcmeClient;
+  const alternates = ["https://ca.test/cert/1/1"];
+
+  it("is the default one, and no other is fetched, without a preference", async () => {
+    const asked: string[] = [];
+    expect(await chooseChain(serve(asked, alternates), order, undefined, never)).toEqual({ pem: chain, warnings: [] });
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is the default one, and no other is fetched, when it ends at the preferred root", async () => {
+    const asked: string[] = [];
+    expect((await chooseChain(serve(asked, alternates), order, "Root One", never)).pem).toBe(chain);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is the alternate that ends at the preferred root", async () => {
+    expect(await chooseChain(serve([], alternates), order, "Root Two", never)).toEqual({
+      pem: otherChain,
+      warnings: [],
+    });
+  });
+
+  it("may be chosen by an intermediate", async () => {
+    const { pem, warnings } = await chooseChain(serve([], alternates), order, "Intermediate of Root Two", never);
+    expect([pem, warnings]).toEqual([otherChain, []]);
+  });
+
+  it("is the default one with a warning that names the offers when none fits", async () => {
+    const { pem, warnings } = await chooseChain(serve([], alternates), order, "Root Three", never);
+    expect(pem).toBe(chain);
+    expect(warnings[0]?.text).toContain('"Root One", "Root Two"');
+  });
+
+  it("does not fail because an alternate cannot be had", async () => {
+    const { pem, warnings } = await chooseChain(serve([], alternates, true), order, "Root Two", never);
+    expect(pem).toBe(chain);
+    expect(warnings).toHaveLength(1);
+  });
+
+  it("cannot be had from an order without a certificate", async () => {
+    const { certificate: _, ...bare } = order;
+    expect((await failureOf(chooseChain(serve([], []), bare, undefined, never))).message).toContain(
+      "names no certificate",
+    );
+  });
+});
