@@ -31,7 +31,17 @@ export async function aliasVerdict(
     const answer = await question(run, { name: sibling, type: "TXT" }, t.server, s.owner);
     const there = classify(answer, { owner: sibling, values: [], zone });
     if (there.class === "lame" || there.class === "broken") return { heard, misplaced: false };
-    if (there.alias?.kind !== "CNAME" || there.alias.target.toLowerCase() !== target) return { heard, misplaced: true };
+    if (there.alias?.kind !== "CNAME" || there.alias.target.toLowerCase() !== target) {
+      // The record may have come between the two answers, and with it the wildcard ends for its siblings too (RFC 4592
+      // §2.2.1): only an alias that is still there is a real one.
+      const again = classify(await question(run, { name: s.owner, type: "TXT" }, t.server, s.owner), {
+        owner: s.owner,
+        values: s.values,
+        zone,
+      });
+      const gone: Heard = { ...heard, class: "absent", note: `the CNAME to ${alias.target} has just gone` };
+      return again.alias === undefined ? { heard: gone, misplaced: false } : { heard, misplaced: true };
+    }
     s.wildcardTarget = target;
     return { heard: synthesised, misplaced: false };
   } catch (error) {
