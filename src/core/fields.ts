@@ -202,11 +202,11 @@ function schemaIssues(
 }
 
 function howToGive(field: Field, message: string): string {
-  // A rule over several fields (exactly one of two, for example) says more than "missing".
-  if (!field.required) return lowerFirst(message);
   const names = field.env.flatMap((name) => [name, `${name}_FILE`]);
   const ways = [...(field.flag === undefined ? [] : [field.flag]), ...names, `${field.name} in the configuration`];
-  return `is missing (${field.description}); give it as ${ways.join(", ")}`;
+  // A rule over several fields (exactly one of two, for example) says more than "missing".
+  const what = field.required ? `is missing (${field.description})` : lowerFirst(message);
+  return `${what}; give it as ${ways.join(", ")}`;
 }
 
 function lowerFirst(text: string): string {

@@ -47,8 +47,10 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const attempted: Attempted = { ...what, provider: provider.id };
     const explain = (error: unknown) =>
       call.signal.aborted ? abortReason(call.signal) : toDns01Error(error, attempted, toClassify(options));
+    let lastFailure: Dns01Error | undefined;
     clock.sleep(timeoutMs, signal).then(
-      () => link.abort(new TransientError(`no answer within ${timeoutMs / 1000} s`, { timeout: true })),
+      // What kept failing says more than the time that it took.
+      () => link.abort(lastFailure ?? new TransientError(`no answer within ${timeoutMs / 1000} s`, { timeout: true })),
       () => {},
     );
     const conduct: Conduct = {
@@ -66,8 +68,11 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
             clock,
             deadline,
             policy: options.retry ?? defaultRetryPolicy,
-            onRetry: ({ code, message }, attempt, waitMs) =>
-              observer({ type: "retry", what: `${provider.id} ${subject}`, attempt, waitMs, code, message }),
+            onRetry: (error, attempt, waitMs) => {
+              lastFailure = error;
+              const { code, message } = error;
+              observer({ type: "retry", what: `${provider.id} ${subject}`, attempt, waitMs, code, message });
+            },
           },
         ),
     };

@@ -55,8 +55,9 @@ export function parseRetryAfter(
 ): number | undefined {
   const text = value?.trim() ?? "";
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  const until = Date.parse(text);
-  if (text === "" || Number.isNaN(until)) return undefined;
+  // An HTTP date begins with a day's name; Date.parse alone makes a date of "-5".
+  const until = /^[A-Za-z]{3}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(until)) return undefined;
   // Against the service's clock where it told it: ours may be off.
   const sent = Date.parse(date ?? "");
   return Math.max(0, until - (Number.isNaN(sent) ? now : sent));

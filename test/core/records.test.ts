@@ -1,0 +1,208 @@
+import { expect, test } from "vitest";
+import { ConflictError, RejectedError, TransientError } from "../../src/core/errors.ts";
+import { silent } from "../../src/core/events.ts";
+import { guard } from "../../src/core/guard.ts";
+import { parseName } from "../../src/core/name.ts";
+import type { Edit, Owner, RecordApi, TxtRecord } from "../../src/core/provider.ts";
+import { type RecordBackendOptions, recordBackend } from "../../src/core/records.ts";
+import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
+
+const zone = { apex: parseName("example.com"), id: "1" };
+const owner: Owner = { zone, fqdn: parseName("_acme-challenge.example.com"), relative: "_acme-challenge" };
+const call = { signal: new AbortController().signal, ttlSeconds: 60 };
+
+const add = (...values: string[]): Edit => ({ owner, add: values, remove: [] });
+const remove = (...values: string[]): Edit => ({ owner, add: [], remove: values });
+
+/** A service whose lists show a record `lagMs` after it was made, and that notes every request. */
+function laggingApi(clock: VirtualClock, lagMs: number) {
+  const records: (TxtRecord & { readonly visibleAt: number })[] = [];
+  const log: string[] = [];
+  let ids = 0;
+  const api: RecordApi = {
+    findZone: async () => zone,
+    async list() {
+      log.push("list");
+      return records.filter(({ visibleAt }) => visibleAt <= clock.now());
+    },
+    async create(_owner, value) {
+      log.push(`create ${value}`);
+      if (records.some((r) => r.value === value)) throw new ConflictError("exists");
+      records.push({ id: String(++ids), value, visibleAt: clock.now() + lagMs });
+    },
+    async delete(_owner, { id }) {
+      log.push(`delete ${id}`);
+      const index = records.findIndex((r) => r.id === id);
+      if (index >= 0) records.splice(index, 1);
+    },
+  };
+  return { api, records, log, values: () => records.map(({ value }) => value) };
+}
+
+function setUp(lagMs = 0, options: RecordBackendOptions = {}) {
+  const clock = virtualClock();
+  const service = laggingApi(clock, lagMs);
+  const connect = (api: RecordApi = service.api) =>
+    guard(recordBackend(api, options), {
+      provider: { id: "fake", traits: { ttlSeconds: { min: 1, default: 60 } } },
+      observer: silent,
+      clock,
+    });
+  return { ...service, clock, connect, backend: connect() };
+}
+
+test("a present is one list and one create per value, a repeated one is one list", async () => {
+  const { backend, clock, log } = setUp();
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+  expect(log).toEqual(["list", "create a", "list"]);
+});
+
+test("an owner that is named by several edits is listed once, and each edit is answered", async () => {
+  const { backend, clock, log, values } = setUp();
+  const answers = await clock.drive(backend.apply(zone, [add("a"), add("b", "a"), remove("c")], call));
+  expect(answers).toEqual(["changed", "changed", "unchanged"]);
+  expect(log).toEqual(["list", "create a", "create b"]);
+  expect(values()).toEqual(["a", "b"]);
+});
+
+test("a value that is stored twice is removed twice", async () => {
+  const { backend, clock, records } = setUp();
+  records.push(
+    { id: "x", value: "a", visibleAt: 0 },
+    { id: "y", value: "a", visibleAt: 0 },
+    { id: "z", value: "b", visibleAt: 0 },
+  );
+  await clock.drive(backend.apply(zone, [remove("a")], call));
+  expect(records.map(({ id }) => id)).toEqual(["z"]);
+});
+
+test("an empty list moments after a create is not proof that the record is gone", async () => {
+  const { backend, clock, values } = setUp(20_000);
+  await clock.drive(backend.apply(zone, [add("a")], call));
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual([]);
+  expect(clock.now()).toBeGreaterThanOrEqual(20_000);
+});
+
+test("after the longest lag an empty list is believed", async () => {
+  const { backend, clock, records } = setUp();
+  await clock.drive(backend.apply(zone, [add("a")], call));
+  records.length = 0;
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["unchanged"]);
+  expect(clock.now()).toBe(30_000);
+});
+
+test("once a list has shown the record, lists are believed at once", async () => {
+  const { backend, clock, records } = setUp();
+  await clock.drive(backend.apply(zone, [add("a")], call));
+  await clock.drive(backend.apply(zone, [add("a")], call));
+  records.length = 0;
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["unchanged"]);
+  expect(clock.now()).toBe(0);
+});
+
+test("a second present within the lag takes 'exists already' for presence", async () => {
+  const { backend, clock, values } = setUp(20_000);
+  await clock.drive(backend.apply(zone, [add("a")], call));
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+  expect(values()).toEqual(["a"]);
+  expect(clock.now()).toBe(0);
+});
+
+test("what another process made within the lag is recognised as soon as it is listed", async () => {
+  const { connect, clock, values } = setUp(5000);
+  await clock.drive(connect().apply(zone, [add("a")], call));
+  expect(await clock.drive(connect().apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+  expect(values()).toEqual(["a"]);
+});
+
+test("a create whose answer is lost is not repeated, and counts as a change", async () => {
+  const { api, connect, clock, values, log } = setUp();
+  let lost = false;
+  const backend = connect({
+    ...api,
+    async create(...args) {
+      await api.create(...args);
+      if (lost) return;
+      lost = true;
+      throw new TransientError("reset");
+    },
+  });
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual(["a"]);
+  expect(log).toEqual(["list", "create a", "list"]);
+});
+
+test("a delete whose answer is lost counts as a change", async () => {
+  const { api, connect, clock, values, records } = setUp();
+  records.push({ id: "x", value: "a", visibleAt: 0 });
+  let lost = false;
+  const backend = connect({
+    ...api,
+    async delete(...args) {
+      await api.delete(...args);
+      if (lost) return;
+      lost = true;
+      throw new TransientError("reset");
+    },
+  });
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual([]);
+});
+
+test("clean-up waits for a create that may still land, also where lists are never behind", async () => {
+  const { api, connect, clock, records, values } = setUp(0, { listLagMs: 0 });
+  const stop = new AbortController();
+  const backend = connect({
+    ...api,
+    // The request is cut off on our side, and carried out a second later on the other.
+    create: (_owner, value, { signal }) =>
+      new Promise((_, reject) => {
+        void clock.sleep(1000).then(() => records.push({ id: "late", value, visibleAt: 0 }));
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  });
+  const present = backend.apply(zone, [add("a")], { ...call, signal: stop.signal });
+  present.catch(() => {});
+  await clock.drive(clock.sleep(100));
+  stop.abort(new Error("enough"));
+  await expect(present).rejects.toThrow("enough");
+  await clock.drive(backend.apply(zone, [remove("a")], call));
+  expect(values()).toEqual([]);
+});
+
+test("a create that was refused is not waited for in clean-up", async () => {
+  const { api, connect, clock } = setUp();
+  const backend = connect({ ...api, create: () => Promise.reject(new RejectedError("too many records")) });
+  await expect(clock.drive(backend.apply(zone, [add("a")], call))).rejects.toThrow("too many records");
+  await clock.drive(backend.apply(zone, [remove("a")], call));
+  expect(clock.now()).toBe(0);
+});
+
+test("a conflict that the list does not confirm is no success", async () => {
+  const { api, connect, clock } = setUp();
+  const backend = connect({ ...api, create: () => Promise.reject(new ConflictError("the zone is locked")) });
+  await expect(clock.drive(backend.apply(zone, [add("a")], call))).rejects.toThrow(/the zone is locked/);
+});
+
+test("when one of many owners fails, nothing is under way any more", async () => {
+  const { api, connect, clock } = setUp();
+  let running = 0;
+  const backend = connect({
+    ...api,
+    async create({ relative }, value, inner) {
+      running++;
+      await clock.sleep(relative.endsWith("3") ? 10 : 500);
+      running--;
+      if (relative.endsWith("3")) throw new RejectedError("no");
+      await api.create(owner, value, inner);
+    },
+  });
+  const edits = Array.from({ length: 9 }, (_, i): Edit => {
+    const relative = `_acme-challenge.h${i}`;
+    return { owner: { zone, relative, fqdn: parseName(`${relative}.example.com`) }, add: ["a"], remove: [] };
+  });
+  await expect(clock.drive(backend.apply(zone, edits, call))).rejects.toThrow("no");
+  expect(running).toBe(0);
+});

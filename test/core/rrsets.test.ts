@@ -1,0 +1,177 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ConflictError, TransientError } from "../../src/core/errors.ts";
+import { silent } from "../../src/core/events.ts";
+import { guard } from "../../src/core/guard.ts";
+import { parseName } from "../../src/core/name.ts";
+import type { Edit, Owner, RRset, RRsetApi } from "../../src/core/provider.ts";
+import { rrsetBackend } from "../../src/core/rrsets.ts";
+import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
+
+const zone = { apex: parseName("example.com"), id: "1" };
+const ownerAt = (label: string): Owner => ({
+  zone,
+  fqdn: parseName(`_acme-challenge.${label}.example.com`),
+  relative: `_acme-challenge.${label}`,
+});
+const owner = ownerAt("www");
+const call = { signal: new AbortController().signal, ttlSeconds: 60 };
+const add = (...values: string[]): Edit => ({ owner, add: values, remove: [] });
+const remove = (...values: string[]): Edit => ({ owner, add: [], remove: values });
+
+/** A service that takes some time for everything and carries a write out somewhere within that time. */
+function slowApi(clock: VirtualClock, conditional: boolean, slowMs = 0) {
+  const sets = new Map<string, RRset>();
+  const log: string[] = [];
+  const delay = () => (slowMs === 0 ? Promise.resolve() : clock.sleep(clock.random() * slowMs));
+  const api: RRsetApi = {
+    conditional,
+    findZone: async () => zone,
+    async read({ fqdn }) {
+      log.push(`read ${fqdn}`);
+      await delay();
+      const set = sets.get(fqdn);
+      await delay();
+      return set;
+    },
+    async replace(_zone, changes) {
+      log.push(`replace ${changes.length}`);
+      await delay();
+      if (conditional && changes.some((c) => JSON.stringify(c.previous) !== JSON.stringify(sets.get(c.owner.fqdn)))) {
+        throw new ConflictError("changed in between");
+      }
+      for (const { owner: at, next } of changes) {
+        if (next === undefined) sets.delete(at.fqdn);
+        else sets.set(at.fqdn, next);
+      }
+      await delay();
+    },
+  };
+  return { api, sets, log, values: () => [...(sets.get(owner.fqdn)?.values ?? [])] };
+}
+
+function setUp(conditional: boolean, slowMs = 0, seed = 1) {
+  const clock = virtualClock(seed);
+  const service = slowApi(clock, conditional, slowMs);
+  const connect = (api: RRsetApi = service.api, settleMs?: number) =>
+    guard(rrsetBackend(api, settleMs === undefined ? {} : { settleMs }), {
+      provider: { id: "fake", traits: { ttlSeconds: { min: 1, default: 60 } } },
+      observer: silent,
+      clock,
+    });
+  return { ...service, clock, connect, backend: connect() };
+}
+
+test("twenty names are twenty reads and one batch, and nothing is written when nothing changes", async () => {
+  const { backend, clock, log } = setUp(true);
+  const edits = Array.from({ length: 20 }, (_, i): Edit => ({ owner: ownerAt(`h${i}`), add: ["a", "b"], remove: [] }));
+  expect(await clock.drive(backend.apply(zone, edits, call))).toEqual(edits.map(() => "changed"));
+  expect(log.filter((line) => line.startsWith("read"))).toHaveLength(20);
+  expect(log.filter((line) => line.startsWith("replace"))).toEqual(["replace 20"]);
+  expect(await clock.drive(backend.apply(zone, edits, call))).toEqual(edits.map(() => "unchanged"));
+  expect(log.filter((line) => line.startsWith("replace"))).toHaveLength(1);
+});
+
+test("an owner that several edits name is one change", async () => {
+  const { backend, clock, log, values } = setUp(true);
+  expect(await clock.drive(backend.apply(zone, [add("a"), add("b"), remove("c")], call))).toEqual([
+    "changed",
+    "changed",
+    "unchanged",
+  ]);
+  expect(log).toEqual([`read ${owner.fqdn}`, "replace 1"]);
+  expect(values()).toEqual(["a", "b"]);
+});
+
+test("foreign values and the TTL that was read stay; the last value takes the set with it", async () => {
+  const { backend, clock, sets } = setUp(true);
+  sets.set(owner.fqdn, { values: ["foreign"], ttlSeconds: 4321 });
+  await clock.drive(backend.apply(zone, [add("a")], call));
+  expect(sets.get(owner.fqdn)).toEqual({ values: ["foreign", "a"], ttlSeconds: 4321 });
+  await clock.drive(backend.apply(zone, [remove("a", "foreign")], call));
+  expect(sets.has(owner.fqdn)).toBe(false);
+});
+
+test("what was read goes back to the service exactly as it was", async () => {
+  const { api, connect, clock, sets } = setUp(true);
+  const stored = { values: ["x"], ttlSeconds: 5, version: "etag-1" };
+  sets.set(owner.fqdn, stored);
+  let previous: RRset | undefined;
+  const backend = connect({
+    ...api,
+    replace: async (_zone, changes) => {
+      previous = changes[0]?.previous;
+    },
+  });
+  await clock.drive(backend.apply(zone, [add("a")], call));
+  expect(previous).toEqual(stored);
+});
+
+test("a replace whose answer is lost is seen as done, and counts as a change", async () => {
+  const { api, connect, clock, values, log } = setUp(true);
+  let lost = false;
+  const backend = connect({
+    ...api,
+    async replace(...args) {
+      await api.replace(...args);
+      if (lost) return;
+      lost = true;
+      throw new TransientError("reset");
+    },
+  });
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual(["a"]);
+  expect(log.filter((line) => line.startsWith("replace"))).toHaveLength(1);
+});
+
+test("a value that somebody else added in a lost race is kept, not changed", async () => {
+  const { api, connect, clock, sets } = setUp(true);
+  let first = true;
+  const backend = connect({
+    ...api,
+    async replace(...args) {
+      if (first) sets.set(owner.fqdn, { values: ["a"], ttlSeconds: 60 });
+      first = false;
+      await api.replace(...args);
+    },
+  });
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+});
+
+test("with compare-and-swap six writers who share nothing lose no value", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
+      const { clock, connect, values } = setUp(true, 40, seed);
+      const writers = Array.from({ length: 6 }, (_, i) => connect().apply(zone, [add(`v${i}`)], call));
+      await clock.drive(Promise.all(writers));
+      expect(values().sort()).toEqual(["v0", "v1", "v2", "v3", "v4", "v5"]);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("without it, reading back after a pause longer than a write loses no value either", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
+      const { clock, connect, values } = setUp(false, 40, seed);
+      const writers = Array.from({ length: 6 }, (_, i) => connect().apply(zone, [add(`v${i}`)], call));
+      await clock.drive(Promise.all(writers));
+      expect(values().sort()).toEqual(["v0", "v1", "v2", "v3", "v4", "v5"]);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("a writer who is overwritten for ever gives up with CONFLICT", async () => {
+  const { api, connect, clock, sets } = setUp(false);
+  const backend = connect(
+    {
+      ...api,
+      async replace() {
+        sets.set(owner.fqdn, { values: ["somebody-else"], ttlSeconds: 60 });
+      },
+    },
+    10,
+  );
+  await expect(clock.drive(backend.apply(zone, [add("a")], call))).rejects.toMatchObject({ code: "CONFLICT" });
+});
