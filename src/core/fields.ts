@@ -202,10 +202,12 @@ function schemaIssues(
 }
 
 function howToGive(field: Field, message: string): string {
+  const missingByRule = /^is missing\b/i.test(message);
+  // Any other rule over several fields (exactly one of two, for example) says all there is to say.
+  if (!field.required && !missingByRule) return lowerFirst(message);
   const names = field.env.flatMap((name) => [name, `${name}_FILE`]);
   const ways = [...(field.flag === undefined ? [] : [field.flag]), ...names, `${field.name} in the configuration`];
-  // A rule over several fields (exactly one of two, for example) says more than "missing".
-  const what = field.required ? `is missing (${field.description})` : lowerFirst(message);
+  const what = missingByRule ? lowerFirst(message) : `is missing (${field.description})`;
   return `${what}; give it as ${ways.join(", ")}`;
 }
 

@@ -210,16 +210,26 @@ describe("resolveConfig", () => {
     expect(issues).toHaveLength(1);
   });
 
-  test("a rule over several fields is told with the provider's name, or at the field it points to", async () => {
-    const exclusive = defineProvider({
-      ...provider,
-      config: provider.config.refine(({ retries, strict }) => !strict || retries === 0, {
-        message: "strict has no retries",
-        path: ["retries"],
-      }),
+  test("a rule over several fields is told at the field it points to", async () => {
+    const { config } = provider;
+    const path = ["retries"];
+    const strict = config.refine((c) => !c.strict || c.retries === 0, { message: "Strict has no retries", path });
+    const paired = config.refine((c) => c.hostedZoneID !== undefined, {
+      message: "is missing",
+      path: ["hostedZoneID"],
     });
-    await expect(resolveConfig(exclusive, { env: { ...good, ACME_HOST_STRICT: "true" } })).rejects.toMatchObject({
+    const env = { ...good, ACME_HOST_STRICT: "true" };
+    await expect(resolveConfig(defineProvider({ ...provider, config: strict }), { env })).rejects.toMatchObject({
       issues: [{ path: "ACME_HOST_RETRIES", message: "strict has no retries" }],
+    });
+    await expect(resolveConfig(defineProvider({ ...provider, config: paired }), { env })).rejects.toMatchObject({
+      issues: [
+        {
+          path: "ACME_HOST_HOSTED_ZONE_ID",
+          message:
+            "is missing; give it as --acme-host-hosted-zone-id, ACME_HOST_HOSTED_ZONE_ID, ACME_HOST_HOSTED_ZONE_ID_FILE, hostedZoneID in the configuration",
+        },
+      ],
     });
   });
 });
