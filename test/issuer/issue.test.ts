@@ -1,0 +1,214 @@
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { afterEach, expect, test } from "vitest";
+import { generateKey } from "../../src/acme/keys.ts";
+import { AcmeError, PropagationError } from "../../src/core/errors.ts";
+import { issue } from "../../src/issuer/issue.ts";
+import type { IssueDeps } from "../../src/issuer/request.ts";
+import { openWorld, updatesOf, type World } from "./world.ts";
+
+let world: World | undefined;
+afterEach(async () => {
+  await world?.close();
+  world = undefined;
+});
+
+const owner = "_acme-challenge.example.test";
+const pair = ["example.test", "*.example.test"];
+
+test("the pair: one update with both values, one to take them out, and nothing left in DNS or the journal", async () => {
+  world = await openWorld();
+  const result = await issue(world.request(pair), await world.deps());
+  expect(updatesOf(world.box).map((changes) => changes.length)).toEqual([2, 2]);
+  expect(world.box.zone.txt(owner)).toEqual([]);
+  expect(await world.store.journal.list()).toEqual([]);
+  expect(await world.store.certificates.loadPending("example.test")).toBeUndefined();
+  expect(result.challenges.map((c) => [c.domain, c.owner, c.zone, c.status]).sort()).toEqual([
+    ["*.example.test", owner, "example.test", "valid"],
+    ["example.test", owner, "example.test", "valid"],
+  ]);
+  const cert = new X509Certificate(await readFile(result.files?.cert ?? ""));
+  expect(cert.subjectAltName).toContain("DNS:*.example.test");
+  expect(result.propagation.servers.map((s) => s.address)).toHaveLength(2);
+});
+
+test("a stored certificate that covers the names is reused without a request to the CA", async () => {
+  world = await openWorld();
+  await issue(world.request(pair), await world.deps());
+  const before = world.box.log.entries.length;
+  const again = await issue(world.request([...pair].reverse(), { name: "example.test" }), await world.deps());
+  expect(again.reused).toBe(true);
+  expect(world.box.log.entries.slice(before).filter((e) => e.kind === "acme")).toEqual([]);
+});
+
+test("other names, another key type or --force order anew", async () => {
+  world = await openWorld();
+  const first = await issue(world.request(pair), await world.deps());
+  for (const request of [
+    world.request(["example.test"]),
+    world.request(["example.test"], { keyType: "ec384" }),
+    world.request(["example.test"], { keyType: "ec384", force: true }),
+  ]) {
+    const result = await issue(request, await world.deps());
+    expect(result.reused).toBe(false);
+    expect(result.serial).not.toBe(first.serial);
+  }
+});
+
+test("valid authorizations are skipped: no value is written for them", async () => {
+  world = await openWorld({ authzReuse: 1 });
+  await issue(world.request(pair), await world.deps());
+  const before = updatesOf(world.box).length;
+  const result = await issue(world.request(pair, { force: true }), await world.deps());
+  expect(updatesOf(world.box)).toHaveLength(before);
+  expect(result.reused).toBe(false);
+  expect(result.challenges).toEqual([]);
+});
+
+test("an order born ready needs no challenge", async () => {
+  world = await openWorld({ preauthorized: true });
+  const result = await issue(world.request(pair), await world.deps());
+  expect(updatesOf(world.box)).toEqual([]);
+  expect(result.serial).toBeDefined();
+});
+
+test("one token for apex and wildcard is one value", async () => {
+  world = await openWorld({ sameToken: true });
+  const result = await issue(world.request(pair), await world.deps());
+  expect(updatesOf(world.box)[0]).toHaveLength(1);
+  expect(result.challenges).toHaveLength(2);
+});
+
+test("a CA that refuses leaves DNS clean and its problem in the error", async () => {
+  world = await openWorld({ blocked: ["example.test"] });
+  const failure = await issue(world.request(pair), await world.deps()).catch((e: unknown) => e);
+  expect(failure).toBeInstanceOf(AcmeError);
+  expect((failure as AcmeError).problem.type).toContain("rejectedIdentifier");
+  expect(world.box.zone.txt(owner)).toEqual([]);
+});
+
+test("a nameserver that never follows ends in NOT_PROPAGATED, named, with nothing answered and DNS clean", async () => {
+  world = await openWorld({ lagMs: Number.POSITIVE_INFINITY });
+  const request = world.request(pair, { propagation: { mode: "authoritative", timeoutMs: 700 } });
+  const failure = await issue(request, await world.deps()).catch((e: unknown) => e);
+  expect(failure).toBeInstanceOf(PropagationError);
+  expect((failure as Error).message).toContain("ns2.example.test");
+  expect(world.box.log.entries.filter((e) => e.kind === "acme" && e.path.startsWith("/chall"))).toEqual([]);
+  expect(world.box.zone.txt(owner)).toEqual([]);
+  expect(await world.store.journal.list()).toEqual([]);
+});
+
+test("after NOT_PROPAGATED the next run goes on with the same order", async () => {
+  world = await openWorld({ lagMs: Number.POSITIVE_INFINITY });
+  const request = world.request(pair, { propagation: { mode: "authoritative", timeoutMs: 500 } });
+  await issue(request, await world.deps()).catch(() => {});
+  world.box.zone.setLag(0);
+  await issue(request, await world.deps());
+  const orders = world.box.log.entries.filter((e) => e.kind === "acme" && e.path === "/new-order");
+  expect(orders).toHaveLength(1);
+});
+
+test("a foreign value at the owner and another process's value survive", async () => {
+  world = await openWorld();
+  world.box.zone.addTxt(owner, "foreign");
+  await issue(world.request(pair), await world.deps());
+  expect(world.box.zone.txt(owner)).toEqual(["foreign"]);
+});
+
+test("a value an earlier run left is taken out even when nothing is due", async () => {
+  world = await openWorld();
+  await issue(world.request(pair), await world.deps());
+  world.box.zone.addTxt(owner, "left-behind");
+  const entry = { certificate: "example.test", provider: "rfc2136", zone: "example.test", owner, value: "left-behind" };
+  await world.store.journal.add([entry, { ...entry, certificate: "gone.example.test" }]);
+  const again = await issue(world.request(pair), await world.deps());
+  expect(again.reused).toBe(true);
+  expect(world.box.zone.txt(owner)).toEqual([]);
+  expect(await world.store.journal.list()).toEqual([]);
+});
+
+test("values put there by `dns01 present` are left alone", async () => {
+  world = await openWorld();
+  world.box.zone.addTxt(owner, "mine");
+  const entry = { certificate: "", provider: "rfc2136", zone: "example.test", owner, value: "mine" };
+  await world.store.journal.add([entry]);
+  await issue(world.request(pair), await world.deps());
+  expect(world.box.zone.txt(owner)).toEqual(["mine"]);
+  expect(await world.store.journal.list()).toHaveLength(1);
+});
+
+test("an order spoilt by a crash is replaced once", async () => {
+  world = await openWorld();
+  const request = world.request(pair);
+  const deps = await world.deps();
+  // A run that dies after answering: the values are gone, so the CA fails the order.
+  const dying: IssueDeps = {
+    ...deps,
+    certificates: { ...deps.certificates, clearPending: async () => {}, lock: async () => async () => {} },
+  };
+  const skipped = { ...request, propagation: { mode: "none" as const, timeoutMs: 1_000 } };
+  world.box.zone.setLag(Number.POSITIVE_INFINITY);
+  await expect(issue(skipped, dying)).rejects.toBeInstanceOf(AcmeError);
+  world.box.zone.setLag(0);
+  const result = await issue(request, await world.deps());
+  expect(result.serial).toBeDefined();
+});
+
+test("an abort while waiting takes the values out and keeps the order for the next run", async () => {
+  world = await openWorld({ lagMs: Number.POSITIVE_INFINITY });
+  const controller = new AbortController();
+  const reason = new Error("stop");
+  const deps = await world.deps({ signal: controller.signal });
+  const observer: IssueDeps["observer"] = (event) => {
+    if (event.type === "propagation.poll") controller.abort(reason);
+  };
+  await expect(issue(world.request(pair), { ...deps, observer })).rejects.toBe(reason);
+  expect(world.box.zone.txt(owner)).toEqual([]);
+  expect(await world.store.certificates.loadPending("example.test")).toBeDefined();
+  expect(await world.store.journal.list()).toEqual([]);
+});
+
+test("more names at one alias target than a validator takes go in waves", async () => {
+  world = await openWorld();
+  const names = Array.from({ length: 8 }, (_, i) => `w${i}.example.test`);
+  for (const name of names) world.box.zone.addCname(`_acme-challenge.${name}`, "shared.delegated.test");
+  const deps = await world.deps();
+  // Between waves the CA's cache is waited out; virtual here, since the sandbox keeps nothing.
+  const clock = {
+    ...deps.clock,
+    sleep: (ms: number, signal?: AbortSignal) => deps.clock.sleep(Math.min(ms, 20), signal),
+  };
+  const result = await issue(world.request(names), { ...deps, clock });
+  expect(result.challenges).toHaveLength(8);
+  expect(updatesOf(world.box).map((c) => c.length)).toEqual([6, 6, 2, 2]);
+  expect(world.box.zone.txt("shared.delegated.test")).toEqual([]);
+});
+
+test("a CSR of the user's is certified and its key never seen", async () => {
+  world = await openWorld();
+  const { buildCsr } = await import("../../src/acme/csr.ts");
+  const csr = await buildCsr(await generateKey("ec256"), pair);
+  const result = await issue(world.request(pair, { csr }), await world.deps());
+  expect(result.files?.privkey).toBeUndefined();
+  expect((await world.store.certificates.load("example.test"))?.meta.csr).toBe(true);
+});
+
+test("--reuse-key keeps the key, the default makes a new one", async () => {
+  world = await openWorld();
+  const keyOf = async () => (await world?.store.certificates.load("example.test"))?.pem.privkey;
+  await issue(world.request(pair), await world.deps());
+  const first = await keyOf();
+  await issue(world.request(pair, { force: true, reuseKey: true }), await world.deps());
+  expect(await keyOf()).toBe(first);
+  await issue(world.request(pair, { force: true }), await world.deps());
+  expect(await keyOf()).not.toBe(first);
+});
+
+test("a dry run proves everything and stores nothing", async () => {
+  world = await openWorld();
+  const result = await issue(world.request(pair, { dryRun: true }), await world.deps());
+  expect(result).toMatchObject({ dryRun: true, reused: false });
+  expect(await world.store.certificates.load("example.test")).toBeUndefined();
+  expect(world.box.log.entries.filter((e) => e.kind === "acme" && e.path.includes("finalize"))).toEqual([]);
+  expect(world.box.zone.txt(owner)).toEqual([]);
+});
