@@ -1,4 +1,4 @@
-import { type DomainName, isWithin } from "../core/name.ts";
+import { type DomainName, isWithin, rootName } from "../core/name.ts";
 import { type Endpoint, type Exchange, ExchangeError } from "../dns/exchange.ts";
 import type { Message, RecordType } from "../dns/message.ts";
 import { targetOf } from "./zone.ts";
@@ -39,29 +39,35 @@ interface Job {
   readonly type: RecordType;
   readonly zone: DomainName;
   readonly servers: readonly Server[];
-  /** Referrals and aliases so far. */
-  readonly depth: number;
+  /** The questions that led here: referrals, aliases, and names of nameservers. */
+  readonly path: readonly string[];
 }
 
-const maxDepth = 24;
+const maxSteps = 24;
 const tries = 4;
 
 export function makeLookup(network: Network, signal: AbortSignal): Lookup {
   const roots = network.roots.map((r) => ({ ...r, name: "root" }));
   const known = new Map<string, Promise<readonly View[]>>();
-  const fromRoot = (name: DomainName, type: RecordType, depth: number) =>
-    once({ name, type, zone: "." as DomainName, servers: roots, depth });
+  const fromRoot = (name: DomainName, type: RecordType, path: readonly string[]) =>
+    once({ name, type, zone: rootName, servers: roots, path });
 
-  /** The same question to the same zone is asked once, however many servers refer to it. */
-  function once(job: Job): Promise<readonly View[]> {
-    const key = `${job.name} ${job.type} ${job.zone} ${job.servers.map((s) => s.address).sort()}`;
+  /**
+   * Servers that lead on to the same place share the question there. Only work with the same way behind it is shared:
+   * otherwise two names that need each other would wait for each other.
+   */
+  async function once(before: Job): Promise<readonly View[]> {
+    const step = `${before.name} ${before.type} ${before.zone} ${before.servers.map((s) => s.address).sort()}`;
+    const job = { ...before, path: [...before.path, step] };
+    if (before.path.includes(step)) throw new LookupError(`aliases or delegations of ${job.name} lead in a circle`);
+    if (job.path.length > maxSteps) throw new LookupError(`aliases or delegations of ${job.name} have no end`);
+    const key = job.path.join("\n");
     const running = known.get(key) ?? visit(job);
     known.set(key, running);
     return running;
   }
 
   async function visit(job: Job): Promise<readonly View[]> {
-    if (job.depth > maxDepth) throw new LookupError(`aliases or delegations of ${job.name} lead nowhere`);
     const results = await Promise.all(job.servers.map((server) => askPatiently(job, server)));
     const failures = results.flatMap((r) => ("failure" in r ? [r.failure] : []));
     const answered = results.flatMap((r) => ("message" in r ? [r] : []));
@@ -74,18 +80,17 @@ export function makeLookup(network: Network, signal: AbortSignal): Lookup {
   }
 
   async function follow(job: Job, server: Server, message: Message): Promise<readonly View[]> {
-    const depth = job.depth + 1;
     const alias = message.answers.find((r) => r.name === job.name && r.type === "CNAME");
     const target = job.type === "CNAME" ? undefined : targetOf(alias);
-    if (target !== undefined) return fromRoot(target, job.type, depth);
+    if (target !== undefined) return fromRoot(target, job.type, job.path);
     const cut = message.authoritative ? undefined : cutBelow(job, message);
     if (cut === undefined)
       return [{ server: `${server.name} (${server.address})`, zone: job.zone, owner: job.name, message }];
-    const servers = await addressesOf(message, cut, depth);
-    return once({ ...job, zone: cut, servers, depth });
+    const servers = await addressesOf(message, cut, job.path);
+    return once({ ...job, zone: cut, servers });
   }
 
-  async function addressesOf(message: Message, cut: DomainName, depth: number): Promise<readonly Server[]> {
+  async function addressesOf(message: Message, cut: DomainName, path: readonly string[]): Promise<readonly Server[]> {
     const hosts = message.authorities.flatMap((r) => (r.type === "NS" && r.name === cut ? (targetOf(r) ?? []) : []));
     const found = await Promise.all(
       hosts.map(async (host): Promise<readonly Server[]> => {
@@ -93,7 +98,7 @@ export function makeLookup(network: Network, signal: AbortSignal): Lookup {
         if (glued.length > 0 || isWithin(host, cut))
           return glued.map((address) => ({ name: host, address, port: network.port }));
         const views = await Promise.all(
-          (["A", "AAAA"] as const).map((type) => fromRoot(host, type, depth).catch(() => [])),
+          (["A", "AAAA"] as const).map((type) => fromRoot(host, type, path).catch(() => [])),
         );
         const addresses = new Set(views.flat().flatMap((v) => addressesIn(v.message, v.owner)));
         signal.throwIfAborted();
@@ -127,7 +132,7 @@ export function makeLookup(network: Network, signal: AbortSignal): Lookup {
     return { failure: `${server.name} (${server.address}) ${failure}` };
   }
 
-  return { everywhere: (name, type) => fromRoot(name, type, 0) };
+  return { everywhere: (name, type) => fromRoot(name, type, []) };
 }
 
 /** The zone below the present one that a referral leads to; undefined when it leads nowhere useful. */
