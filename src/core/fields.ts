@@ -5,7 +5,7 @@ import type { Provider } from "./provider.ts";
 import type { Redactor } from "./redact.ts";
 import { type Field, fieldsOf, ttlField } from "./schema.ts";
 
-export { type Field, fieldsOf, secret } from "./schema.ts";
+export { type Field, fieldsOf } from "./schema.ts";
 
 /** Where a provider's settings come from. A flag wins over the environment, that over the configuration object. */
 export interface ConfigSources {

@@ -38,6 +38,7 @@ export const concurrencyCases: readonly Case[] = [
   },
   {
     id: "concurrency.interleavings",
+    random: true,
     title: "ends with exactly the expected values after random present and clean-up",
     run: async (stage) => {
       const { service, seed, operations } = stage;

@@ -49,7 +49,8 @@ export function testProvider(test: Runner, subject: Subject, options: SuiteOptio
   const unknown = Object.keys(subject.skip ?? {}).filter((id) => !cases.some((c) => c.id === id));
   if (unknown.length > 0) throw new Error(`skip names rules that do not exist: ${unknown.join(", ")}`);
   for (const testCase of cases) {
-    const name = `${subject.provider.id}: ${testCase.id} ${testCase.title}`;
+    const replay = testCase.random ? ` (seed ${seed})` : "";
+    const name = `${subject.provider.id}: ${testCase.id} ${testCase.title}${replay}`;
     const reason = subject.skip?.[testCase.id];
     if (reason === undefined) {
       test(name, () => runCase(testCase, subject, { seed, operations }));

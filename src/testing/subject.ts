@@ -49,6 +49,8 @@ export interface Case {
   readonly zones?: readonly string[];
   /** What the service has to offer for the case to make sense. */
   readonly needs?: readonly (keyof Service)[];
+  /** Its course depends on the seed. */
+  readonly random?: true;
   run(stage: Stage): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import { memoryKey, memoryProvider } from "../../providers/memory.ts";
 import { connectProvider } from "../../src/providers.ts";
-import { testProvider } from "../../src/testing/index.ts";
+import { cases, runCase, testProvider } from "../../src/testing/index.ts";
 import { shapes, worldSubject } from "./world.ts";
 
 // Replay a failure with SEED=<number from the failure>.
@@ -10,7 +10,11 @@ const operations = Number(process.env["OPERATIONS"] ?? 100);
 
 for (const [shape, connect] of Object.entries(shapes)) {
   const writers = shape === "rrset-plain" ? 1 : 3;
-  testProvider(test, worldSubject(shape, connect, { writers }), { seed, operations });
+  const subject = worldSubject(shape, connect, { writers });
+  testProvider(test, subject, { seed, operations });
+  test.each(cases.filter(({ random }) => random))(`${shape}: $id with a seed that stays`, (testCase) =>
+    runCase(testCase, subject, { seed: 20_240_229, operations }),
+  );
 }
 
 testProvider(

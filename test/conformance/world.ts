@@ -27,7 +27,7 @@ export interface World {
 
 export const secretToken = "tok-5ecret/+value";
 
-export function createWorld(apexes: readonly DomainName[]): World {
+function createWorld(apexes: readonly DomainName[]): World {
   const weather = { refused: false, gone: false, hanging: false, loseAnswer: false };
   let ids = 0;
   return {
