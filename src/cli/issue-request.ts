@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { checkEab } from "../acme/account.ts";
 import { readCsr } from "../acme/csr.ts";
 import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
@@ -142,7 +143,9 @@ async function readEab(
     const message = "is missing: give --eab-hmac-key FILE, DNS01_EAB_HMAC_KEY or DNS01_EAB_HMAC_KEY_FILE";
     throw new ConfigError([{ path: "--eab-hmac-key", message }]);
   }
-  return { kid, hmacKey: key.trim() };
+  const eab = { kid, hmacKey: key.trim() };
+  checkEab(eab);
+  return eab;
 }
 
 async function readInput(path: string, at: string): Promise<Buffer> {

@@ -418,7 +418,7 @@ export class ScriptedCa {
   }
 }
 
-export function problem(status: number, type: string, detail: string, more: object = {}): Reply {
+function problem(status: number, type: string, detail: string, more: object = {}): Reply {
   return { status, body: { type: `${prefix}${type}`, detail, status, ...more } };
 }
 
