@@ -6,7 +6,7 @@ import { quantileMs } from "./hint.ts";
 import { reportProgress } from "./progress.ts";
 import { elapsedMs, question, type Run, warn } from "./run.ts";
 import { type OwnerOutcome, type OwnerState, plan } from "./schedule.ts";
-import { agrees, fail, hear, newTarget, noteSerial, type Target } from "./target.ts";
+import { agrees, fail, hear, newTarget, noteSerial, reclassify, type Target } from "./target.ts";
 import type { Delegation } from "./types.ts";
 import { createWaker, type Waker } from "./waker.ts";
 
@@ -106,12 +106,7 @@ function launch(run: Run, s: OwnerState, t: Target, waker: Waker): void {
 async function onAnswer(run: Run, s: OwnerState, t: Target, answer: Answer, waker: Waker): Promise<void> {
   const { zone } = s;
   if (zone === undefined || !s.targets.includes(t)) return;
-  let heard = classify(answer, { owner: s.owner, values: s.values, zone });
-  if (heard.class === "alias") {
-    const verdict = await aliasVerdict(run, s, t, heard);
-    heard = verdict.heard;
-    if (verdict.misplaced) s.outcome = "misplaced";
-  }
+  const heard = classify(answer, { owner: s.owner, values: s.values, zone });
   const agreed = agrees(t);
   const wasWitness = t.witness;
   const flips = t.flips;
@@ -119,8 +114,15 @@ async function onAnswer(run: Run, s: OwnerState, t: Target, answer: Answer, wake
   if (heard.class === "match" || t.failure !== undefined) t.witness = false;
   if (wasWitness && !agreed && agrees(t)) sweep(s, run.clock.now());
   noteOddities(run, t, heard, answer, t.flips > flips);
+  // One that was not waited for: it goes into the verdict and changes nothing else.
+  if (s.outcome !== undefined) return;
+  if (heard.class === "alias") {
+    const verdict = await aliasVerdict(run, s, t, heard);
+    if (verdict.misplaced) s.outcome = "misplaced";
+    else reclassify(t, verdict.heard, run.clock.now());
+  }
   if (heard.class === "referral" || heard.class === "lame") rediscover(run, s, waker);
-  if (s.lastCall && heard.soa === undefined) void askSerial(run, s, t);
+  if (s.lastCall && heard.soa === undefined && !t.serialAsked) void askSerial(run, s, t);
 }
 
 /** The witness agrees: now everybody else who does not yet is worth a question. */
@@ -164,6 +166,7 @@ function rediscover(run: Run, s: OwnerState, waker: Waker): void {
 async function askSerial(run: Run, s: OwnerState, t: Target): Promise<void> {
   const { zone } = s;
   if (zone === undefined) return;
+  t.serialAsked = true;
   try {
     const answer = await question(run, { name: zone, type: "SOA" }, t.server, s.owner);
     const found = soaOf(answer.message);

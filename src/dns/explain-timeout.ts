@@ -19,7 +19,9 @@ export function describeTimeout(situation: Situation): string {
     }
   }
   const seconds = inSeconds(situation.elapsedMs);
-  return `Nothing was heard within ${seconds}${more}.`;
+  return situation.servers.length === 0
+    ? `Nothing was heard within ${seconds}.`
+    : `Time ran out after ${seconds} while the agreement of the nameservers was being confirmed: allow more (--propagation-timeout).`;
 }
 
 type Rule = (servers: readonly ServerVerdict[], situation: Situation) => string | undefined;

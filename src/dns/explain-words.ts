@@ -16,6 +16,16 @@ export interface Situation {
   readonly cachedForMs: (server: ServerVerdict) => number | undefined;
 }
 
+/** The nameserver addresses, each once: with the worst that any owner's question met there. */
+export function addressesOf(servers: readonly ServerVerdict[]): readonly ServerVerdict[] {
+  const byAddress = new Map<string, ServerVerdict>();
+  for (const s of authoritative(servers)) {
+    const known = byAddress.get(s.address);
+    if (known === undefined || (known.class === "match" && s.class !== "match")) byAddress.set(s.address, s);
+  }
+  return [...byAddress.values()];
+}
+
 export function authoritative(servers: readonly ServerVerdict[]): readonly ServerVerdict[] {
   return servers.filter((s) => s.resolver !== true);
 }

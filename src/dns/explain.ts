@@ -1,5 +1,5 @@
 import { describeTimeout } from "./explain-timeout.ts";
-import { authoritative, inSeconds, list, nameOf, type Situation } from "./explain-words.ts";
+import { addressesOf, inSeconds, list, nameOf, type Situation } from "./explain-words.ts";
 
 /** One sentence a person acts on; the most specific rule that fits. */
 export function explain(situation: Situation): string {
@@ -12,7 +12,7 @@ export function explain(situation: Situation): string {
     case "propagated":
       return propagated(situation, names, seconds);
     case "aborted": {
-      const asked = authoritative(situation.servers);
+      const asked = addressesOf(situation.servers);
       return `Stopped after ${seconds}: ${asked.filter((s) => s.class === "match").length} of ${asked.length} nameserver addresses had the value.`;
     }
     case "misplaced":
@@ -29,7 +29,7 @@ export function explain(situation: Situation): string {
 }
 
 function propagated(situation: Situation, names: string, seconds: string): string {
-  const asked = authoritative(situation.servers);
+  const asked = addressesOf(situation.servers);
   const views = situation.servers.filter((s) => s.resolver === true);
   const agreed = asked.filter((s) => s.class === "match");
   const excused = asked.filter((s) => s.excused);
@@ -37,8 +37,7 @@ function propagated(situation: Situation, names: string, seconds: string): strin
     return `${list(views.filter((s) => s.class === "match").map(nameOf))} can see the value at ${names} after ${seconds}; the nameservers themselves were not asked.`;
   }
   const all = excused.length === 0 ? `All ${agreed.length}` : `${agreed.length} of ${asked.length}`;
-  const but =
-    excused.length === 0 ? "" : ` ${list(excused.map((s) => `${nameOf(s)} is ${s.class}`))} and did not count.`;
+  const but = excused.length === 0 ? "" : ` ${list(excused.map((s) => `${nameOf(s)} (${s.class})`))} did not count.`;
   return `${all} nameserver addresses serve ${names} after ${seconds}.${but}`;
 }
 
@@ -57,7 +56,7 @@ function noDelegation(situation: Situation): string {
 }
 
 function blind(situation: Situation, names: string): string {
-  const asked = authoritative(situation.servers);
+  const asked = addressesOf(situation.servers);
   const views = situation.servers.filter((s) => s.resolver === true);
   if (views.length > 0) {
     const errors = views.map((v) => `${nameOf(v)}: ${v.error ?? v.class}`);

@@ -6,10 +6,10 @@ export interface Limits {
   /** Resolves when the question may be sent, in order of call; rejects with the signal's reason. */
   admit(to: Endpoint, owner: string, signal: AbortSignal): Promise<void>;
   /** Packets a question took beyond its first. */
-  charge(to: Endpoint, packets: number): void;
+  charge(to: Endpoint, owner: string, packets: number): void;
 }
 
-/** 50 questions a second to an address with a burst of 100, and five in any second about one owner. */
+/** 50 packets a second to an address with a burst of 100, and five in any second about one owner. */
 const intervalMs = 20;
 const burst = 100;
 const perOwner = 5;
@@ -20,7 +20,7 @@ const mostEntries = 4_096;
 export function createLimits(clock: Clock = systemClock): Limits {
   /** When the bucket of an address is full again (generic cell rate algorithm). */
   const fullAt = new Map<string, number>();
-  /** The last five starts per owner and address. */
+  /** When the last five packets per owner and address left. */
   const starts = new Map<string, number[]>();
 
   function tidy(now: number): void {
@@ -45,10 +45,14 @@ export function createLimits(clock: Clock = systemClock): Limits {
       starts.set(key, recent);
       if (at > now) await clock.sleep(at - now, signal);
     },
-    charge(to, packets) {
+    charge(to, owner, packets) {
       if (packets <= 0) return;
+      const now = clock.now();
       const address = keyOf(to);
-      fullAt.set(address, Math.max(fullAt.get(address) ?? 0, clock.now()) + packets * intervalMs);
+      fullAt.set(address, Math.max(fullAt.get(address) ?? 0, now) + packets * intervalMs);
+      const key = `${address}/${owner}`;
+      const times = [...(starts.get(key) ?? []), ...new Array<number>(Math.min(packets, perOwner)).fill(now)];
+      starts.set(key, times.sort((a, b) => a - b).slice(-perOwner));
     },
   };
 }

@@ -36,12 +36,12 @@ export async function question(
   options.onSend?.();
   try {
     const answer = await (options.exchange ?? run.exchange)({ ...ask, signal: run.signal }, to);
-    count(run, answer.queries, to);
+    count(run, answer.queries, to, owner);
     return answer;
   } catch (error) {
     if (run.signal.aborted) throw error;
     if (error instanceof ExchangeError) {
-      count(run, error.queries, to);
+      count(run, error.queries, to, owner);
       throw error;
     }
     throw new ExchangeError("broken", error instanceof Error ? error.message : String(error), noQueries, error);
@@ -58,9 +58,9 @@ export function elapsedMs(run: Run): number {
   return run.clock.now() - run.terms.startedAt;
 }
 
-function count(run: Run, queries: Answer["queries"], to: Endpoint): void {
+function count(run: Run, queries: Answer["queries"], to: Endpoint, owner: DomainName): void {
   run.spent.udp += queries.udp;
   run.spent.tcp += queries.tcp;
   run.spent.doh += queries.doh;
-  run.limits.charge(to, queries.udp + queries.tcp + queries.doh - 1);
+  run.limits.charge(to, owner, queries.udp + queries.tcp + queries.doh - 1);
 }

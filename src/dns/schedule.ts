@@ -2,7 +2,7 @@ import type { DomainName } from "../core/name.ts";
 import type { PropagationHint } from "./hint.ts";
 import { confirmAfterMs, gapMs, jittered, mostInFlight, refreshAtMs } from "./polling.ts";
 import { hasFailed, isUntested, type Quorum, type Standing, standing } from "./quorum.ts";
-import { agrees, contradicts, looksLikePool, type Target } from "./target.ts";
+import { agrees, contradicts, isDivided, looksLikePool, type Target } from "./target.ts";
 
 /** The wait for one owner name. Changed by `plan` and by whoever carries the plan out. */
 export interface OwnerState {
@@ -111,7 +111,9 @@ export function plan(s: OwnerState, terms: Terms, now: number): Plan {
 function planConfirmation(s: OwnerState, stand: Standing, terms: Terms, now: number): Plan {
   const stale = stand.excused.filter((t) => !isUntested(t, s.targets) && isStaleEvidence(t, terms, now));
   for (const t of stale) if (!t.asking) t.due = true;
-  if (stale.length > 0) return send(s, Number.POSITIVE_INFINITY);
+  // An answer on its way may take the agreement back; one that may be missing is not waited for.
+  const heeded = typeof terms.quorum === "object" ? stand.agreed : s.targets;
+  if (stale.length > 0 || heeded.some((t) => t.due || t.asking)) return send(s, Number.POSITIVE_INFINITY);
   if (s.confirming === undefined) {
     s.cleanSweeps++;
     if (s.cleanSweeps >= sweepsNeeded(s, terms)) return { ask: [], wakeAt: now, outcome: "propagated" };
@@ -123,16 +125,22 @@ function planConfirmation(s: OwnerState, stand: Standing, terms: Terms, now: num
     for (const t of stand.agreed) t.due = true;
     return send(s, Number.POSITIVE_INFINITY);
   }
-  if (stand.agreed.some((t) => t.due || t.asking)) return send(s, Number.POSITIVE_INFINITY);
   s.confirming = undefined;
   return planConfirmation(s, stand, terms, now);
 }
 
-/** One clean sweep where every address is one machine, a second one for pools, more where answers went back. */
+/** Sweeps after which a machine that was not met again counts as gone. */
+const mostSweeps = 6;
+
+/**
+ * One clean sweep where every address is one machine, a second one for pools, more where answers went back, and until
+ * every machine that told its name has been met agreeing.
+ */
 function sweepsNeeded(s: OwnerState, terms: Terms): number {
   const flips = s.targets.reduce((sum, t) => sum + t.flips, 0);
   const pool = terms.hint?.anycast ?? s.targets.some(looksLikePool);
-  return Math.max(terms.confirmations ?? (pool ? 2 : 1), flips === 0 ? 1 : Math.min(5, 1 + flips));
+  const evidence = s.targets.some(isDivided) ? mostSweeps : flips === 0 ? 1 : Math.min(mostSweeps, 1 + flips);
+  return Math.max(terms.confirmations ?? (pool ? 2 : 1), evidence);
 }
 
 function planPolling(s: OwnerState, stand: Standing, terms: Terms, now: number): Plan {
@@ -167,7 +175,8 @@ function planPolling(s: OwnerState, stand: Standing, terms: Terms, now: number):
   const urgent = known.length === 0 && !stand.blocking.some((t) => t.class === "pending");
   for (const t of s.targets) {
     if (t.failure === undefined || agrees(t) || t.asking || t.due) continue;
-    at(retryAt(t, urgent, terms, now), () => {
+    const mood = isUntested(t, s.targets) ? "untested" : urgent ? "urgent" : "patient";
+    at(retryAt(t, mood, terms, now), () => {
       t.due = true;
     });
   }
@@ -202,13 +211,14 @@ function witnesses(s: OwnerState, known: readonly Target[], quorum: Quorum): rea
   return [...kept, ...turned, ...far].slice(0, wanted);
 }
 
-function retryAt(t: Target, urgent: boolean, terms: Terms, now: number): number {
+function retryAt(t: Target, mood: "untested" | "urgent" | "patient", terms: Terms, now: number): number {
   const f = t.failure;
   if (f === undefined) return now;
   // Three tries within 2.5 s decide whether the server counts as absent.
-  if (f.tries < 3 || f.endedAt - f.since < 2_000) return f.lastAskedAt + 1_000;
-  if (urgent) return f.endedAt + Math.min(5_000, Math.max(1_000, 500 * Math.sqrt((now - terms.startedAt) / 1_000)));
-  const beyond = f.questions - (f.kind === "silent" ? 1 : 3);
+  if (mood !== "untested" && (f.tries < 3 || f.endedAt - f.since < 2_000)) return f.lastAskedAt + 1_000;
+  if (mood === "urgent")
+    return f.endedAt + Math.min(5_000, Math.max(1_000, 500 * Math.sqrt((now - terms.startedAt) / 1_000)));
+  const beyond = f.questions - (f.kind === "silent" || mood === "untested" ? 1 : 3);
   return f.endedAt + (backoffMs[Math.max(0, Math.min(beyond, backoffMs.length - 1))] ?? 20_000);
 }
 

@@ -28,11 +28,14 @@ export interface Target {
   serial: number | undefined;
   mname: DomainName | undefined;
   negativeTtlSeconds: number | undefined;
-  readonly nsids: Set<string>;
+  /** By identity (RFC 5001): whether that machine's latest answer agreed. */
+  readonly machines: Map<string, boolean>;
   fastestMs: number;
   slowestMs: number;
   responses: number;
   flips: number;
+  /** Its serial was asked for by itself. */
+  serialAsked: boolean;
 }
 
 /** Failed questions in a row. */
@@ -66,11 +69,12 @@ export function newTarget(server: Nameserver): Target {
     serial: undefined,
     mname: undefined,
     negativeTtlSeconds: undefined,
-    nsids: new Set(),
+    machines: new Map(),
     fastestMs: Number.POSITIVE_INFINITY,
     slowestMs: 0,
     responses: 0,
     flips: 0,
+    serialAsked: false,
   };
 }
 
@@ -91,7 +95,7 @@ export function hear(t: Target, heard: Heard, answer: Answer, now: number): void
   t.responses++;
   t.fastestMs = Math.min(t.fastestMs, answer.rttMs);
   t.slowestMs = Math.max(t.slowestMs, answer.rttMs);
-  if (answer.nsid !== undefined) t.nsids.add(answer.nsid);
+  if (answer.nsid !== undefined) t.machines.set(answer.nsid, heard.class === "match");
   if (heard.soa !== undefined) noteSerial(t, heard.soa.serial, heard.soa.mname);
   if (heard.negativeTtlSeconds !== undefined) t.negativeTtlSeconds = heard.negativeTtlSeconds;
   if (heard.class === "lame" || heard.class === "broken" || heard.class === "referral") {
@@ -113,6 +117,12 @@ export function hear(t: Target, heard: Heard, answer: Answer, now: number): void
   setClass(t, heard.class, now);
 }
 
+/** The same answer seen in another light, after a further question. */
+export function reclassify(t: Target, heard: Heard, now: number): void {
+  t.heard = heard;
+  setClass(t, heard.class, now);
+}
+
 /** Notes that a question brought nothing. */
 export function fail(t: Target, error: ExchangeError, now: number): void {
   noteFailure(t, error.kind, error.kind === "unroutable" ? 1 : 3, error.message, now);
@@ -127,8 +137,13 @@ export function noteSerial(t: Target, serial: number, mname: DomainName): void {
 
 /** Several machines behind one address: different identities, or answer times that one machine does not have. */
 export function looksLikePool(t: Target): boolean {
-  if (t.nsids.size > 1 || t.flips > 0) return true;
+  if (t.machines.size > 1 || t.flips > 0) return true;
   return t.responses >= 3 && t.slowestMs > 4 * t.fastestMs && t.slowestMs - t.fastestMs > 40;
+}
+
+/** Some machine behind the address has not been heard agreeing, though another has. */
+export function isDivided(t: Target): boolean {
+  return t.machines.size > 1 && [...t.machines.values()].includes(false);
 }
 
 function noteFailure(t: Target, kind: Failure["kind"], tries: number, text: string, now: number): void {

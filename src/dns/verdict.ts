@@ -24,7 +24,7 @@ function serverVerdict(s: OwnerState, t: Target, excused: boolean, startedAt: nu
     excused,
     ...defined({
       nsid: answer?.nsid,
-      nsids: t.nsids.size > 1 ? [...t.nsids] : undefined,
+      nsids: t.machines.size > 1 ? [...t.machines.keys()] : undefined,
       sinceMs: since(t.classSince, startedAt),
       agreedAfterMs: since(t.agreedAt, startedAt),
       rcode: heard?.rcode,
