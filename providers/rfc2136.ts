@@ -179,6 +179,12 @@ function classify(cause: unknown): Dns01Error | undefined {
     const hint = "Check that nameserver is the primary and that this machine may reach it over the chosen transport.";
     return new TransientError(cause.message, { cause, timeout: cause.failure === "timeout", hint });
   }
+  if (cause instanceof Error && "syscall" in cause && cause.syscall === "getaddrinfo") {
+    return new TransientError(`the name of the nameserver cannot be resolved: ${cause.message}`, {
+      cause,
+      hint: "Check nameserver (RFC2136_NAMESERVER) and this machine's resolver; an IP address needs none.",
+    });
+  }
   if (!(cause instanceof UpdateError)) return undefined;
   const { message, rcode, zone, skewSeconds } = cause;
   const facts = (hint: string) => ({ cause, zone, hint, details: { rcode, skewSeconds } });

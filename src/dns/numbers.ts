@@ -1,6 +1,17 @@
 import type { Opcode, Rcode, RecordClass, RecordType } from "./message.ts";
 import { CodecError } from "./wire.ts";
 
+/** Bits of the header's second word (RFC 1035 §4.1.1, RFC 4035 §3). */
+export const flag = {
+  response: 0x8000,
+  aa: 0x0400,
+  tc: 0x0200,
+  rd: 0x0100,
+  ra: 0x0080,
+  ad: 0x0020,
+  cd: 0x0010,
+} as const;
+
 const types = new Map<RecordType, number>([
   ["A", 1],
   ["NS", 2],

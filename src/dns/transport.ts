@@ -108,6 +108,8 @@ async function withoutEdns(
   return first;
 }
 
+const free = { udp: 0, tcp: 0, doh: 0 };
+
 /** Identical questions to one server while one is under way become one; it ends when the last who asked has left. */
 function shared(askServer: (ask: Ask, to: Endpoint, signal: AbortSignal) => Promise<Answer>): Exchange {
   interface Flight {
@@ -137,7 +139,10 @@ function shared(askServer: (ask: Ask, to: Endpoint, signal: AbortSignal) => Prom
     try {
       const answer = await raceAbort(flight.answer, ask.signal);
       // Whoever joins has cost nothing.
-      return joined === undefined ? answer : { ...answer, queries: { udp: 0, tcp: 0, doh: 0 } };
+      return joined === undefined ? answer : { ...answer, queries: free };
+    } catch (error) {
+      if (joined === undefined || !(error instanceof ExchangeError)) throw error;
+      throw new ExchangeError(error.kind, error.message, free, error.cause);
     } finally {
       flight.waiting -= 1;
       if (flight.waiting === 0) {

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { decodeMessage } from "./codec.ts";
+import { decodeMessage } from "./decode.ts";
+import { writeTsig } from "./encode.ts";
 import type { Tsig } from "./message.ts";
-import { typeNumber } from "./numbers.ts";
 import { algorithmName, hashOf, type TsigKey } from "./tsig-key.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 import { nameOctets, readName } from "./wire-name.ts";
@@ -147,23 +147,7 @@ function appendTsig(octets: Uint8Array, tsig: Tsig): Uint8Array {
   const writer = new WireWriter();
   writer.bytes(octets);
   writer.setU16(10, additionals + 1);
-  writer.bytes(nameOctets(tsig.keyName));
-  writer.u16(typeNumber("TSIG"));
-  writer.u16(255);
-  writer.u32(0);
-  const rdata = new WireWriter();
-  rdata.bytes(nameOctets(tsig.algorithm));
-  rdata.u48(tsig.timeSigned);
-  rdata.u16(tsig.fudge);
-  rdata.u16(tsig.mac.length);
-  rdata.bytes(tsig.mac);
-  rdata.u16(tsig.originalId);
-  rdata.u16(tsig.error);
-  rdata.u16(tsig.other.length);
-  rdata.bytes(tsig.other);
-  const content = rdata.finish();
-  writer.u16(content.length);
-  writer.bytes(content);
+  writeTsig(writer, tsig);
   return writer.finish();
 }
 

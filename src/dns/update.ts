@@ -66,6 +66,7 @@ export async function sendUpdate(request: UpdateRequest): Promise<void> {
 
 async function sendPart(request: UpdateRequest): Promise<void> {
   const { primary, zone, edits, ttlSeconds, signal, timeoutMs = defaultTimeoutMs } = request;
+  if (edits.every(({ add, remove }) => add.length === 0 && remove.length === 0)) return;
   const send = async (guarded: boolean) =>
     failureOf(
       await askSigned(buildUpdate(zone, edits, ttlSeconds, guarded), primary, timeoutMs, signal),

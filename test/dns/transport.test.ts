@@ -405,3 +405,31 @@ describe("questions at the same time", () => {
     expect(waits).toEqual([20, 40]);
   });
 });
+
+test("nothing is left open after an answer, a failure, a race and an abort", async () => {
+  const open = () =>
+    process.getActiveResourcesInfo().filter((kind) => kind === "UDPWRAP" || kind === "TCPSocketWrap").length;
+  const server = await serve({ udp: (q, o, attempt) => (attempt % 2 === 0 ? [answer(q, o)] : []), tcp: "refuse" });
+  const before = open();
+  const exchange = createExchange({ clock: fastClock() });
+  const stop = new AbortController();
+  const silent = await serve({});
+  const idle = open();
+  const aborted = exchange(ask({ type: "NS", signal: stop.signal }), silent.to);
+  setTimeout(() => stop.abort(new Error("enough")), 12);
+  await Promise.allSettled([aborted, exchange(ask(), server.to), exchange(ask({ type: "SOA" }), silent.to)]);
+  expect(idle - before).toBeLessThanOrEqual(2);
+  // The server's end of a connection closes one turn of the loop after ours.
+  for (let turn = 0; turn < 50 && open() > idle; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(open()).toBe(idle);
+});
+
+test("a failure is shared like an answer, and counted once", async () => {
+  const server = await serve({ tcp: "refuse" });
+  const exchange = createExchange({ clock: fastClock() });
+  const errors = await Promise.all([failureOf(exchange(ask(), server.to)), failureOf(exchange(ask(), server.to))]);
+  expect(errors.map((e) => [e.kind, e.queries.udp])).toEqual([
+    ["silent", 2],
+    ["silent", 0],
+  ]);
+});
