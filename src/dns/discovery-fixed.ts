@@ -45,7 +45,7 @@ export function createFixedDiscovery(options: FixedOptions): Discovery {
   const zoneOf = async (task: Task, name: DomainName): Promise<DomainName> => {
     for (let at: DomainName | undefined = name; at !== undefined && at !== rootName; at = parentOf(at)) {
       const outcome = await ask(task, at, "SOA");
-      if (outcome.kind === "found" && (at !== name || (await isApex(task, at)))) return at;
+      if (outcome.kind === "found" && (await isApex(task, at))) return at;
       if (outcome.kind === "nothing" && outcome.soa !== undefined) return outcome.soa;
     }
     throw new DiscoveryError("no-delegation", `none of the given nameservers tells the zone of ${name}`, [], {

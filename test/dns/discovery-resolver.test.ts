@@ -83,6 +83,29 @@ describe("through a resolver", () => {
     expect(w.asked().filter((q) => q.endsWith(`@${resolver.address}`) && q.includes("_acme-challenge"))).toEqual([]);
   });
 
+  it("does not even ask for the address of a nameserver whose name is below the challenge name", async () => {
+    const lines = ["@ NS ns1", "@ NS ns._acme-challenge", "ns1 A 10.0.2.1", "ns._acme-challenge A 10.0.2.2"];
+    const zones = [zone("example.test", ...lines)];
+    const w = through([{ address: "10.0.2.1", zones }, { address: "10.0.2.2", zones }, recursive]);
+    const d = await w.find("_acme-challenge.example.test");
+    expect(addressesOf(d)).toEqual(["ns._acme-challenge.example.test 10.0.2.2", "ns1.example.test 10.0.2.1"]);
+    expect(w.network.log.filter((q) => q.recursionDesired && q.name.includes("_acme"))).toEqual([]);
+  });
+
+  it("does not compare views of a zone that is the challenge name itself", async () => {
+    const w = world(
+      [
+        ...upper(...exampleDelegation),
+        ...exampleHosts("_acme-challenge NS ns.x", "ns.x A 10.0.3.1"),
+        { address: "10.0.3.1", zones: [zone("_acme-challenge.example.test", "@ NS ns.x.example.test.")] },
+        recursive,
+      ],
+      { fallback: [resolver] },
+    );
+    expect((await w.find("_acme-challenge.example.test")).zone).toBe("_acme-challenge.example.test");
+    expect(w.network.log.filter((q) => q.recursionDesired && q.name.includes("_acme"))).toEqual([]);
+  });
+
   it("keeps that rule for random trees of zones, with faults", async () => {
     const label = fc.constantFrom("a", "b", "_acme-challenge", "www");
     const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join("."));
@@ -142,6 +165,12 @@ describe("through a resolver", () => {
       recursive,
     ]);
     expect((await w.find("_acme-challenge.www.example.test")).zone).toBe("example.test");
+  });
+
+  it("stays with an inner zone whose host is an alias into the outer one", async () => {
+    const inner = zone("in.example.test", "@ NS ns", "ns A 10.0.3.1", "www CNAME x.example.test.");
+    const w = through([...exampleHosts(), { address: "10.0.3.1", zones: [inner] }, recursive]);
+    expect((await w.find("_acme-challenge.www.in.example.test")).zone).toBe("in.example.test");
   });
 
   it("takes the next resolver after REFUSED, SERVFAIL or silence, and names the first", async () => {
@@ -328,6 +357,21 @@ describe("fixed servers", () => {
     const w = fixed([...exampleHosts("_acme-challenge.www CNAME x.elsewhere.test.")]);
     expect((await w.find("_acme-challenge.www.example.test")).zone).toBe("example.test");
     expect((await w.find("example.test")).zone).toBe("example.test");
+  });
+
+  it("tell the zone also when they answer SOA at every name", async () => {
+    const fault: Fault = (q, a) =>
+      q.type === "SOA"
+        ? {
+            ...a,
+            rcode: "NOERROR",
+            authorities: [],
+            answers: (a.authorities[0] ? a.authorities : a.answers).map((r) => ({ ...r, name: q.name })),
+          }
+        : undefined;
+    const w = fixed(exampleHosts().map((h) => ({ ...h, fault })));
+    // Neither the name nor its parent has NS, as the apex does.
+    expect((await w.find("_acme-challenge.www.example.test")).zone).toBe("example.test");
   });
 
   it("are named when they do not serve the name, do not answer, or send elsewhere", async () => {

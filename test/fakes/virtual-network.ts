@@ -93,7 +93,7 @@ function recursiveAnswer(zones: readonly ScriptedZone[], question: Question, ask
     ...base,
     rcode: answer.rcode,
     answers: answer.answers,
-    authorities: answer.answers.length > 0 ? [] : answer.authorities,
+    authorities: answer.answers.some((r) => r.type === question.type) ? [] : answer.authorities,
   };
 }
 
