@@ -49,7 +49,7 @@ describe.each(pages)("%s", (page) => {
   test("names no flag of dns01 that does not exist", () => {
     const known = new Set([...globalFlags, ...commands.flatMap((c) => c.flags)].map((flag) => `--${flag.name}`));
     for (const line of read(page).split("\n")) {
-      const command = /(?:^|[`'(]| -- )dns01 [^`']*/.exec(line)?.[0] ?? "";
+      const command = /'dns01 [^']*|(?:^|`| -- )dns01 [^`]*/.exec(line)?.[0] ?? "";
       for (const [flag] of command.matchAll(/--[a-z][a-z0-9-]+/g)) {
         if (["--help", "--version"].includes(flag) || flag.startsWith("--rfc2136-")) continue;
         expect(known, `${page}: ${line}`).toContain(flag);
