@@ -3,7 +3,7 @@ import { WireReader } from "./wire.ts";
 import { readName } from "./wire-name.ts";
 
 export { decodeMessage } from "./decode.ts";
-export { type EncodeOptions, encodeMessage } from "./encode.ts";
+export { encodeMessage } from "./encode.ts";
 export { txtStrings, txtValue } from "./txt.ts";
 export { CodecError } from "./wire.ts";
 

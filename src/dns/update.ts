@@ -13,13 +13,15 @@ export interface TxtEdit {
   readonly owner: DomainName;
   readonly add: readonly string[];
   readonly remove: readonly string[];
+  /** Of the values added here, instead of the request's. */
+  readonly ttlSeconds?: number | undefined;
 }
 
 export interface UpdateRequest {
   readonly primary: Primary;
   readonly zone: DomainName;
   readonly edits: readonly TxtEdit[];
-  /** Of the values that are added; DNS has one TTL per owner, so it becomes that of the others too. */
+  /** Of the values that are added. */
   readonly ttlSeconds: number;
   /** Longest wait for one reply. Default 10,000. */
   readonly timeoutMs?: number | undefined;
@@ -41,7 +43,9 @@ export function buildUpdate(zone: DomainName, edits: readonly TxtEdit[], ttlSeco
   const owners = edits.filter(({ add }) => add.length > 0).map(({ owner }) => owner);
   const noAlias = (name: DomainName): ResourceRecord => ({ name, class: "NONE", ttl: 0, type: "CNAME", empty: true });
   const removals = edits.flatMap(({ owner, remove }) => remove.map((value) => txt(owner, "NONE", 0, value)));
-  const additions = edits.flatMap(({ owner, add }) => add.map((value) => txt(owner, "IN", ttlSeconds, value)));
+  const additions = edits.flatMap(({ owner, add, ttlSeconds: own }) =>
+    add.map((value) => txt(owner, "IN", own ?? ttlSeconds, value)),
+  );
   return {
     ...emptyMessage,
     id: randomBytes(2).readUInt16BE(),
@@ -82,12 +86,13 @@ async function sendPart(request: UpdateRequest): Promise<void> {
 }
 
 /**
- * Like sendUpdate, and tells for each edit whether it changed anything, by what the server served before; `true` where it
- * would not say.
+ * Like sendUpdate, but looks first at what the server serves: tells for each edit whether it changed anything (`true` where
+ * the server would not say), and adds with the TTL of the values that stand there, as DNS has one for all of them.
  */
 export async function updateTxt(request: UpdateRequest): Promise<readonly boolean[]> {
   const before = await readOwners(request, ownersOf(request.edits));
-  await sendUpdate(request);
+  const edits = request.edits.map((edit) => ({ ...edit, ttlSeconds: before.get(edit.owner)?.ttlSeconds }));
+  await sendUpdate({ ...request, edits });
   // Either made from a wildcard, then the new TXT hides it, or the server let the update run into the alias.
   const suspects = request.edits.filter((e) => e.add.length > 0 && before.get(e.owner)?.alias !== undefined);
   const alias = suspects.length > 0 ? await findAlias({ ...request, edits: suspects }) : undefined;
@@ -147,6 +152,7 @@ async function findAlias({ primary, zone, edits, signal }: UpdateRequest): Promi
 
 interface Served {
   readonly values: ReadonlySet<string>;
+  readonly ttlSeconds: number | undefined;
   readonly alias: DomainName | undefined;
 }
 
@@ -184,7 +190,11 @@ function servedBy(message: Message, owner: DomainName): Served {
   const here = message.answers.filter((r) => r.name === owner);
   const alias = here.find((r) => "target" in r && r.type === "CNAME");
   const values = here.map(txtValue).filter((v) => v !== undefined);
-  return { values: new Set(values), alias: alias !== undefined && "target" in alias ? alias.target : undefined };
+  return {
+    values: new Set(values),
+    ttlSeconds: here.find((r) => r.type === "TXT")?.ttl,
+    alias: alias !== undefined && "target" in alias ? alias.target : undefined,
+  };
 }
 
 function query(name: DomainName, type: RecordType): Message {

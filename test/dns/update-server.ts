@@ -16,6 +16,8 @@ export interface Received {
 
 export interface UpdateServerOptions {
   readonly keys?: readonly TsigKey[];
+  /** Apexes; default example.test. */
+  readonly zones?: readonly string[];
   /** Seconds since 1970 by the server's clock. */
   readonly now?: () => number;
   /** Instead of the usual reply; `undefined` for the usual one, an empty list for silence. */
@@ -25,22 +27,26 @@ export interface UpdateServerOptions {
 export interface UpdateServer {
   readonly to: Endpoint;
   readonly received: Received[];
-  /** Records by owner name; the server's whole data. */
-  readonly records: Map<string, ResourceRecord[]>;
+  /** Records by owner name, by zone. */
+  readonly zones: ReadonlyMap<string, Records>;
+  /** Those of the first zone. */
+  readonly records: Records;
   updates(): readonly Received[];
   close(): Promise<void>;
 }
 
-const apex = "example.test";
+type Records = Map<string, ResourceRecord[]>;
 
 /**
- * A primary for example.test, as small as RFC 2136 allows: TXT and CNAME, the prerequisite "no such RRset", adds and
+ * A primary, as small as RFC 2136 allows: TXT and CNAME, the prerequisite "no such RRset", adds and
  * removals of single values, TSIG checked and given.
  */
 export async function startUpdateServer(options: UpdateServerOptions = {}): Promise<UpdateServer> {
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const received: Received[] = [];
-  const records = new Map<string, ResourceRecord[]>();
+  const zones = new Map<string, Records>((options.zones ?? ["example.test"]).map((apex) => [apex, new Map()]));
+  const [records] = zones.values();
+  if (records === undefined) throw new Error("a primary holds a zone");
 
   const handle = (octets: Uint8Array, via: "udp" | "tcp"): readonly Uint8Array[] => {
     const message = decodeMessage(octets);
@@ -48,7 +54,7 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
     const one: Received = { message, octets, via, verdict };
     received.push(one);
     const usual = () =>
-      answerTsig(encodeMessage(respond(message, verdict, records, options.keys !== undefined)), verdict, now());
+      answerTsig(encodeMessage(respond(message, verdict, zones, options.keys !== undefined)), verdict, now());
     return options.script?.(one, usual) ?? [usual()];
   };
 
@@ -72,6 +78,7 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
   return {
     to: { address: "127.0.0.1", port: address.port },
     received,
+    zones,
     records,
     updates: () => received.filter(({ message }) => message.opcode === "UPDATE"),
     async close() {
@@ -82,22 +89,19 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
   };
 }
 
-function respond(
-  message: Message,
-  verdict: TsigVerdict,
-  records: Map<string, ResourceRecord[]>,
-  keyed: boolean,
-): Message {
+function respond(message: Message, verdict: TsigVerdict, zones: ReadonlyMap<string, Records>, keyed: boolean): Message {
   const { id, opcode, questions } = message;
   const reply = { ...emptyMessage, id, opcode, questions, response: true };
   if (verdict.status !== "ok" && verdict.status !== "unsigned") return { ...reply, rcode: "NOTAUTH" };
   if (opcode === "UPDATE") {
     if (keyed && verdict.status === "unsigned") return { ...reply, rcode: "REFUSED" };
-    return { ...reply, rcode: update(message, records) };
+    return { ...reply, rcode: update(message, zones) };
   }
   const [question] = questions;
-  if (question === undefined || !isBelow(question.name)) return { ...reply, rcode: "REFUSED" };
-  const here = records.get(question.name) ?? [];
+  const apexes = [...zones.keys()].filter((zone) => question !== undefined && isBelow(question.name, zone));
+  const apex = apexes.sort((a, b) => b.length - a.length)[0];
+  if (question === undefined || apex === undefined) return { ...reply, rcode: "REFUSED" };
+  const here = zones.get(apex)?.get(question.name) ?? [];
   const soa: ResourceRecord = {
     name: apex as ResourceRecord["name"],
     class: "IN",
@@ -116,9 +120,11 @@ function respond(
   return { ...reply, authoritative: true, answers, authorities: answers.length > 0 ? [] : [soa] };
 }
 
-function update(message: Message, records: Map<string, ResourceRecord[]>): Rcode {
-  if (message.questions[0]?.name !== apex) return "NOTAUTH";
-  if ([...message.answers, ...message.authorities].some((r) => !isBelow(r.name))) return "NOTZONE";
+function update(message: Message, zones: ReadonlyMap<string, Records>): Rcode {
+  const apex = message.questions[0]?.name ?? "";
+  const records = zones.get(apex);
+  if (records === undefined) return "NOTAUTH";
+  if ([...message.answers, ...message.authorities].some((r) => !isBelow(r.name, apex))) return "NOTZONE";
   const unmet = message.answers.some((p) => (records.get(p.name) ?? []).some((r) => r.type === p.type));
   if (unmet) return "YXRRSET";
   for (const record of message.authorities) {
@@ -126,11 +132,13 @@ function update(message: Message, records: Map<string, ResourceRecord[]>): Rcode
     // RFC 2136 §3.4.2.2: beside an alias nothing is added, and nobody is told.
     if (record.class === "IN" && here.some((r) => r.type === "CNAME")) continue;
     const others = here.filter((r) => txtValue(r) !== txtValue(record));
-    records.set(record.name, record.class === "IN" ? [...others, record] : others);
+    // One TTL for a set (RFC 2181 §5.2): that of the latest addition, as real servers have it.
+    const set = others.map((r) => (r.type === record.type ? { ...r, ttl: record.ttl } : r));
+    records.set(record.name, record.class === "IN" ? [...set, record] : others);
   }
   return "NOERROR";
 }
 
-function isBelow(name: string): boolean {
+function isBelow(name: string, apex: string): boolean {
   return name === apex || name.endsWith(`.${apex}`);
 }
