@@ -19,8 +19,8 @@ await build({
   platform: "node",
   target: "node20.19",
   mainFields: ["module", "main"],
-  // Reached into by path, or large and needed by one command only: they stay packages.
-  external: ["acme-client", "acme-client/*", "@peculiar/x509"],
+  // Reached into by path: it stays a package.
+  external: ["acme-client", "acme-client/*"],
   // For the CommonJS packages among what is bundled.
   banner: {
     js: 'import { createRequire as dns01Require } from "node:module"; const require = dns01Require(import.meta.url);',

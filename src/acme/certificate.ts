@@ -57,14 +57,15 @@ export function splitChain(pem: string): { readonly cert: string; readonly chain
  * Whether this is the certificate that was ordered: first in the chain, for the CSR's key, with every name, each
  * certificate signed by the next. Throws AcmeError naming what is wrong.
  */
-export function verifyIssued(
+export async function verifyIssued(
   pem: string,
   ordered: { readonly domains: readonly string[]; readonly csr: Uint8Array },
-): void {
+): Promise<void> {
   const chain = certificatesOf(pem).map(parse);
   const [leaf, ...rest] = chain;
   if (leaf === undefined) throw unusable("it holds no certificate");
-  if (!spki(leaf.publicKey).equals(csrPublicKey(ordered.csr))) throw unusable("its key is not the one of the request");
+  if (!spki(leaf.publicKey).equals(await csrPublicKey(ordered.csr)))
+    throw unusable("its key is not the one of the request");
   const names = new Set(dnsNames(leaf.subjectAltName).map((name) => name.toLowerCase()));
   const missing = ordered.domains.filter((domain) => !names.has(domain.toLowerCase()));
   if (missing.length > 0) throw unusable(`it lacks ${missing.join(", ")}`);
@@ -84,8 +85,8 @@ export function matchesKey(pem: string, privateKey: string): boolean {
 }
 
 /** keyIdentifier of the authority key identifier (RFC 5280 §4.2.1.1), hexadecimal; Node does not show it. */
-export function authorityKeyId(pem: string): string | undefined {
-  const x509 = loadX509();
+export async function authorityKeyId(pem: string): Promise<string | undefined> {
+  const x509 = await loadX509();
   const { extensions } = new x509.X509Certificate(splitChain(pem).cert);
   return extensions.find((extension) => extension instanceof x509.AuthorityKeyIdentifierExtension)?.keyId;
 }

@@ -16,7 +16,7 @@ export interface Csr {
  * profiles refuse one (RFC 8555 §7.4). `privateKey` is PKCS #8 PEM. Returns DER.
  */
 export async function buildCsr(privateKey: string, domains: readonly string[]): Promise<Uint8Array> {
-  const x509 = loadX509();
+  const x509 = await loadX509();
   const { algorithm, hash } = algorithmOf(createPublicKey(privateKey));
   const parameters = { ...algorithm, hash };
   const pkcs8 = Buffer.from(privateKey.replace(/-----[^-]+-----|\s/g, ""), "base64");
@@ -35,7 +35,7 @@ export async function buildCsr(privateKey: string, domains: readonly string[]): 
 /** Reads a user's CSR, PEM or DER. Throws ConfigError at `path` with every fault. */
 export async function readCsr(bytes: Uint8Array, path = "--csr"): Promise<Csr> {
   const fault = (...messages: readonly string[]) => new ConfigError(messages.map((message) => ({ path, message })));
-  const x509 = loadX509();
+  const x509 = await loadX509();
   const der = derOf(bytes);
   if (der === undefined) throw fault("holds no certificate request, PEM or DER");
   let request: InstanceType<typeof x509.Pkcs10CertificateRequest>;
@@ -76,13 +76,14 @@ export async function readCsr(bytes: Uint8Array, path = "--csr"): Promise<Csr> {
 }
 
 /** Whether the CSR is for this private key. */
-export function csrMatchesKey(der: Uint8Array, privateKey: string): boolean {
-  return csrPublicKey(der).equals(publicKeyDer(privateKey));
+export async function csrMatchesKey(der: Uint8Array, privateKey: string): Promise<boolean> {
+  return (await csrPublicKey(der)).equals(publicKeyDer(privateKey));
 }
 
 /** SubjectPublicKeyInfo of a CSR, DER. */
-export function csrPublicKey(der: Uint8Array): Buffer {
-  return Buffer.from(new (loadX509().Pkcs10CertificateRequest)(der).publicKey.rawData);
+export async function csrPublicKey(der: Uint8Array): Promise<Buffer> {
+  const { Pkcs10CertificateRequest } = await loadX509();
+  return Buffer.from(new Pkcs10CertificateRequest(new Uint8Array(der)).publicKey.rawData);
 }
 
 function algorithmOf(key: KeyObject): {

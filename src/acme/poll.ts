@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { tooLong } from "./repeat.ts";
 
 /** The first ones suit a CA that is quick, the later ones one that takes minutes. Milliseconds. */
-const pace = [60, 120, 250, 500, 1000];
+const pace = [40, 100, 250, 500, 1000];
 const slowestMs = 2000;
 
 export interface Poll<T> {

@@ -1,14 +1,8 @@
 import { webcrypto } from "node:crypto";
-import { createRequire } from "node:module";
 
-type X509 = typeof import("@peculiar/x509");
-
-/**
- * Loaded when it is first needed: 80 ms and 15 MiB. By `require`, so that it is the copy acme-client has loaded already;
- * its ES modules would be a second one.
- */
-export function loadX509(): X509 {
-  const x509 = createRequire(import.meta.url)("@peculiar/x509") as X509;
+/** Imported when it is first needed: it is larger than the rest of an issuance. */
+export async function loadX509(): Promise<typeof import("@peculiar/x509")> {
+  const x509 = await import("@peculiar/x509");
   x509.cryptoProvider.set(webcrypto);
   return x509;
 }

@@ -199,7 +199,7 @@ async function obtain(
   for (const w of chosen.warnings) observer({ type: "warning", ...w });
   observer({ type: "phase", phase: "finalize", state: "done" });
   const domains = request.identifiers.map((i) => i.text);
-  verifyIssued(chosen.pem, { domains, csr: open.csr });
+  await verifyIssued(chosen.pem, { domains, csr: open.csr });
   observer({ type: "phase", phase: "store", state: "start" });
   const { cert, chain } = splitChain(chosen.pem);
   const info = certificateInfo(cert);

@@ -179,7 +179,7 @@ describe("waiting for the order", () => {
     const order = await prove();
     clock.waits.length = 0;
     await waitForOrder(client, order, "ready", options());
-    expect(clock.waits).toEqual([60, 120, 250, 500, 1000, 2000, 2000, 2000, 2000]);
+    expect(clock.waits).toEqual([40, 100, 250, 500, 1000, 2000, 2000, 2000, 2000]);
     expect(ca.count("authorization")).toBe(2);
   });
 
@@ -192,7 +192,7 @@ describe("waiting for the order", () => {
     const order = await prove();
     clock.waits.length = 0;
     await waitForOrder(client, order, "ready", options());
-    expect(clock.waits).toEqual([60, 30_000, 30_000]);
+    expect(clock.waits).toEqual([40, 30_000, 30_000]);
   });
 
   it("ends with the time when Retry-After leads past the deadline", async () => {
@@ -204,7 +204,7 @@ describe("waiting for the order", () => {
     const error = await failureOf(waitForOrder(client, order, "ready", options()));
     if (!(error instanceof RateLimitedError)) throw error;
     expect(error.retryAfterMs).toBe(86_400_000);
-    expect(clock.waits).toEqual([60]);
+    expect(clock.waits).toEqual([40]);
   });
 
   it("keeps a minute of the order's life in reserve", async () => {
