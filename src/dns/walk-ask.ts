@@ -162,11 +162,23 @@ function spend(budget: Budget, name: DomainName, failures: readonly Failure[]): 
 export interface Health {
   note(key: string, state: ServerState): void;
   stateOf(key: string): ServerState | undefined;
+  /** Whether IPv6 was tried and has never worked. */
+  readonly ipv6Fails: boolean;
 }
 
 export function createHealth(): Health {
   const states = new Map<string, ServerState>();
-  return { note: (key, state) => states.set(key, state), stateOf: (key) => states.get(key) };
+  const ipv6 = new Set<ServerState>();
+  return {
+    note(key, state) {
+      states.set(key, state);
+      if (key.startsWith("[")) ipv6.add(state);
+    },
+    stateOf: (key) => states.get(key),
+    get ipv6Fails() {
+      return ipv6.size > 0 && !ipv6.has("good");
+    },
+  };
 }
 
 export function addressKey(server: Endpoint): string {
@@ -186,10 +198,8 @@ export function serverPeers(
   health: Health,
   random: () => number,
 ): readonly Peer[] {
-  const v6Broken =
-    servers.some((s) => isV6(s) && isBad(health, s)) && !servers.some((s) => isV6(s) && isGood(health, s));
   return servers
-    .map((server) => ({ server, rank: rankOf(server, health, v6Broken), luck: random() }))
+    .map((server) => ({ server, rank: rankOf(server, health), luck: random() }))
     .sort((a, b) => a.rank - b.rank || a.luck - b.luck)
     .map(({ server }) => ({
       key: addressKey(server),
@@ -200,21 +210,9 @@ export function serverPeers(
     }));
 }
 
-function rankOf(server: Nameserver, health: Health, v6Broken: boolean): number {
-  if (isGood(health, server)) return 0;
-  if (isBad(health, server)) return 3;
-  return v6Broken && isV6(server) ? 2 : 1;
-}
-
-function isV6(server: Endpoint): boolean {
-  return server.address.includes(":");
-}
-
-function isGood(health: Health, server: Endpoint): boolean {
-  return health.stateOf(addressKey(server)) === "good";
-}
-
-function isBad(health: Health, server: Endpoint): boolean {
+/** Those that answered, those not tried, those of a family that fails, those that failed. */
+function rankOf(server: Nameserver, health: Health): number {
   const state = health.stateOf(addressKey(server));
-  return state === "bad" || state === "unroutable";
+  if (state !== undefined) return state === "good" ? 0 : 3;
+  return server.address.includes(":") && health.ipv6Fails ? 2 : 1;
 }

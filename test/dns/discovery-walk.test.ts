@@ -337,6 +337,33 @@ describe("trouble on the way down", () => {
     }
   });
 
+  it("loses time once where IPv6 is silent, not in every zone", async () => {
+    const root = zone(
+      ".",
+      "@ NS r",
+      "test NS a.nic.test.",
+      `a.nic.test A ${tldAddress}`,
+      "a.nic.test AAAA 2001:db8:1::1",
+    );
+    const lines = ["ns1.example AAAA 2001:db8:2::1", "ns2.example AAAA 2001:db8:2::2"];
+    const tld = zone("test", "@ NS a.nic", `a.nic A ${tldAddress}`, ...exampleDelegation, ...lines);
+    const dead = ["2001:db8:1::1", "2001:db8:2::1", "2001:db8:2::2"].map((address) => ({
+      address,
+      fault: always("silent"),
+    }));
+    for (let seed = 1; seed <= 16; seed++) {
+      const hosts = [
+        { address: rootAddress, zones: [root] },
+        { address: tldAddress, zones: [tld] },
+        ...exampleHosts(),
+        ...dead,
+      ];
+      const w = world(hosts, {}, seed);
+      await w.find("_acme-challenge.example.test");
+      expect(w.clock.now()).toBeLessThan(400);
+    }
+  });
+
   it("is an error at the TLD, and never a reason to climb", async () => {
     const hosts = [...upper(...exampleDelegation)].map((h) =>
       h.address === tldAddress ? { ...h, fault: always("silent") } : h,
