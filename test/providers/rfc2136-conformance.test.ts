@@ -4,7 +4,6 @@ import { nameFromLabels } from "../../src/core/name.ts";
 import { txtStrings, txtValue } from "../../src/dns/codec.ts";
 import type { ResourceRecord } from "../../src/dns/message.ts";
 import type { TsigKey } from "../../src/dns/tsig-key.ts";
-import { connectProvider } from "../../src/providers.ts";
 import { testProvider } from "../../src/testing/index.ts";
 import { startUpdateServer } from "../dns/update-server.ts";
 
@@ -46,10 +45,16 @@ testProvider(
       };
       return {
         secrets: [secret],
-        connect: (signal) => {
+        connect: async (signal) => {
           const nameserver = `127.0.0.1:${server.to.port}`;
           const given = { nameserver, tsigKeyName: "acme", tsigSecret: secret, dnsTimeout: 1 };
-          return connectProvider(rfc2136, rfc2136.config.parse(given), { signal });
+          const http = () => () => Promise.reject(new Error("no HTTP here"));
+          return rfc2136.connect(rfc2136.config.parse(given), {
+            http,
+            signal,
+            allowAmbientCredentials: false,
+            warn: () => {},
+          });
         },
         values: async (apex, fqdn) => at(apex, fqdn).flatMap((r) => txtValue(r) ?? []),
         put: async (apex, fqdn, values, ttl) =>
