@@ -18,6 +18,7 @@ export async function runInSandbox(
   const onHangUp = () => child.kill("SIGHUP");
   process.on("SIGHUP", onHangUp);
   signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
     return await exitStatus(child, command[0] ?? "");
   } finally {

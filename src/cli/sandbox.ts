@@ -20,21 +20,19 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
   const zones = readZones(flags.list("zone"), flags.source("zone") ?? "");
   failOn([...issues, ...faults.issues, ...zones.issues]);
   const hasCommand = rest.length > 0;
-  const box = await startSandbox(
-    {
-      lagMs: flags.duration("lag"),
-      faults: faults.faults,
-      seed: flags.integer("seed"),
-      zones: zones.zones,
-      eab: flags.on("eab") ? { kid: "sandbox", hmacKey: randomBytes(32).toString("base64url") } : undefined,
-      onEntry: (entry) => {
-        // The command's own progress is what its user wants to read.
-        const level = hasCommand || entry.kind === "query" ? "debug" : "info";
-        observer({ type: "log", level, text: describeEntry(entry) });
-      },
+  // Not ended by the signal itself: a command inside takes its values out of DNS first.
+  const box = await startSandbox({
+    lagMs: flags.duration("lag"),
+    faults: faults.faults,
+    seed: flags.integer("seed"),
+    zones: zones.zones,
+    eab: flags.on("eab") ? { kid: "sandbox", hmacKey: randomBytes(32).toString("base64url") } : undefined,
+    onEntry: (entry) => {
+      // The command's own progress is what its user wants to read.
+      const level = hasCommand || entry.kind === "query" ? "debug" : "info";
+      observer({ type: "log", level, text: describeEntry(entry) });
     },
-    io.signal,
-  );
+  });
   // A second Ctrl-C ends the process at once; the file goes even then.
   const onExit = () => rmSync(dirname(box.caRootFile), { recursive: true, force: true });
   process.once("exit", onExit);

@@ -77,9 +77,11 @@ export async function startSandbox(options: SandboxOptions = {}, signal?: AbortS
     algorithm: options.tsigAlgorithm ?? "hmac-sha256",
   };
   const closers: (() => Promise<unknown>)[] = [];
-  const close = async () => {
+  let closing: Promise<void> | undefined;
+  const close = () => {
     signal?.removeEventListener("abort", onAbort);
-    await Promise.allSettled(closers.splice(0).map((end) => end()));
+    closing ??= Promise.allSettled(closers.map((end) => end())).then(() => {});
+    return closing;
   };
   const onAbort = () => void close();
   try {

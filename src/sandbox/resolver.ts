@@ -64,7 +64,9 @@ function openTarget(reply: Reply, name: DomainName): DomainName | undefined {
   for (;;) {
     const alias = reply.answers.find((r) => r.name === at && r.type === "CNAME");
     const target = targetOf(alias);
-    if (target === undefined || seen.has(at)) break;
+    if (target === undefined) break;
+    // A loop: going on with it ends at the limit of steps.
+    if (seen.has(at)) return at;
     seen.add(at);
     at = target;
   }
