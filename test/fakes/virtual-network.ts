@@ -1,7 +1,7 @@
 import { abortReason, type Clock } from "../../src/core/clock.ts";
 import { type DomainName, isWithin, labelsOf } from "../../src/core/name.ts";
 import { emptyMessage } from "../../src/dns/codec.ts";
-import { type Ask, type Exchange, ExchangeError } from "../../src/dns/exchange.ts";
+import { type Exchange, ExchangeError } from "../../src/dns/exchange.ts";
 import type { Message, Question, Rcode } from "../../src/dns/message.ts";
 import { authoritativeAnswer, type ScriptedZone } from "./scripted-zones.ts";
 
@@ -57,7 +57,7 @@ export function virtualNetwork(clock: Clock, hosts: readonly VirtualHost[]): Vir
       ? recursiveAnswer(
           [...byAddress.values()].flatMap((h) => h.zones ?? []),
           question,
-          ask,
+          ask.recursionDesired ?? false,
         )
       : authoritativeAnswer(host.zones ?? [], question);
     const done = host.fault?.(question, answer) ?? answer;
@@ -74,7 +74,11 @@ export function virtualNetwork(clock: Clock, hosts: readonly VirtualHost[]): Vir
 }
 
 /** What a resolver that found everything would say. */
-function recursiveAnswer(zones: readonly ScriptedZone[], question: Question, ask: Ask): Message {
+export function recursiveAnswer(
+  zones: readonly ScriptedZone[],
+  question: Question,
+  recursionDesired: boolean,
+): Message {
   const base = {
     ...emptyMessage,
     response: true,
@@ -82,7 +86,7 @@ function recursiveAnswer(zones: readonly ScriptedZone[], question: Question, ask
     recursionDesired: true,
     recursionAvailable: true,
   };
-  if (!ask.recursionDesired) return { ...base, rcode: "REFUSED" };
+  if (!recursionDesired) return { ...base, rcode: "REFUSED" };
   const holders = zones
     .filter((z) => isWithin(question.name, z.apex))
     .sort((a, b) => labelsOf(b.apex).length - labelsOf(a.apex).length);
