@@ -16,7 +16,13 @@ import { type ChosenRoute, readRoutes } from "./solver-setup.ts";
 export interface ReadRequest {
   readonly issues: readonly ConfigIssue[];
   /** Only when there are no issues. */
-  complete(): { readonly request: IssueRequest; readonly routes: readonly ChosenRoute[]; readonly dns: DnsSettings };
+  complete(): {
+    /** The CA registers no account without --eab-kid and --eab-hmac-key. */
+    readonly needsEab: boolean;
+    readonly request: IssueRequest;
+    readonly routes: readonly ChosenRoute[];
+    readonly dns: DnsSettings;
+  };
 }
 
 /** Everything `dns01 issue` was told, checked without any call; all faults together. */
@@ -66,19 +72,22 @@ export async function readIssueRequest({ flags, io, redactor }: CommandInput): P
       if (first === undefined || provider.routes.length === 0 || ca === undefined)
         throw new Error("the request is incomplete");
       const dryRun = flags.on("dry-run");
+      const keyType = (csr?.keyType ?? flags.text("key-type") ?? "ec256") as KeyType;
+      const usual = keyType.startsWith("rsa") ? (ca.rsaDirectoryUrl ?? ca.directoryUrl) : ca.directoryUrl;
       return {
+        needsEab: ca.needsEab,
         routes: provider.routes,
         dns: dns.settings,
         request: {
           name: flags.text("name") ?? first.text,
           identifiers: domains.identifiers,
           ca: {
-            directoryUrl: dryRun ? (ca.staging ?? ca.directoryUrl) : ca.directoryUrl,
+            directoryUrl: dryRun ? (ca.staging ?? usual) : usual,
             rootPem,
             contact: email === undefined ? [] : [`mailto:${email}`],
             eab,
           },
-          keyType: (csr?.keyType ?? flags.text("key-type") ?? "ec256") as KeyType,
+          keyType,
           profile: setting("profile", acme.profile, "profile").value,
           preferredChain: setting("preferred-chain", acme.preferredChain, "preferredChain").value,
           reuseKey: flags.on("reuse-key"),

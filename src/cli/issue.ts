@@ -1,6 +1,6 @@
 import { createAcmeClient } from "../acme/client.ts";
 import { systemClock } from "../core/clock.ts";
-import { HookError } from "../core/errors.ts";
+import { type ConfigIssue, HookError } from "../core/errors.ts";
 import { issue } from "../issuer/issue.ts";
 import { openDns } from "../issuer/network.ts";
 import type { IssueResult } from "../issuer/request.ts";
@@ -19,8 +19,13 @@ export const command: Command = {
     const { flags, io, observer } = input;
     const read = await readIssueRequest(input);
     failOn([...input.issues, ...read.issues]);
-    const { request, routes, dns: settings } = read.complete();
+    const { request, routes, dns: settings, needsEab } = read.complete();
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
+    if (needsEab && request.ca.eab === undefined) {
+      // The table of CAs knows without a call; an account that is registered needs no binding any more.
+      const account = await store.accounts.load(request.ca.directoryUrl);
+      if (account?.url === undefined) failOn(eabMissing(request.ca.directoryUrl));
+    }
     const dns = await openDns(settings, observer);
     const result = await issue(request, {
       certificates: store.certificates,
@@ -39,6 +44,14 @@ export const command: Command = {
     return { json: result, text: issueText(result) };
   },
 };
+
+function eabMissing(directoryUrl: string): readonly ConfigIssue[] {
+  const message = `is missing: ${directoryUrl} registers only accounts that are bound to one at its web site`;
+  return [
+    { path: "--eab-kid (DNS01_EAB_KID)", message },
+    { path: "--eab-hmac-key (DNS01_EAB_HMAC_KEY, DNS01_EAB_HMAC_KEY_FILE)", message },
+  ];
+}
 
 async function deploy(result: IssueResult, { flags, io, observer }: Parameters<Command["run"]>[0]): Promise<void> {
   if (result.files === undefined) return;
