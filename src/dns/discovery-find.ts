@@ -1,7 +1,7 @@
 import { linkSignal } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
-import { type DomainName, isWithin, rootName } from "../core/name.ts";
+import { type DomainName, isWithin, labelsOf, nameFromLabels, rootName } from "../core/name.ts";
 import { AskError } from "./discovery-error.ts";
 import { createHostLookUp } from "./discovery-hosts.ts";
 import { noDelegation, toDiscoveryError } from "./discovery-messages.ts";
@@ -12,7 +12,7 @@ import type { Exchange } from "./exchange.ts";
 import type { ResolverClient } from "./resolver.ts";
 import { createResolverStart } from "./resolver-start.ts";
 import type { Delegation, Nameserver, Warning } from "./types.ts";
-import { createWalk, keepMs, type Walk, type ZoneNode } from "./walk.ts";
+import { createWalk, type Heard, keepMs, unlessStopped, type Walk, type ZoneNode } from "./walk.ts";
 import type { Health } from "./walk-ask.ts";
 
 export interface FinderOptions {
@@ -65,7 +65,8 @@ export function createFinder(options: FinderOptions): Finder {
     const start = await startFor(task, name);
     try {
       const { node, heard } = await walk.descend(task, start, name, "NS");
-      if (node.zone === rootName || options.isPublicSuffix(node.zone)) throw noDelegation(name, node, heard);
+      if (isRegistry(node.zone) || (await isUnregistered(task, node, name, heard)))
+        throw noDelegation(name, node, heard);
       return { value: { node, trouble: undefined }, keepMs: keepMs(node.ttlSeconds) };
     } catch (error) {
       // Port 53 may be closed or intercepted here: whether the servers can be asked is for the polling to judge.
@@ -74,6 +75,17 @@ export function createFinder(options: FinderOptions): Finder {
       if (!blind || start.origin !== "resolver" || options.isPublicSuffix(start.zone)) throw error;
       return { value: { node: start, trouble: error }, keepMs: keepMs(start.ttlSeconds) };
     }
+  };
+
+  const isRegistry = (zone: DomainName) => zone === rootName || options.isPublicSuffix(zone);
+
+  /** In a zone of one label, which may be a private one: whether the domain below it that should hold the name exists. */
+  const isUnregistered = async (task: Task, node: ZoneNode, name: DomainName, heard: Heard): Promise<boolean> => {
+    const labels = labelsOf(name);
+    if (labelsOf(node.zone).length !== 1 || labels.length < 3 || !saysNoSuchName(heard)) return false;
+    const domain = nameFromLabels(labels.slice(-2));
+    const probe = await walk.ask(task, node, domain, "NS").catch(unlessStopped(task, undefined));
+    return probe !== undefined && saysNoSuchName(probe);
   };
 
   const delegationAt = async (task: Task, { node, trouble }: Place): Promise<Found<Delegation>> => {
@@ -117,6 +129,10 @@ export function createFinder(options: FinderOptions): Finder {
       places.forget((key, place) => isWithin(key as DomainName, zone) || place?.node.zone === zone);
     },
   };
+}
+
+function saysNoSuchName({ outcome }: Heard): boolean {
+  return outcome.kind === "nothing" && outcome.nxdomain;
 }
 
 function rootOf(servers: readonly Nameserver[]): ZoneNode {

@@ -406,6 +406,16 @@ describe("trouble on the way down", () => {
     expect(noTld.fault).toBe("no-delegation");
   });
 
+  it("takes a zone of one label for the one that holds a name only if the domain below it exists", async () => {
+    const hosts = [
+      { address: rootAddress, zones: [zone(".", "@ NS r", "lan NS ns.lan", "ns.lan A 10.0.1.9")] },
+      { address: "10.0.1.9", zones: [zone("lan", "@ NS ns", "ns A 10.0.1.9", "printer A 192.0.2.7")] },
+    ];
+    expect((await world(hosts).find("_acme-challenge.printer.lan")).zone).toBe("lan");
+    expect((await world(hosts).find("challenges.lan")).zone).toBe("lan");
+    expect(await faultOf(world(hosts).find("_acme-challenge.scanner.lan"))).toMatchObject({ fault: "no-delegation" });
+  });
+
   it("names nameservers inside their own zone that come without glue", async () => {
     const w = world([...upper("example NS ns1.example")]);
     const error = await faultOf(w.find("_acme-challenge.example.test"));
