@@ -1,3 +1,6 @@
+import { setMaxListeners } from "node:events";
+import { linkSignal } from "../core/abort.ts";
+import { AbortedError } from "../core/errors.ts";
 import { aliasVerdict } from "./alias-watch.ts";
 import { classify, type Heard, soaOf } from "./classify.ts";
 import { DiscoveryError } from "./discovery-error.ts";
@@ -18,10 +21,14 @@ const freshFailureMs = 5_000;
 const blindAfterMs = 8_000;
 
 /** Waits for one owner at its authoritative servers. Ends with an outcome or the signal's reason. */
-export async function watchOwner(run: Run, s: OwnerState, known: Delegation | undefined): Promise<OwnerOutcome> {
-  const lost = await discover(run, s, known);
+export async function watchOwner(whole: Run, s: OwnerState, known: Delegation | undefined): Promise<OwnerOutcome> {
+  const lost = await discover(whole, s, known);
   if (lost !== undefined) return lost;
-  await sleepUntilLikely(run, s);
+  await sleepUntilLikely(whole, s);
+  // Questions of an owner that is decided end with it, while others go on.
+  const own = linkSignal(whole.signal);
+  setMaxListeners(0, own.signal);
+  const run: Run = { ...whole, signal: own.signal };
   const waker = createWaker(run.clock, run.signal);
   try {
     for (;;) {
@@ -34,6 +41,8 @@ export async function watchOwner(run: Run, s: OwnerState, known: Delegation | un
     }
   } finally {
     waker.release();
+    own.release();
+    own.abort(new AbortedError("the name is decided"));
   }
 }
 
@@ -114,8 +123,6 @@ async function onAnswer(run: Run, s: OwnerState, t: Target, answer: Answer, wake
   if (heard.class === "match" || t.failure !== undefined) t.witness = false;
   if (wasWitness && !agreed && agrees(t)) sweep(s, run.clock.now());
   noteOddities(run, t, heard, answer, t.flips > flips);
-  // One that was not waited for: it goes into the verdict and changes nothing else.
-  if (s.outcome !== undefined) return;
   if (heard.class === "alias") {
     const verdict = await aliasVerdict(run, s, t, heard);
     if (verdict.misplaced) s.outcome = "misplaced";

@@ -17,10 +17,12 @@ export function faultsOf(run: Simulated): readonly string[] {
     found.push(`aborted at ${script.abortAt} ms, ended only at ${endedAt} ms`);
   found.push(...tooManyPackets(run), ...tooFast(run));
   if (verdict.status === "propagated") {
-    for (const o of script.owners) found.push(...early(run, o));
+    const blind = run.verdict.warnings.some((w) => w.code === "W_BLIND");
+    for (const o of script.owners) if (!blind || !isBlindFor(run, o)) found.push(...early(run, o));
   } else if (verdict.status !== "aborted") {
     for (const o of script.owners) found.push(...unnamed(run, o));
   }
+  found.push(...tooEagerOfCaches(run));
   if (verdict.status === "misplaced" && !run.told.some((t) => t.kind === "alias"))
     found.push("misplaced without an alias");
   found.push(...stuck(run));
@@ -41,6 +43,31 @@ export function disagreedInTruth(run: Simulated): boolean {
       );
     }),
   );
+}
+
+/** Rule zero: a cache is asked when every nameserver that counts has agreed, and no nameserver after that. */
+function tooEagerOfCaches(run: Simulated): readonly string[] {
+  const { script, verdict, resolved } = run;
+  const first = resolved[0];
+  if (first === undefined) {
+    const skipped = script.resolver !== undefined && verdict.status === "propagated";
+    return skipped ? ["the resolver was never asked"] : [];
+  }
+  const then = { ...run, endedAt: first, script: { ...script, settleMs: 0 } };
+  const found =
+    verdict.status === "propagated" ? [] : script.owners.flatMap((o) => (isBlindFor(then, o) ? [] : early(then, o)));
+  if (run.packets.some((p) => p.at > first)) found.push("a nameserver was asked after the resolver");
+  const { kind, remembersUntil } = script.resolver ?? { kind: "good", remembersUntil: 0 };
+  const wrong = (status: string) => found.push(`the resolver is ${kind}, and the verdict ${status}`);
+  if (verdict.status === "propagated" && kind !== "good" && (kind !== "behind" || run.endedAt < remembersUntil))
+    wrong("propagated");
+  if (verdict.status === "dnssec-bogus" && kind !== "bogus") wrong("dnssec-bogus");
+  return found;
+}
+
+/** Nobody said anything about the name: then caches are asked instead of nameservers. */
+function isBlindFor(run: Simulated, o: OwnerScript): boolean {
+  return !run.told.some((t) => t.owner === o.owner && t.endedAt <= run.endedAt && t.held !== undefined);
 }
 
 function serving(run: Simulated): readonly ServerScript[] {
@@ -145,6 +172,7 @@ function tooFast(run: Simulated): readonly string[] {
 /** With everybody well and in agreement for half a minute, there was no reason to go on waiting. */
 function stuck(run: Simulated): readonly string[] {
   const { script, verdict } = run;
+  if (script.resolver !== undefined && script.resolver.kind !== "good") return [];
   if (verdict.status !== "timeout" && verdict.status !== "blind") return [];
   const servers = serving(run);
   if (servers.some((s) => s.machines > 1 || s.loss > 0 || s.truncates)) return [];

@@ -7,7 +7,13 @@ import { waitForTxt } from "../../src/dns/propagation.ts";
 import type { Delegation, Discovery, Verdict } from "../../src/dns/types.ts";
 import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
 import { flagged, type Reaction, says } from "../fakes/virtual-servers.ts";
-import { type OwnerScript, type Script, type ServerScript, scriptFrom } from "./propagation-world.ts";
+import {
+  type OwnerScript,
+  type ResolverScript,
+  type Script,
+  type ServerScript,
+  scriptFrom,
+} from "./propagation-world.ts";
 
 /** What one question truly brought, by the script and not by the program. */
 export interface Told {
@@ -28,6 +34,8 @@ export interface Simulated {
   readonly told: readonly Told[];
   /** When each packet left, to whom and about which owner. */
   readonly packets: readonly { readonly at: number; readonly address: string; readonly owner: DomainName }[];
+  /** When the resolver was asked. */
+  readonly resolved: readonly number[];
   readonly sleepersLeft: number;
 }
 
@@ -41,7 +49,14 @@ export async function simulate(seed: number): Promise<Simulated> {
   const turns = new Map<string, number>();
   const abort = new AbortController();
 
+  const resolved: number[] = [];
+
   const exchange: Exchange = async (ask, to) => {
+    if (to.address === resolverAddress && script.resolver !== undefined) {
+      if (ask.signal.aborted) throw abortReason(ask.signal);
+      resolved.push(clock.now());
+      return askResolver(script, script.resolver, ask, clock);
+    }
     const at = script.servers.findIndex((s) => s.address === to.address);
     const server = script.servers[at];
     const owner = script.owners.find((o) => isWithin(o.owner, o.zone) && (ask.name === o.owner || related(ask, o)));
@@ -128,7 +143,8 @@ export async function simulate(seed: number): Promise<Simulated> {
     items,
     discovery,
     exchange,
-    mode: "authoritative",
+    mode: script.resolver === undefined ? "authoritative" : "both",
+    resolvers: script.resolver === undefined ? [] : [{ address: resolverAddress, port: 53 }],
     quorum: script.quorum,
     confirmations: script.confirmations,
     settleMs: script.settleMs,
@@ -142,7 +158,36 @@ export async function simulate(seed: number): Promise<Simulated> {
   // Long enough for whatever was left behind to show.
   if (!abort.signal.aborted) abort.abort();
   await clock.advance(10_000);
-  return { seed, script, verdict, endedAt, told, packets, sleepersLeft: clock.sleepers };
+  return { seed, script, verdict, endedAt, told, packets, resolved, sleepersLeft: clock.sleepers };
+}
+
+const resolverAddress = "203.0.113.53";
+
+async function askResolver(
+  script: Script,
+  resolver: ResolverScript,
+  ask: Ask,
+  clock: { now(): number; sleep(ms: number, signal: AbortSignal): Promise<void> },
+): Promise<Answer> {
+  const owner = script.owners.find((o) => o.owner === ask.name);
+  if (owner === undefined || ask.recursionDesired !== true) throw new Error(`the resolver was asked for ${ask.name}`);
+  if (resolver.kind === "silent") {
+    await clock.sleep(2_500, ask.signal);
+    throw new ExchangeError("silent", "nothing over UDP and TCP", { udp: 2, tcp: 1, doh: 0 });
+  }
+  await clock.sleep(20, ask.signal);
+  const leftMs = resolver.remembersUntil - clock.now();
+  const reaction =
+    resolver.kind === "refusing"
+      ? says.rcode("REFUSED")
+      : resolver.kind === "bogus" && ask.checkingDisabled !== true
+        ? says.rcode("SERVFAIL")
+        : resolver.kind === "behind" && leftMs > 0
+          ? says.nxdomain(owner.zone, { ttl: Math.ceil(leftMs / 1_000), minimum: 3_600 })
+          : says.txt(ask.name, owner.values);
+  if (reaction.kind !== "answer") throw new Error("resolvers answer");
+  const queries = { udp: 1, tcp: 0, doh: 0 };
+  return { message: reaction.message, transport: "udp", rttMs: 20, queries, warnings: [] };
 }
 
 /** A probe beside the owner, or the zone's SOA. */

@@ -56,7 +56,15 @@ export interface OwnerScript {
   readonly dname: boolean;
 }
 
+/** A cache in front of the first server, asked when all is done. */
+export interface ResolverScript {
+  readonly kind: "good" | "bogus" | "silent" | "refusing" | "behind";
+  /** Until when it keeps an answer from before the record existed, for `behind`. */
+  readonly remembersUntil: number;
+}
+
 export interface Script {
+  readonly resolver: ResolverScript | undefined;
   readonly servers: readonly ServerScript[];
   readonly owners: readonly OwnerScript[];
   readonly deadlineMs: number;
@@ -183,9 +191,13 @@ export function scriptFrom(random: () => number): Script {
     : chance(p(0.08), "quorum missing")
       ? { missing: 1 }
       : "reachable";
+  const asksResolver = chance(0.1, "resolver");
+  const resolverKind = pick("good", "good", "bogus", "silent", "refusing", "behind" as const);
+  if (asksResolver) faults.add(`resolver ${resolverKind}`);
   return {
     servers,
     owners,
+    resolver: asksResolver ? { kind: resolverKind, remembersUntil: between(0, 60_000) } : undefined,
     deadlineMs,
     quorum,
     confirmations: chance(0.2, "confirmations") ? whole(1, 3) : undefined,
