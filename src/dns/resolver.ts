@@ -41,13 +41,12 @@ export interface ResolverClient {
   forget(zone: DomainName): void;
 }
 
-/** The machine's resolvers (/etc/resolv.conf and the like), as endpoints. */
-export function systemResolvers(): readonly Endpoint[] {
-  return getServers().flatMap((text) => {
-    const match = /^(?:\[([^\]]+)\]|([^:]+)|(.*:.*:.*?))(?::(\d+))?$/.exec(text);
-    const address = match?.[1] ?? match?.[2] ?? match?.[3] ?? text;
-    if (isIP(address) === 0) return isIP(text) === 0 ? [] : [{ address: text, port: 53 }];
-    return [{ address, port: Number(match?.[4] ?? 53) }];
+/** The machine's resolvers (/etc/resolv.conf and the like). `texts` as `dns.getServers` writes them. */
+export function systemResolvers(texts: readonly string[] = getServers()): readonly Endpoint[] {
+  return texts.flatMap((text) => {
+    if (isIP(text) !== 0) return [{ address: text, port: 53 }];
+    const [, address = "", port] = /^\[?([^\]]+)\]?:(\d+)$/.exec(text) ?? [];
+    return isIP(address) === 0 ? [] : [{ address, port: Number(port) }];
   });
 }
 

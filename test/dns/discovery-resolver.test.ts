@@ -4,6 +4,7 @@ import { type DomainName, isWithin } from "../../src/core/name.ts";
 import { createDiscovery } from "../../src/dns/discovery.ts";
 import { DiscoveryError } from "../../src/dns/discovery-error.ts";
 import type { Message, Question } from "../../src/dns/message.ts";
+import { systemResolvers } from "../../src/dns/resolver.ts";
 import { zone } from "../fakes/scripted-zones.ts";
 import { always, type Fault, forNames, type VirtualHost } from "../fakes/virtual-network.ts";
 import {
@@ -257,6 +258,28 @@ describe("through a resolver", () => {
     const work = discovery.delegationOf("_acme-challenge.example.test" as DomainName, new AbortController().signal);
     expect(addressesOf(await w.clock.run(work))).toEqual(both);
     expect(new Set(used)).toEqual(new Set(["https://dns.example/dns-query dns.example"]));
+  });
+});
+
+describe("the machine's resolvers", () => {
+  it("are read with and without a port, in both families", () => {
+    const texts = [
+      "127.0.0.53",
+      "192.0.2.1:5353",
+      "::1",
+      "2001:db8::53",
+      "[2001:db8::1]:5353",
+      "fe80::1%eth0",
+      "nonsense",
+    ];
+    expect(systemResolvers(texts)).toEqual([
+      { address: "127.0.0.53", port: 53 },
+      { address: "192.0.2.1", port: 5353 },
+      { address: "::1", port: 53 },
+      { address: "2001:db8::53", port: 53 },
+      { address: "2001:db8::1", port: 5353 },
+      { address: "fe80::1%eth0", port: 53 },
+    ]);
   });
 });
 

@@ -16,7 +16,7 @@ export function upper(...delegations: readonly string[]): readonly VirtualHost[]
   ];
 }
 
-export const rootZone: ScriptedZone = zone(
+const rootZone: ScriptedZone = zone(
   ".",
   "@ NS a.root.",
   `a.root. A ${rootAddress}`,

@@ -7,11 +7,11 @@ export function updatesSince(lab: Lab, mark: number, zone: string): number {
   return passes.reduce((sum, pass) => sum + pass.messages, 0);
 }
 
-/** What the user's resolver was asked, from its own log, since `mark` (a length of its log). */
+/** What the user's resolver was asked, in small letters, from its own log, since `mark` (a length of its log). */
 export function askedOfResolver(lab: Lab, mark: number): readonly string[] {
   return lab.servers.resolver.log
     .slice(mark)
-    .flatMap((line) => /info: \S+ (\S+)\. (?:[A-Z0-9]+) IN/.exec(line.text)?.[1] ?? []);
+    .flatMap((line) => /info: \S+ (\S+)\. (?:[A-Z0-9]+) IN/.exec(line.text)?.[1]?.toLowerCase() ?? []);
 }
 
 /** When the last of the zone's secondaries had `serial` or a later one, by their own logs; undefined while one has not. */
