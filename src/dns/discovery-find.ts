@@ -12,8 +12,9 @@ import type { Exchange } from "./exchange.ts";
 import type { ResolverClient } from "./resolver.ts";
 import { createResolverStart } from "./resolver-start.ts";
 import type { Delegation, Nameserver, Warning } from "./types.ts";
-import { createWalk, type Heard, keepMs, unlessStopped, type Walk, type ZoneNode } from "./walk.ts";
+import { createWalk, type Walk } from "./walk.ts";
 import type { Health } from "./walk-ask.ts";
+import { type Heard, keepMs, unlessStopped, type ZoneNode } from "./walk-node.ts";
 
 export interface FinderOptions {
   readonly exchange: Exchange;

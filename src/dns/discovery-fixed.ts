@@ -6,8 +6,8 @@ import { createShared, rootTask, type Shared, type Task } from "./discovery-task
 import type { Exchange } from "./exchange.ts";
 import type { RecordType } from "./message.ts";
 import type { Delegation, Discovery, Nameserver } from "./types.ts";
-import { keepMs } from "./walk.ts";
 import { askAny, type Health, serverPeers } from "./walk-ask.ts";
+import { keepMs } from "./walk-node.ts";
 import { outcomeOf } from "./walk-outcome.ts";
 
 export interface FixedOptions {

@@ -3,7 +3,8 @@ import type { DomainName } from "../core/name.ts";
 import { DiscoveryError } from "./discovery-error.ts";
 import { createShared, type Found, type Shared, type Task } from "./discovery-tasks.ts";
 import type { ResolverClient } from "./resolver.ts";
-import { keepMs, type Walk, type ZoneNode } from "./walk.ts";
+import type { Walk } from "./walk.ts";
+import { keepMs, type ZoneNode } from "./walk-node.ts";
 import { hostAddresses, unique } from "./walk-outcome.ts";
 
 export interface HostLookUpOptions {

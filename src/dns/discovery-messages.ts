@@ -1,8 +1,8 @@
 import type { DomainName } from "../core/name.ts";
 import { AskError, DiscoveryError, describeFailures } from "./discovery-error.ts";
 import { CycleError } from "./discovery-tasks.ts";
-import type { Heard, ZoneNode } from "./walk.ts";
 import { labelOf } from "./walk-ask.ts";
+import type { Heard, ZoneNode } from "./walk-node.ts";
 
 /** The name ends at the root or a public suffix: nobody was given what lies below. */
 export function noDelegation(name: DomainName, node: ZoneNode, heard: Heard): DiscoveryError {

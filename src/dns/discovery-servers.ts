@@ -3,8 +3,9 @@ import { DiscoveryError } from "./discovery-error.ts";
 import type { Found, Task } from "./discovery-tasks.ts";
 import type { RecordType } from "./message.ts";
 import type { Delegation, Nameserver, Warning } from "./types.ts";
-import { keepMs, unlessStopped, type Walk, type ZoneNode } from "./walk.ts";
+import type { Walk } from "./walk.ts";
 import { addressKey, type Health, labelOf } from "./walk-ask.ts";
+import { keepMs, unlessStopped, type ZoneNode } from "./walk-node.ts";
 import { type HostAddress, hostAddresses, nsTargets, unique } from "./walk-outcome.ts";
 
 export interface ServersOptions {

@@ -8,9 +8,9 @@ import { rootTask, type Task } from "./discovery-tasks.ts";
 import type { Endpoint, Exchange } from "./exchange.ts";
 import { createResolverClient, type ResolverClient, systemResolvers } from "./resolver.ts";
 import type { Delegation, Discovery, Nameserver, Warning } from "./types.ts";
-import { isCyclic } from "./walk.ts";
 import { createHealth } from "./walk-ask.ts";
 import { internetRoot, namedByAddress } from "./walk-hints.ts";
+import { isCyclic } from "./walk-node.ts";
 
 export interface DiscoveryOptions {
   /** From the root servers down, through resolvers, or exactly `servers`. */

@@ -3,7 +3,7 @@ import { type DomainName, labelsOf } from "../core/name.ts";
 import { DiscoveryError, describeFailures, type Failure } from "./discovery-error.ts";
 import { createShared, type Shared, type Task } from "./discovery-tasks.ts";
 import { ancestorsOf, type ResolverClient } from "./resolver.ts";
-import { keepMs, unlessStopped, type ZoneNode } from "./walk.ts";
+import { keepMs, unlessStopped, type ZoneNode } from "./walk-node.ts";
 
 export interface ResolverStart {
   /** The deepest zone above `name` that the resolver knows, with the addresses of its servers. */
