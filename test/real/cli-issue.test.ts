@@ -121,6 +121,13 @@ describeInLab("dns01 issue against Pebble, Knot, NSD and BIND", (inLab) => {
     await expectGoodCertificate(lab, document, pair, ca);
   });
 
+  test("a CA that asks for a second between looks (Retry-After, as number or date) gets it, and the certificate comes", async () => {
+    const lab = inLab();
+    const ca = await lab.startCa({ retryAfter: 1 });
+    const document = issued(await cli(issueArgs(pair), labEnv(lab, { ca: ca.directory })));
+    await expectGoodCertificate(lab, document, pair, ca);
+  });
+
   test.each(["ec256", "ec384", "rsa2048"])("a key of type %s", async (keyType) => {
     const lab = inLab();
     const document = issued(await cli(issueArgs(["zone1.test"], "--key-type", keyType), labEnv(lab)));

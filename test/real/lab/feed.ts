@@ -32,6 +32,7 @@ export function feedSecondaries(
   knot: Server,
   lag: Lag,
   secondariesOf: (zone: string) => readonly (readonly [Secondary, At])[],
+  onUpdate: (zone: string) => void,
 ): Feed {
   const updates: ZoneUpdate[] = [];
   const held = new Set<NodeJS.Timeout>();
@@ -43,6 +44,7 @@ export function feedSecondaries(
     const [, zone, serial] = /\[([^\]]+)\.\] DDNS, finished, serial \d+ -> (\d+)/.exec(text) ?? [];
     if (zone === undefined) return;
     updates.push({ zone, at, messages: processing.get(zone) ?? 1, serial: Number(serial) });
+    onUpdate(zone);
     for (const [role, to] of secondariesOf(zone)) {
       const send = () => {
         held.delete(timer);

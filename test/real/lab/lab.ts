@@ -9,7 +9,7 @@ import type { At } from "./dig.ts";
 import { feedSecondaries, type Lag, type ZoneUpdate } from "./feed.ts";
 import { livingServers, serversMissing } from "./judge.ts";
 import { type Algorithm, type LabKey, makeKeys } from "./keys.ts";
-import { startKnot } from "./knot.ts";
+import { runPlannedNotify, startKnot } from "./knot.ts";
 import { startMute } from "./mute.ts";
 import { startNsd } from "./nsd.ts";
 import { type Pebble, type PebbleOptions, startPebble } from "./pebble.ts";
@@ -88,9 +88,8 @@ async function open(site: Site, options: LabOptions, cleanups: Cleanups): Promis
   cleanups.push(mute.close);
   const relays = options.relays === true ? await startRelays(map, random, cleanups) : undefined;
   const lag: Lag = { nsd: 0, bind: 0, zones: new Map() };
-  const feed = feedSecondaries(servers.knot, lag, (apex) =>
-    secondariesOf(apex).map((role) => [role, map.realAt(role)]),
-  );
+  const secondaries = (apex: string) => secondariesOf(apex).map((role) => [role, map.realAt(role)] as const);
+  const feed = feedSecondaries(servers.knot, lag, secondaries, (zone) => runPlannedNotify(site.dir, zone));
   cleanups.push(feed.close);
   const resolver = await startResolvers(site, map);
   const api = makeApiCertificate(site.dir);

@@ -20,6 +20,8 @@ export interface PebbleOptions {
   readonly eab?: Readonly<Record<string, string>>;
   /** Further chains it offers; default 0. */
   readonly alternateRoots?: number;
+  /** Retry-After on authorizations and on orders that are being processed, in seconds; default 0: none. */
+  readonly retryAfter?: number;
 }
 
 export interface Pebble {
@@ -51,7 +53,7 @@ export async function startPebble(
     externalAccountBindingRequired: options.eab !== undefined,
     externalAccountMACKeys: options.eab ?? {},
     domainBlocklist: options.blocklist ?? [],
-    retryAfter: { authz: 1, order: 1 },
+    retryAfter: { authz: options.retryAfter ?? 0, order: options.retryAfter ?? 0 },
   };
   const file = join(site.dir, `${name}.json`);
   writeFileSync(file, JSON.stringify({ pebble: config }));

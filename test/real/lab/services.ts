@@ -5,6 +5,7 @@ import { delimiter, join } from "node:path";
 const packages = {
   pebble: "pebble",
   knotd: "knot",
+  knotc: "knot",
   nsd: "nsd",
   named: "bind9",
   unbound: "unbound",
@@ -40,7 +41,7 @@ export function serviceFile(service: Service): string {
 }
 
 /** The servers that every lab starts. */
-export const labServices: readonly Service[] = ["pebble", "knotd", "nsd", "named", "unbound", "openssl"];
+export const labServices: readonly Service[] = ["pebble", "knotd", "knotc", "nsd", "named", "unbound", "openssl"];
 
 /**
  * Why a suite cannot run here, or undefined. In CI a missing program is a failure and not a reason: a suite that is
