@@ -20,7 +20,7 @@ await build({
   target: "node20.19",
   mainFields: ["module", "main"],
   // Reached into by path: it stays a package.
-  external: ["acme-client", "acme-client/*"],
+  external: ["acme-client", "acme-client/*", "@aws-sdk/*"],
   // For the CommonJS packages among what is bundled.
   banner: {
     js: 'import { createRequire as dns01Require } from "node:module"; const require = dns01Require(import.meta.url);',

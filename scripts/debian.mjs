@@ -13,6 +13,8 @@ const packages = [
   "python3-certbot-dns-rfc2136",
   "openssl",
   "util-linux",
+  "python3-moto",
+  "python3-flask-cors",
 ];
 
 /** One script, so that one `sudo` is enough and the trap puts everything back. */
