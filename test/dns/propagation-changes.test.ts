@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseName } from "../../src/core/name.ts";
+import { waitForTxt } from "../../src/dns/propagation.ts";
 import type { Delegation } from "../../src/dns/types.ts";
 import { delegationTo, flagged, type Respond, says } from "../fakes/virtual-servers.ts";
 import { codesOf, from, lab, never, owner, serverOf, until, zone } from "./propagation-lab.ts";
@@ -68,6 +69,25 @@ describe("a delegation that is not what was thought", () => {
       [b, child],
       [c, child],
     ]);
+  });
+
+  test("is not decided by the servers of the upper zone while the lower one is looked for", async () => {
+    const world = lab({ [a]: from(0), [b]: () => says.referral(child, ["ns.child.test"]), [c]: from(8_000) });
+    let lower = false;
+    const discovery = {
+      delegationOf: async (_: unknown, signal: AbortSignal) => {
+        if (!lower) return delegationTo(zone, [a, b]);
+        await world.clock.sleep(5_000, signal);
+        return delegationTo(child, [c]);
+      },
+      forget: () => {
+        lower = true;
+      },
+    };
+    const verdict = await world.clock.run(waitForTxt({ ...world.request, discovery }));
+    expect(verdict.status).toBe("propagated");
+    expect(verdict.servers.map((s) => s.address)).toEqual([c]);
+    expect(world.clock.now()).toBeGreaterThanOrEqual(8_000);
   });
 
   test("is looked up again when a server does not serve the zone", async () => {

@@ -32,6 +32,13 @@ describe("the wait", () => {
     expect(asked.every((q) => q.ask.type === "TXT" && q.ask.recursionDesired !== true)).toBe(true);
   });
 
+  test("asks all the others in the moment the witness agrees", async () => {
+    const everywhere = { [a]: from(1_000), [b]: from(1_000), [c]: from(1_000), "192.0.2.4": from(1_000) };
+    const { run, clock } = lab(everywhere);
+    expect((await run()).status).toBe("propagated");
+    expect(clock.now()).toBeLessThan(1_000 + 275 + 2 * 20);
+  });
+
   test("asks the witness no more often than the gap law says", async () => {
     const { run, asked } = lab({ [a]: from(15_000) });
     await run();
