@@ -5,6 +5,13 @@ import { tooLong } from "./repeat.ts";
 const pace = [40, 100, 250, 500, 1000];
 const slowestMs = 2000;
 
+/**
+ * Retry-After counts whole seconds, so "1" is the least a server can ask for, and what those say that need milliseconds
+ * (Pebble with no delay configured). The first looks go by our own pace then; anything longer is honoured from the start.
+ */
+const leastRetryAfterMs = 1000;
+const earlyLooks = 3;
+
 export interface Poll<T> {
   readonly operation: string;
   readonly clock: Clock;
@@ -28,7 +35,8 @@ export async function poll<T>(job: Poll<T>): Promise<T | undefined> {
     const left = deadline - clock.now();
     if (left <= 0 && i > 0) return undefined;
     if (asked !== undefined && asked > Math.max(left, 0)) throw tooLong(job.operation, asked);
-    await clock.sleep(Math.max(asked ?? 0, Math.min(pace[i] ?? slowestMs, Math.max(left, 0))), signal);
+    const soon = asked !== undefined && asked <= leastRetryAfterMs && i < earlyLooks;
+    await clock.sleep(Math.max(soon ? 0 : (asked ?? 0), Math.min(pace[i] ?? slowestMs, Math.max(left, 0))), signal);
     const seen = await job.look();
     if ("done" in seen) return seen.done;
     asked = seen.retryAfterMs;

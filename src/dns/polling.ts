@@ -7,6 +7,12 @@ export const confirmAfterMs = 500;
 /** Apart from the witness, servers known to disagree are looked at again here, for the live table and for the choice of witness. */
 export const refreshAtMs: readonly number[] = [5_000, 20_000, 80_000, 320_000];
 
+/**
+ * Between round 0 and the first look at the witness: a secondary that is told by NOTIFY has the change some tens of
+ * milliseconds after the primary. Still at most five questions a second to one address.
+ */
+export const firstGapMs = 60;
+
 const shortestGapMs = 250;
 const longestGapMs = 1_000;
 const steadyUntilMs = 120_000;

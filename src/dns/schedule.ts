@@ -1,6 +1,6 @@
 import type { DomainName } from "../core/name.ts";
 import type { PropagationHint } from "./hint.ts";
-import { confirmAfterMs, gapMs, jittered, mostInFlight, refreshAtMs } from "./polling.ts";
+import { confirmAfterMs, firstGapMs, gapMs, jittered, mostInFlight, refreshAtMs } from "./polling.ts";
 import { hasFailed, isUntested, type Quorum, type Standing, standing } from "./quorum.ts";
 import { agrees, contradicts, isDivided, looksLikePool, type Target } from "./target.ts";
 
@@ -97,7 +97,7 @@ export function plan(s: OwnerState, terms: Terms, now: number): Plan {
   if (s.witnessAt === undefined) {
     // Round 0: the targets come marked as due.
     s.witnessAt = now;
-    s.gap = nextGap(terms, now);
+    s.gap = terms.hint === undefined ? jittered(firstGapMs, terms.random()) : nextGap(terms, now);
   }
   const stand = standing(s.targets, terms.quorum);
   const clean = stand.blocking.length === 0 && stand.agreed.length > 0;
@@ -158,7 +158,7 @@ function planPolling(s: OwnerState, stand: Standing, terms: Terms, now: number):
     if (refresh !== undefined) {
       at(terms.startedAt + refresh, () => {
         s.refreshes++;
-        for (const t of known) t.due = !t.asking;
+        for (const t of known) t.due = !t.asking && !t.witness;
       });
     }
     at((s.witnessAt ?? now) + s.gap, () => {

@@ -43,7 +43,9 @@ describe("the wait", () => {
     const { run, asked } = lab({ [a]: from(15_000) });
     await run();
     const gaps = asked.slice(1).map((q, i) => q.at - (asked[i]?.at ?? 0));
-    expect(Math.min(...gaps.slice(0, -1))).toBeGreaterThanOrEqual(225);
+    // The first look after round 0 comes early, for secondaries that NOTIFY tells within milliseconds.
+    expect(gaps[0]).toBeGreaterThanOrEqual(54);
+    expect(Math.min(...gaps.slice(1, -1))).toBeGreaterThanOrEqual(225);
     expect(asked.length).toBeGreaterThan(40);
     expect(asked.length).toBeLessThan(62);
   });
