@@ -6,9 +6,7 @@ import { conduct } from "./stages.ts";
 import type { Verdict } from "./types.ts";
 import { newRun, ownersOf, type Wait, type WaitRequest } from "./wait.ts";
 
-export type { PropagationHint } from "./hint.ts";
-export type { Quorum } from "./quorum.ts";
-export type { PropagationMode, WaitRequest } from "./wait.ts";
+export type { WaitRequest } from "./wait.ts";
 
 /** Timers count in 32 bits. */
 const longestSleepMs = 2 ** 31 - 1;

@@ -80,7 +80,7 @@ export function resolverVerdicts(
 }
 
 /** Up to three foreign values; enough of each to recognise it, control characters made visible. */
-export function shortened(values: readonly string[]): readonly string[] {
+function shortened(values: readonly string[]): readonly string[] {
   return values.slice(0, 3).map((value) => {
     const text = JSON.stringify(value).slice(1, -1);
     return text.length <= 24 ? text : `${text.slice(0, 20)}…`;

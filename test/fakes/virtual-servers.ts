@@ -115,7 +115,7 @@ export interface SoaFacts {
   readonly minimum?: number;
 }
 
-export function soaRecord(zone: string, soa: SoaFacts = {}): ResourceRecord {
+function soaRecord(zone: string, soa: SoaFacts = {}): ResourceRecord {
   return {
     ...head,
     ttl: soa.ttl ?? 300,
@@ -159,7 +159,7 @@ export const says = {
   silence: { kind: "silent" } satisfies Reaction,
 };
 
-export function answer(message: Message): Reaction {
+function answer(message: Message): Reaction {
   return { kind: "answer", message };
 }
 
