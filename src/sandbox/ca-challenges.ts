@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { challengeName } from "../core/challenge.ts";
 import { accountUrl } from "./ca-accounts.ts";
-import { challengeBody, ownAuthorization, refreshOrder, validUntil } from "./ca-orders.ts";
+import { challengeBody, ownAuthorization, validUntil } from "./ca-authorizations.ts";
+import { refreshOrder } from "./ca-orders.ts";
 import { malformed, notFound } from "./ca-problem.ts";
 import { type AcmeReply, type AcmeRequest, type CaChallenge, type CaState, retryAfter } from "./ca-state.ts";
 import { timeOfDay } from "./log.ts";
@@ -72,6 +73,6 @@ function start(state: CaState, challenge: CaChallenge): void {
 }
 
 /** RFC 8555 §8.1 and §8.4. */
-export function txtValueFor(token: string, thumbprint: string): string {
+function txtValueFor(token: string, thumbprint: string): string {
   return createHash("sha256").update(`${token}.${thumbprint}`).digest("base64url");
 }

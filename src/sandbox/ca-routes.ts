@@ -8,10 +8,11 @@ import {
   requireAgreement,
   updateAccount,
 } from "./ca-accounts.ts";
+import { handleAuthorization } from "./ca-authorizations.ts";
 import { handleChallenge } from "./ca-challenges.ts";
 import { downloadCertificate, finalize } from "./ca-finalize.ts";
 import { checkUrl, type Jws, keyHint, nonceOf, parseJws, payloadObject, thumbprint, verifyJws } from "./ca-jws.ts";
-import { handleAuthorization, newOrder, ownOrder, viewOrder } from "./ca-orders.ts";
+import { newOrder, ownOrder, viewOrder } from "./ca-orders.ts";
 import { AcmeProblem, malformed, notFound } from "./ca-problem.ts";
 import { renewalInfo } from "./ca-renewal.ts";
 import { revoke } from "./ca-revoke.ts";

@@ -18,7 +18,6 @@ export type { Script } from "./ca-server.ts";
 export type { CaBehaviour } from "./ca-state.ts";
 export type { LogEntry, RequestLog } from "./log.ts";
 export { type FaultName, type Faults, faultNames, isFaultName } from "./weather.ts";
-export { builtInZones } from "./zones.ts";
 
 export interface SandboxOptions extends CaBehaviour {
   /** How long the second nameserver is behind the first. Default 0. */

@@ -14,7 +14,7 @@ export interface Reply {
 const maxAliases = 16;
 
 /** The zone that answers for a name: the deepest one held, or its parent for DS at the cut (RFC 4035 §3.1.4.1). */
-export function zoneFor(zones: ReadonlyMap<DomainName, Zone>, question: Question): Zone | undefined {
+function zoneFor(zones: ReadonlyMap<DomainName, Zone>, question: Question): Zone | undefined {
   for (const apex of ancestors(question.name)) {
     const zone = zones.get(apex);
     if (zone === undefined) continue;

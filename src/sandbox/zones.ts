@@ -9,7 +9,7 @@ export interface Host {
   readonly address: string;
 }
 
-export const builtInZones = ["example.test", "child.example.test", "delegated.test"] as const;
+const builtInZones = ["example.test", "child.example.test", "delegated.test"] as const;
 
 export const primaryName = parseName("ns1.example.test");
 export const secondaryName = parseName("ns2.example.test");

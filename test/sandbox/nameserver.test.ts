@@ -1,8 +1,10 @@
+import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseName } from "../../src/core/name.ts";
 import { decodeMessage, encodeMessage, nsidOf, questionOctets, txtValue } from "../../src/dns/codec.ts";
 import type { Endpoint } from "../../src/dns/exchange.ts";
 import type { Edns, Message, RecordType, ResourceRecord } from "../../src/dns/message.ts";
+import { listenTogether } from "../../src/sandbox/dns-listener.ts";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { ask, overTcp, overUdp, query } from "./dns-client.ts";
 
@@ -196,6 +198,25 @@ describe("the wire", () => {
     expect((await ask(first, query("example.test", "SOA", { questions: [question, question] }))).rcode).toBe("FORMERR");
     expect((await ask(first, query("example.test", "SOA", { questions: [] }))).rcode).toBe("FORMERR");
   });
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some((i) => i.address === "::1"));
+
+test.skipIf(!hasIpv6)("where 127.0.0.2 does not exist, ::1 shares the port with 127.0.0.1", async () => {
+  const handler = (octets: Uint8Array) => octets;
+  const listeners = await listenTogether([
+    { address: "127.0.0.1", handler },
+    { address: "::1", handler },
+  ]);
+  try {
+    expect(new Set(listeners.map((l) => l.port)).size).toBe(1);
+    for (const listener of listeners) {
+      expect(await overUdp(listener, Uint8Array.of(1, 2))).toEqual(Buffer.from([1, 2]));
+      expect(await overTcp(listener, [Uint8Array.of(3)])).toEqual([Buffer.from([3])]);
+    }
+  } finally {
+    await Promise.all(listeners.map((l) => l.close()));
+  }
 });
 
 describe("the parent and the resolver", () => {
