@@ -9,6 +9,7 @@ import { parseName } from "./core/name.ts";
 import type { Provider } from "./core/provider.ts";
 import type { Endpoint } from "./dns/exchange.ts";
 import { readDomains } from "./issuer/domains.ts";
+import { createHintStore } from "./issuer/hints.ts";
 import { issue as issueCertificate } from "./issuer/issue.ts";
 import { openDns } from "./issuer/network.ts";
 import type { IssueResult, PropagationMode } from "./issuer/request.ts";
@@ -83,7 +84,7 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
   const first = domains.identifiers[0];
   if (issues.length > 0 || ca === undefined || first === undefined) throw new ConfigError(issues);
 
-  const store = await openStore(options.stateDir, { observer });
+  const store = await openStore(options.stateDir, { observer, purpose: "issue" });
   const resolvers = options.resolvers ?? [];
   const propagation = {
     mode: options.propagation ?? ("authoritative" as const),
@@ -98,6 +99,7 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
       propagation,
     },
     observer,
+    createHintStore(store.hints),
   );
   return await issueCertificate(
     {

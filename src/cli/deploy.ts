@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { copyFile, mkdir, open, readFile, rename } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { HookError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
@@ -17,7 +17,8 @@ export async function copyTo(dir: string, files: CertificateFiles): Promise<void
       const target = join(dir, `${kind}.pem`);
       const fresh = `${target}.${process.pid}.new`;
       if (kind === "privkey") {
-        const file = await open(fresh, "w", 0o600);
+        await rm(fresh, { force: true });
+        const file = await open(fresh, "wx", 0o600);
         await file.writeFile(await readFile(path));
         await file.close();
       } else await copyFile(path, fresh);

@@ -1,6 +1,7 @@
 import { createAcmeClient } from "../acme/client.ts";
 import { systemClock } from "../core/clock.ts";
 import { type ConfigIssue, HookError } from "../core/errors.ts";
+import { createHintStore } from "../issuer/hints.ts";
 import { issue } from "../issuer/issue.ts";
 import { openDns } from "../issuer/network.ts";
 import type { IssueResult } from "../issuer/request.ts";
@@ -20,13 +21,13 @@ export const command: Command = {
     const read = await readIssueRequest(input);
     failOn([...input.issues, ...read.issues]);
     const { request, routes, dns: settings, needsEab } = read.complete();
-    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
+    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "issue" });
     if (needsEab && request.ca.eab === undefined) {
       // The table of CAs knows without a call; an account that is registered needs no binding any more.
       const account = await store.accounts.load(request.ca.directoryUrl);
       if (account?.url === undefined) failOn(eabMissing(request.ca.directoryUrl));
     }
-    const dns = await openDns(settings, observer);
+    const dns = await openDns(settings, observer, createHintStore(store.hints));
     const result = await issue(request, {
       certificates: store.certificates,
       accounts: store.accounts,

@@ -20,12 +20,17 @@ const latestGapMs = 5_000;
 
 /**
  * Time between two questions to the witness, `elapsedMs` after the provider's answer (propagation.md §5.4): 0.1·√t s
- * within 0.25 s and 1 s for two minutes, then growing to 5 s; from the hazard where history knows one (§5.7).
+ * within 0.25 s and 1 s for two minutes, then growing to 5 s; less where history knows a higher hazard (§5.7).
  */
 export function gapMs(elapsedMs: number, hint?: PropagationHint): number {
   const hazard = hint === undefined ? undefined : hazardPerSecond(hint, elapsedMs);
-  if (hazard !== undefined) return clamp(500 * Math.sqrt(1 / hazard), shortestGapMs, longestGapMs);
-  if (elapsedMs <= steadyUntilMs) return clamp(100 * Math.sqrt(elapsedMs / 1000), shortestGapMs, longestGapMs);
+  if (elapsedMs <= steadyUntilMs) {
+    const usual = clamp(100 * Math.sqrt(elapsedMs / 1000), shortestGapMs, longestGapMs);
+    // History may ask more often than the law, never less: its part in saving questions is to begin later.
+    return hazard === undefined
+      ? usual
+      : Math.min(usual, clamp(500 * Math.sqrt(1 / hazard), shortestGapMs, longestGapMs));
+  }
   return clamp((longestGapMs * elapsedMs) / steadyUntilMs, longestGapMs, latestGapMs);
 }
 

@@ -140,10 +140,7 @@ async function waitForAll(
   for (const w of verdict.warnings) observer({ type: "warning", ...w });
   signal.throwIfAborted();
   if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
-  if (first !== undefined && verdict.status === "propagated") {
-    // History is a convenience: a full disk must not fail an issuance here.
-    await dns.hints?.record(first.provider, first.zone, verdict.elapsedMs).catch(() => {});
-  }
+  if (first !== undefined) await dns.hints?.record(first.provider, first.zone, verdict);
   observer({ type: "phase", phase: "propagation", state: "done" });
   return verdict;
 }

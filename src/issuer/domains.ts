@@ -1,5 +1,6 @@
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { type Identifier, isWithin, parentOf, parseIdentifier } from "../core/name.ts";
+import { loadPublicSuffixes } from "./suffixes.ts";
 
 /** The names of a certificate from what the user typed; doubles fold into one (R6). */
 export async function readDomains(
@@ -47,11 +48,8 @@ function redundant(identifiers: readonly Identifier[], path: string): readonly C
 async function wildcardsOfSuffixes(identifiers: readonly Identifier[], path: string): Promise<readonly ConfigIssue[]> {
   const wildcards = identifiers.filter((i) => i.wildcard);
   if (wildcards.length === 0) return [];
-  const { parse } = await import("tldts");
-  return wildcards.flatMap((w) => {
-    const { publicSuffix, isIcann } = parse(w.base, { allowPrivateDomains: false });
-    return isIcann === true && publicSuffix === w.base
-      ? [{ path, message: `"${w.text}" is a wildcard of the public suffix "${w.base}"; no CA issues that` }]
-      : [];
-  });
+  const isPublicSuffix = await loadPublicSuffixes();
+  return wildcards
+    .filter((w) => isPublicSuffix(w.base))
+    .map((w) => ({ path, message: `"${w.text}" is a wildcard of the public suffix "${w.base}"; no CA issues that` }));
 }

@@ -5,7 +5,8 @@ import { placeChallenge } from "../dns/alias.ts";
 import { createDiscovery } from "../dns/discovery.ts";
 import type { Endpoint } from "../dns/exchange.ts";
 import { createExchange } from "../dns/transport.ts";
-import type { DnsDeps, PropagationMode } from "./request.ts";
+import type { DnsDeps, HintStore, PropagationMode } from "./request.ts";
+import { loadPublicSuffixes } from "./suffixes.ts";
 
 /** How nameservers are found and asked; what the DNS flags say. */
 export interface DnsSettings {
@@ -18,7 +19,12 @@ export interface DnsSettings {
 }
 
 /** The network side of the issuer. */
-export async function openDns(settings: DnsSettings, observer: Observer, clock: Clock = systemClock): Promise<DnsDeps> {
+export async function openDns(
+  settings: DnsSettings,
+  observer: Observer,
+  hints?: HintStore,
+  clock: Clock = systemClock,
+): Promise<DnsDeps> {
   const exchange = createExchange({ clock });
   const doh = settings.resolvers.some((r) => r instanceof URL) ? await import("../dns/doh.ts") : undefined;
   const dohExchange = doh === undefined ? undefined : (url: URL) => doh.createDohExchange({ url, clock });
@@ -29,6 +35,8 @@ export async function openDns(settings: DnsSettings, observer: Observer, clock: 
     servers: settings.servers.map((s) => ({ ...s, name: s.address as DomainName })),
     port: settings.port,
     dohExchange,
+    // A walk that is told nothing better must not end at "co.uk".
+    ...(settings.mode === "fixed" ? {} : { isPublicSuffix: await loadPublicSuffixes() }),
     clock,
     observer,
   });
@@ -37,6 +45,7 @@ export async function openDns(settings: DnsSettings, observer: Observer, clock: 
     exchange,
     resolvers: settings.resolvers,
     dohExchange,
+    hints,
     place: (fqdn, signal) => placeChallenge(fqdn, { discovery, exchange, clock, observer, signal }),
   };
 }

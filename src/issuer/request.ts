@@ -73,7 +73,7 @@ export interface DnsDeps {
 /** Propagation history per provider and zone (propagation.md §5.7). */
 export interface HintStore {
   load(provider: string, zone: string): Promise<PropagationHint | undefined>;
-  record(provider: string, zone: string, elapsedMs: number): Promise<void>;
+  record(provider: string, zone: string, verdict: Verdict): Promise<void>;
 }
 
 export interface ChallengeResult {
@@ -125,5 +125,3 @@ export interface IssueResult {
   readonly acme: { readonly requests: number };
   readonly warnings: readonly Warning[];
 }
-
-export type { Verdict };
