@@ -1,4 +1,5 @@
 import { ConfigError } from "./errors.ts";
+import { decodePunycode } from "./punycode.ts";
 
 declare const brand: unique symbol;
 
@@ -78,7 +79,7 @@ export function parseIdentifier(text: string, path = ""): Identifier {
   }
   for (const label of labels) {
     if (label.includes("_")) throw fault('has "_", which no certificate name may contain (RFC 5280 §4.2.1.6)');
-    if (label.startsWith("xn--") && throughUrl(label) === undefined) {
+    if (label.startsWith("xn--") && !isALabel(label)) {
       throw fault(`has the label "${label}", which is no valid internationalized label (RFC 5890 §2.3.2.1)`);
     }
     if (label.startsWith("-") || label.endsWith("-"))
@@ -110,6 +111,12 @@ function throughUrl(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether an "xn--" label is one that encoding gives. Node's versions differ in what their URL parser lets pass. */
+function isALabel(label: string): boolean {
+  const decoded = decodePunycode(label.slice(4));
+  return decoded !== undefined && /[^\x20-\x7e]/u.test(decoded) && throughUrl(decoded) === label;
 }
 
 function lengthFault(ascii: string): string | undefined {
