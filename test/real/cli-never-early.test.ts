@@ -60,8 +60,12 @@ describeInLab(
           expect(answers.length).toBeGreaterThanOrEqual(2);
           const there = lastArrival(lab, zone, update?.serial ?? 0);
           const answered = answers.at(-2);
-          if (update === undefined || there === undefined || answered === undefined)
-            throw new Error("the logs do not show the transfer");
+          expect({ update, there, answered }, `lag ${JSON.stringify(lag)}`).toEqual({
+            update: expect.anything(),
+            there: expect.anything(),
+            answered: expect.anything(),
+          });
+          if (update === undefined || there === undefined || answered === undefined) continue;
           delays.push({ delayMs: there - update.at, overshootMs: answered.at - there });
           await expectCleanDns(lab, [`_acme-challenge.${zone}`]);
         }

@@ -139,7 +139,7 @@ async function startResolvers(site: Site, map: Plan): Promise<Server> {
     { zone: "test", servers: [map.tld] },
     ...labZones.map((zone) => ({ zone: zone.apex, servers: serversOf(zone) })),
   ];
-  const world = stubs((zone) => livingServers(zone).map(map.publicAt));
+  const world = stubs((zone) => livingServers(zone).map(map.realAt));
   const slow = stubs((zone) => [map.realAt(slowServer(zone))]);
   const [resolver] = await Promise.all([
     startUnbound(site, "resolver", map.resolver, world, { caching: true }),

@@ -52,7 +52,11 @@ export async function startRelay(front: At, back: At, random: () => number): Pro
       [onward, socket],
     ] as const) {
       connections.add(one);
-      one.on("error", () => other.destroy()).on("close", () => connections.delete(one));
+      const end = () => {
+        connections.delete(one);
+        other.destroy();
+      };
+      one.on("error", end).on("close", end);
       one.pipe(other);
     }
   });

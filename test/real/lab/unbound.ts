@@ -26,6 +26,7 @@ export async function startUnbound(
   return server;
 }
 
+/** Connections are not kept: an idle one stops NSD from putting its next transfer into service. */
 function configuration(home: string, at: At, stubs: readonly Stub[], caching: boolean): string {
   return `
 server:
@@ -49,6 +50,7 @@ server:
   local-zone: "test." nodefault
   msg-cache-size: 1m
   rrset-cache-size: 1m
+  tcp-reuse-timeout: 100
 ${caching ? "" : "  cache-max-ttl: 0\n  cache-max-negative-ttl: 0\n  infra-host-ttl: 1\n"}
 remote-control:
   control-enable: no
