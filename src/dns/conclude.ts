@@ -12,9 +12,7 @@ export function atDeadline(wait: Wait): Status {
   if (wait.confirmed) return "propagated";
   const open = wait.owners.map((o) => o.state).filter((s) => s.outcome !== "propagated");
   const mute = open.every((s) =>
-    s.targets.length === 0
-      ? s.discoveryBlind
-      : s.targets.every((t) => t.heard === undefined && t.failure !== undefined),
+    s.targets.length === 0 ? s.discoveryBlind : s.targets.every((t) => !t.reached && t.failure !== undefined),
   );
   return open.length > 0 && mute && wait.views.length === 0 && wait.request.mode !== "recursive" ? "blind" : "timeout";
 }

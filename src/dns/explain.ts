@@ -34,7 +34,7 @@ function propagated(situation: Situation, names: string, seconds: string): strin
   const agreed = asked.filter((s) => s.class === "match");
   const excused = asked.filter((s) => s.excused);
   if (agreed.length === 0) {
-    return `${list(views.filter((s) => s.class === "match").map(nameOf))} can see the value at ${names} after ${seconds}; the nameservers themselves were not asked.`;
+    return `${list(views.filter((s) => s.class === "match").map(nameOf))} can see the value at ${names} after ${seconds}; the nameservers themselves ${asked.length === 0 ? "were not asked" : "cannot be reached from here"}.`;
   }
   const all = excused.length === 0 ? `All ${agreed.length}` : `${agreed.length} of ${asked.length}`;
   const but = excused.length === 0 ? "" : ` ${list(excused.map((s) => `${nameOf(s)} (${s.class})`))} did not count.`;

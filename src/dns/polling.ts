@@ -20,17 +20,19 @@ const latestGapMs = 5_000;
 
 /**
  * Time between two questions to the witness, `elapsedMs` after the provider's answer (propagation.md §5.4): 0.1·√t s
- * within 0.25 s and 1 s for two minutes, then growing to 5 s; less where history knows a higher hazard (§5.7).
+ * within 0.25 s and 1 s for two minutes, then growing to 5 s. The law is 0.1·√(1/hazard) for the hazard 1/t of a delay
+ * known only by its order of magnitude; where history knows a higher one (§5.7), the witness is asked up to twice as
+ * often, and never less: history saves questions by letting the first one wait.
  */
 export function gapMs(elapsedMs: number, hint?: PropagationHint): number {
+  const usual = usualGapMs(elapsedMs);
   const hazard = hint === undefined ? undefined : hazardPerSecond(hint, elapsedMs);
-  if (elapsedMs <= steadyUntilMs) {
-    const usual = clamp(100 * Math.sqrt(elapsedMs / 1000), shortestGapMs, longestGapMs);
-    // History may ask more often than the law, never less: its part in saving questions is to begin later.
-    return hazard === undefined
-      ? usual
-      : Math.min(usual, clamp(500 * Math.sqrt(1 / hazard), shortestGapMs, longestGapMs));
-  }
+  if (hazard === undefined) return usual;
+  return clamp(100 * Math.sqrt(1 / hazard), Math.max(shortestGapMs, usual / 2), usual);
+}
+
+function usualGapMs(elapsedMs: number): number {
+  if (elapsedMs <= steadyUntilMs) return clamp(100 * Math.sqrt(elapsedMs / 1000), shortestGapMs, longestGapMs);
   return clamp((longestGapMs * elapsedMs) / steadyUntilMs, longestGapMs, latestGapMs);
 }
 

@@ -227,9 +227,9 @@ function isStaleEvidence(t: Target, terms: Terms, now: number): boolean {
   return now - (t.failure?.lastAskedAt ?? now) > evidenceMs;
 }
 
-/** Nobody has said anything, or only something that resolves in the nameservers' place has. */
+/** Nobody has ever said anything, or only something that resolves in the nameservers' place has. */
 function isBlind(s: OwnerState, now: number): boolean {
-  if (s.targets.length === 0 || s.targets.some((t) => t.heard !== undefined && !t.heard.recursive)) return false;
+  if (s.targets.length === 0 || s.targets.some((t) => t.reached)) return false;
   const failures = s.targets.map((t) => t.failure);
   if (!failures.every((f) => f !== undefined && f.tries >= 3)) return false;
   return now - Math.min(...failures.map((f) => f?.since ?? now)) >= blindAfterMs;

@@ -22,6 +22,8 @@ export interface Target {
   class: AnswerClass;
   classSince: number | undefined;
   agreedAt: number | undefined;
+  /** It has spoken as a nameserver in this wait, not as a resolver in a nameserver's place. */
+  reached: boolean;
   /** It has shown wrong data in this wait, so its silence is no excuse at once. */
   contradicted: boolean;
   firstSerial: number | undefined;
@@ -64,6 +66,7 @@ export function newTarget(server: Nameserver): Target {
     class: "pending",
     classSince: undefined,
     agreedAt: undefined,
+    reached: false,
     contradicted: false,
     firstSerial: undefined,
     serial: undefined,
@@ -93,6 +96,7 @@ export function hear(t: Target, heard: Heard, answer: Answer, now: number): void
   const agreed = agrees(t);
   t.answer = answer;
   t.responses++;
+  if (!heard.recursive) t.reached = true;
   t.fastestMs = Math.min(t.fastestMs, answer.rttMs);
   t.slowestMs = Math.max(t.slowestMs, answer.rttMs);
   if (answer.nsid !== undefined) t.machines.set(answer.nsid, heard.class === "match");

@@ -181,6 +181,17 @@ describe("nobody who can be heard", () => {
     expect((await run()).status).toBe("timeout");
   });
 
+  test("any more, after one of them had something to say, is no reason to ask somebody else", async () => {
+    const resolver = () => flagged(says.nxdomain(zone), { authoritative: false, recursionAvailable: true });
+    const resolvers = [{ address: "192.0.2.53", port: 53 }];
+    const { run, asked } = lab(
+      { [a]: until(1_000, from(never), resolver), "192.0.2.53": from(0) },
+      { names: [a], resolvers, deadlineMs: 30_000 },
+    );
+    expect((await run()).status).toBe("timeout");
+    expect(asked.some((q) => q.address === "192.0.2.53")).toBe(false);
+  });
+
   test("until a moment later is no reason to give up", async () => {
     const { run } = lab({ [a]: until(5_000, mute, from(0)), [b]: until(5_000, mute, from(0)) });
     expect((await run()).status).toBe("propagated");
