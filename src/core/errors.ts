@@ -105,10 +105,16 @@ export class ZoneNotFoundError extends Dns01Error {
 export class RejectedError extends Dns01Error {
   /** The service's own code, verbatim. */
   readonly serviceCode: string | undefined;
+  /** The TTL was too low for this zone and this one is high enough, in seconds: the guard writes again with it. */
+  readonly minTtlSeconds: number | undefined;
 
-  constructor(message: string, facts: ErrorFacts & { serviceCode?: string | undefined } = {}) {
+  constructor(
+    message: string,
+    facts: ErrorFacts & { serviceCode?: string | undefined; minTtlSeconds?: number | undefined } = {},
+  ) {
     super("REJECTED", message, false, { ...facts, details: { ...facts.details, serviceCode: facts.serviceCode } });
     this.serviceCode = facts.serviceCode;
+    this.minTtlSeconds = facts.minTtlSeconds;
   }
 }
 

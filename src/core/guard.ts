@@ -7,6 +7,7 @@ import type { DomainName } from "./name.ts";
 import type { Call, Change, Conduct, Edit, Provider, RequestLabel, TxtBackend, Zone } from "./provider.ts";
 import { createRateLimit } from "./rate.ts";
 import { defaultRetryPolicy, type RetryPolicy, retry } from "./retry.ts";
+import { createTtlFloors } from "./ttl.ts";
 
 export interface GuardOptions {
   readonly provider: Pick<Provider, "id" | "traits" | "classify">;
@@ -33,6 +34,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
   const { provider, observer, clock } = options;
   const limit = createRateLimit(clock, provider.traits.rate);
   const abandoned = createAbandoned(clock);
+  const floors = createTtlFloors(provider.id, observer);
 
   /** Runs `work` with a signal that also fires at the deadline; whatever happens, nothing of it is left behind. */
   const withDeadline = async <T>(
@@ -56,7 +58,13 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const conduct: Conduct = {
       clock,
       parallel: provider.traits.lock === "zone" ? 1 : 4,
-      request: (label, run) => request(label, { ...call, signal }, what.zone, run),
+      request: (label, run) => {
+        const { zone } = what;
+        if (!label.write || zone === undefined) return request(label, { ...call, signal }, zone, run);
+        return floors.keep(zone, call.ttlSeconds, (ttlSeconds) =>
+          request(label, { ...call, signal, ttlSeconds }, zone, run),
+        );
+      },
       attempt: (subject, run) =>
         retry(
           async () => {

@@ -8,9 +8,15 @@ export interface RecordBackendOptions {
   /**
    * For how long after a create the service's list may not show the record yet, in milliseconds. Within that time a
    * list without it does not count as proof that it is gone. 0 for services whose lists are never behind.
-   * Default 30,000, the longest lag a vendor documents (DNSPod).
+   * Default 30,000, the longest lag a vendor documents (DNSPod). When given, lists are also taken to show a deleted
+   * record for that long, and it is passed over; the service must not use an id again then.
    */
   readonly listLagMs?: number;
+  /**
+   * "Exists already" speaks of exactly this value, so that ConflictError from `create` proves that the value is there,
+   * whatever a late list says. Default false: it may also mean that the service was busy, and the list decides.
+   */
+  readonly conflictProvesPresence?: boolean;
 }
 
 /** For how long a create whose answer was lost may still land. */
@@ -32,8 +38,9 @@ interface Progress {
  * was lost is then seen as done. If a value stands there twice, clean-up takes both.
  */
 export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}): TxtBackend {
-  const { listLagMs: lagMs = 30_000 } = options;
+  const { listLagMs: lagMs = 30_000, conflictProvesPresence = false } = options;
   const recent = createRecent();
+  const deleted = createRecent();
 
   const applyOne = async (edit: OwnerEdit, call: Call, conduct: Conduct): Promise<Progress> => {
     const { owner } = edit;
@@ -47,6 +54,7 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
         progress.deleted.add(valueKey(owner, record.value));
         const label = { operation: "delete", write: true, name: owner.fqdn };
         await conduct.request(label, (inner) => api.delete(owner, record, inner));
+        deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
       }
       for (const value of edit.remove) recent.forget(valueKey(owner, value));
     });
@@ -55,7 +63,8 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
 
   const listed = async (owner: Owner, conduct: Conduct): Promise<readonly TxtRecord[]> => {
     const label = { operation: "list", write: false, name: owner.fqdn };
-    const records = await conduct.request(label, (inner) => api.list(owner, inner));
+    const all = await conduct.request(label, (inner) => api.list(owner, inner));
+    const records = all.filter((record) => !deleted.confirmed(recordKey(owner, record), conduct.clock));
     for (const record of records) recent.forget(valueKey(owner, record.value));
     return records;
   };
@@ -78,7 +87,8 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
       }
       // Made by this process moments ago and refused now: it is there, the list is only behind. Otherwise a conflict has
       // to be resolved by the list, because it may also mean that the service was busy.
-      if (!(isConflict(error) && madeMomentsAgo)) throw error;
+      if (!(isConflict(error) && (madeMomentsAgo || conflictProvesPresence))) throw error;
+      if (!madeMomentsAgo) recent.note(key, true, lagMs, conduct.clock);
     }
   };
 
@@ -110,6 +120,10 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
   };
 }
 
+function recordKey(owner: Owner, record: TxtRecord): string {
+  return `${owner.zone.apex}\n${record.id}`;
+}
+
 function isConflict(error: unknown): boolean {
   return Dns01Error.is(error) && error.code === "CONFLICT";
 }
@@ -119,7 +133,7 @@ function notCarriedOut(error: unknown): boolean {
   return Dns01Error.is(error) && (!error.retryable || error.code === "CONFLICT" || error.code === "RATE_LIMITED");
 }
 
-/** Records made moments ago by this backend that no list has shown yet. */
+/** What this backend did moments ago and a list may not show yet. */
 interface Recent {
   /** `confirmed`: the service said that it made the record. */
   note(key: string, confirmed: boolean, forMs: number, clock: Clock): void;

@@ -42,17 +42,21 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
   const replace = async (
     zone: Zone,
     changed: readonly Read[],
-    call: Call,
     conduct: Conduct,
     written: Set<string>,
   ): Promise<void> => {
     // Noted before the request, because its answer may be lost; a refused swap wrote nothing.
     const news = wanted(changed).filter((key) => !written.has(key));
     for (const key of news) written.add(key);
-    const changes = changed.map((r) => changeOf(r, call));
     try {
       const label = { operation: "replace", write: true, name: zone.apex };
-      await conduct.request(label, (inner) => api.replace(zone, changes, inner));
+      await conduct.request(label, (inner) =>
+        api.replace(
+          zone,
+          changed.map((r) => changeOf(r, inner)),
+          inner,
+        ),
+      );
     } catch (error) {
       if (Dns01Error.is(error) && error.code === "CONFLICT") for (const key of news) written.delete(key);
       throw error;
@@ -74,7 +78,7 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
       if (changed.length === 0) return;
       if (round > maxRounds) throw overwritten(zone, changed);
       const startedAt = clock.now();
-      await replace(zone, changed, call, conduct, written);
+      await replace(zone, changed, conduct, written);
       const settleMs = Math.max(options.settleMs ?? 1000, 2 * (clock.now() - startedAt));
       // With jitter, so that two writers who overwrote each other do not do it again in step.
       await clock.sleep(settleMs * (1 + clock.random()), call.signal);
@@ -96,7 +100,7 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
         const reads = await read(owners, conduct);
         if (!api.conditional) return writeAndReadBack(zone, reads, call, conduct, written);
         const changed = reads.filter(differs);
-        if (changed.length > 0) await replace(zone, changed, call, conduct, written);
+        if (changed.length > 0) await replace(zone, changed, conduct, written);
       });
       return answers(edits, written);
     },

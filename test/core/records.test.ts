@@ -206,3 +206,47 @@ test("when one of many owners fails, nothing is under way any more", async () =>
   await expect(clock.drive(backend.apply(zone, edits, call))).rejects.toThrow("no");
   expect(running).toBe(0);
 });
+
+test("where a conflict proves presence, a value made by somebody else and not listed yet needs no second look", async () => {
+  const { clock, connect, log, api } = setUp(20_000, { conflictProvesPresence: true });
+  const other = connect(api);
+  expect(await clock.drive(other.apply(zone, [add("a")], call))).toEqual(["changed"]);
+  const replica = guard(recordBackend(api, { conflictProvesPresence: true }), {
+    provider: { id: "fake", traits: { ttlSeconds: { min: 1, default: 60 } } },
+    observer: silent,
+    clock,
+  });
+  expect(await clock.drive(replica.apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+  expect(log).toEqual(["list", "create a", "list", "create a"]);
+});
+
+test("a value whose presence was proven is waited for by the clean-up that follows", async () => {
+  const { clock, api, values } = setUp(20_000);
+  const traits = { ttlSeconds: { min: 1, default: 60 } };
+  const replica = () =>
+    guard(recordBackend(api, { conflictProvesPresence: true }), {
+      provider: { id: "fake", traits },
+      observer: silent,
+      clock,
+    });
+  await clock.drive(replica().apply(zone, [add("a")], call));
+  const second = replica();
+  await clock.drive(second.apply(zone, [add("a")], call));
+  expect(await clock.drive(second.apply(zone, [remove("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual([]);
+});
+
+test("a record that was deleted moments ago and is still listed counts as gone where lists are late", async () => {
+  const { api, clock, connect, log } = setUp(0, { listLagMs: 30_000 });
+  const gone: TxtRecord = { id: "7", value: "a" };
+  const late: RecordApi = {
+    ...api,
+    list: async (o, c) => [gone, ...(await api.list(o, c))],
+    delete: async (_owner, record) => void log.push(`delete ${record.id}`),
+  };
+  const backend = connect(late);
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["changed"]);
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["unchanged"]);
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
+  expect(log.filter((entry) => entry !== "list")).toEqual(["delete 7", "create a"]);
+});
