@@ -14,7 +14,7 @@ export const command: Command = {
     const { flags, io, observer } = input;
     const read = readTxtArguments(input);
     const config = await loadConfig(flags.text("config"), io.env);
-    const { routes, issues } = await readRoutes({ flags, env: io.env, redactor: input.redactor, config });
+    const { routes, issues } = await readRoutes({ flags, env: io.env, redactor: input.redactor, config, observer });
     const dns = readDnsSettings(flags);
     failOn([...input.issues, ...read.issues, ...issues, ...dns.issues]);
     if (read.arguments === undefined) throw new Error("unchecked arguments");

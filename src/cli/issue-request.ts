@@ -26,7 +26,7 @@ export interface ReadRequest {
 }
 
 /** Everything `dns01 issue` was told, checked without any call; all faults together. */
-export async function readIssueRequest({ flags, io, redactor }: CommandInput): Promise<ReadRequest> {
+export async function readIssueRequest({ flags, io, redactor, observer }: CommandInput): Promise<ReadRequest> {
   const issues: ConfigIssue[] = [];
   const given = flags.list("domain");
   const domainPath = flags.source("domain") ?? "--domain";
@@ -53,7 +53,7 @@ export async function readIssueRequest({ flags, io, redactor }: CommandInput): P
     inFile !== undefined && (flags.source(flag) ?? "default") === "default"
       ? { value: inFile, path: config.place(["acme", key]) }
       : { value: flags.text(flag), path: flags.source(flag) ?? `--${flag}` };
-  const provider = await readRoutes({ flags, env: io.env, redactor, config });
+  const provider = await readRoutes({ flags, env: io.env, redactor, config, observer });
   if (loaded !== undefined || flags.text("provider") !== undefined) issues.push(...provider.issues);
   const dns = readDnsSettings(flags);
   issues.push(...dns.issues);

@@ -8,6 +8,7 @@ import type { Provider } from "../core/provider.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { Route } from "../issuer/router.ts";
 import { connectSolver, loadProvider } from "../providers.ts";
+import { readableByOthers } from "../store/index.ts";
 import type { Flags } from "./args.ts";
 
 /** A provider and its checked configuration, not yet connected. */
@@ -26,6 +27,7 @@ interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly redactor: Redactor;
   readonly config: LoadedConfig;
+  readonly observer: Observer;
 }
 
 /**
@@ -69,7 +71,7 @@ export async function readRoutes(
 async function readProvider(
   id: string,
   path: string,
-  { flags, env, redactor, config: file }: Sources,
+  { flags, env, redactor, config: file, observer }: Sources,
   solver: { readonly index: number; readonly values: Readonly<Record<string, unknown>> } | undefined,
 ): Promise<{ readonly chosen: ChosenProvider | undefined; readonly issues: readonly ConfigIssue[] }> {
   try {
@@ -83,7 +85,7 @@ async function readProvider(
     );
     const config = await resolveConfig(provider, {
       env,
-      readFile: (name) => readFile(name, "utf8"),
+      readFile: (name) => readSecretFile(name, observer),
       flags: byFlag,
       redactor,
       ...(solver === undefined
@@ -109,4 +111,12 @@ export function routeOf(chosen: ChosenRoute, observer: Observer, redactor: Redac
     provider: chosen.provider.id,
     connect: () => connectSolver(chosen.provider, chosen.config, options),
   };
+}
+
+/** Reads a credential's file, and says so when other users of the machine could as well. */
+export async function readSecretFile(path: string, observer: Observer): Promise<string> {
+  const text = await readFile(path, "utf8");
+  const warning = await readableByOthers(path);
+  if (warning !== undefined) observer({ type: "warning", code: "W_FILE_MODE", text: warning });
+  return text;
 }
