@@ -92,7 +92,9 @@ function launch(run: Run, s: OwnerState, t: Target, waker: Waker): void {
   const onSend = () => {
     t.askedAt = run.clock.now();
   };
-  void question(run, { name: s.owner, type: "TXT" }, t.server, s.owner, { onSend })
+  // SERVFAIL and the like are tried over TCP too before they count (propagation.md §4).
+  const tcpOnly = t.failure?.kind === "broken" && t.failure.questions % 2 === 1;
+  void question(run, { name: s.owner, type: "TXT", tcpOnly }, t.server, s.owner, { onSend })
     .then((answer) => onAnswer(run, s, t, answer, waker))
     .catch((error: unknown) => {
       if (run.signal.aborted) return;

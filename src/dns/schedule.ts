@@ -214,8 +214,10 @@ function witnesses(s: OwnerState, known: readonly Target[], quorum: Quorum): rea
 function retryAt(t: Target, mood: "untested" | "urgent" | "patient", terms: Terms, now: number): number {
   const f = t.failure;
   if (f === undefined) return now;
-  // Three tries within 2.5 s decide whether the server counts as absent.
-  if (mood !== "untested" && (f.tries < 3 || f.endedAt - f.since < 2_000)) return f.lastAskedAt + 1_000;
+  // The tries of 2.5 s decide whether the server counts as absent. One that answers costs little to ask again, and a
+  // server that fails now and then must not be taken for one that always does.
+  const again = f.kind === "lame" || f.kind === "broken" ? 500 : 1_000;
+  if (mood !== "untested" && (f.tries < 3 || f.endedAt - f.since < 2_000)) return f.lastAskedAt + again;
   if (mood === "urgent")
     return f.endedAt + Math.min(5_000, Math.max(1_000, 500 * Math.sqrt((now - terms.startedAt) / 1_000)));
   const beyond = f.questions - (f.kind === "silent" || mood === "untested" ? 1 : 3);

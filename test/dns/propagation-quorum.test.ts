@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseName } from "../../src/core/name.ts";
-import { flagged, says } from "../fakes/virtual-servers.ts";
+import { flagged, type Respond, says } from "../fakes/virtual-servers.ts";
 import { codesOf, from, lab, mute, never, owner, serverOf, unroutable, until, zone } from "./propagation-lab.ts";
 
 const a = "192.0.2.1";
@@ -109,6 +109,17 @@ describe("a server that gives no usable answer", () => {
     expect(verdict.status).toBe("timeout");
     expect(serverOf(verdict, b)).toMatchObject({ class: "silent", excused: false });
     expect(verdict.explanation).toContain(b);
+  });
+
+  test("that fails now and then is not excused, and is asked over TCP as well", async () => {
+    let n = 0;
+    const moody: Respond = (ask, now) => (n++ % 4 !== 3 ? servfail() : from(9_000)(ask, now));
+    const { run, asked } = lab({ [a]: from(0), [b]: moody });
+    const verdict = await run();
+    expect(verdict.status).toBe("propagated");
+    expect(serverOf(verdict, b)).toMatchObject({ class: "match", excused: false });
+    const transports = asked.filter((q) => q.address === b).map((q) => q.ask.tcpOnly === true);
+    expect(transports.slice(0, 4)).toEqual([false, true, false, true]);
   });
 
   test("that recovers in time agrees like the others", async () => {

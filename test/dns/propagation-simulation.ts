@@ -92,9 +92,9 @@ export async function simulate(seed: number): Promise<Simulated> {
       note("unroutable");
       throw new ExchangeError("unroutable", "ENETUNREACH", queries);
     }
-    let via: "udp" | "tcp" = "udp";
-    let reply = await trip("udp", 1_000);
-    if (reply === undefined) {
+    let via: "udp" | "tcp" = ask.tcpOnly === true ? "tcp" : "udp";
+    let reply = await trip(via, via === "tcp" ? 3_000 : 1_000);
+    if (reply === undefined && via === "udp") {
       const beside = trip("tcp", 1_500);
       beside.catch(() => {});
       reply = await trip("udp", 1_500);
