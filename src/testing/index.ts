@@ -9,6 +9,7 @@ import { runCase } from "./stage.ts";
 import type { Case, Subject } from "./subject.ts";
 import { zoneCases } from "./zones.ts";
 
+export { type ConnectOptions, connectBackend } from "./connect.ts";
 export { runCase } from "./stage.ts";
 export type { Case, Service, Subject } from "./subject.ts";
 

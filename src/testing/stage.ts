@@ -50,8 +50,8 @@ function guarded(backend: TxtBackend, subject: Subject, once: boolean): TxtBacke
     provider: { id: provider.id, traits, classify: (cause) => provider.classify?.(cause) },
     observer: silent,
     clock,
-    timeoutMs: 60_000,
-    requestTimeoutMs: 5000,
+    timeoutMs: subject.timeoutMs ?? 60_000,
+    requestTimeoutMs: subject.requestTimeoutMs ?? 5000,
     retry: { attempts: once ? 1 : 100, baseMs: 50, maxMs: 2000 },
   });
 }

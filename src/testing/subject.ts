@@ -13,6 +13,10 @@ export interface Subject {
   readonly skip?: Readonly<Record<string, string>>;
   /** Time for retries and pauses; default the system's. */
   readonly clock?: Clock;
+  /** Longest time for one operation with all its repetitions, by `clock`. Default 60,000. */
+  readonly timeoutMs?: number;
+  /** Longest time for one request, by `clock`. Default 5,000. */
+  readonly requestTimeoutMs?: number;
 }
 
 export interface Service {

@@ -1,4 +1,4 @@
-import type { FakeOperation, FakeRequest } from "./http-service.ts";
+import type { FakeOperation, FakeReply, FakeRequest } from "./http-service.ts";
 
 /**
  * `throttle` and `throttleRetryAfter`: the service's own way to ask for fewer requests. `error500`: refused before it
@@ -16,7 +16,8 @@ export const faultKinds = [
   "lostResponse",
 ] as const;
 
-export type FaultKind = (typeof faultKinds)[number];
+/** `reply`: whatever the test wants to be answered. */
+export type FaultKind = (typeof faultKinds)[number] | "reply";
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -28,6 +29,8 @@ export interface Fault {
   readonly times?: number;
   /** Of `throttleRetryAfter`. Default 1. */
   readonly retryAfterSeconds?: number;
+  /** Of `reply`; the request is not handled. */
+  readonly reply?: (request: FakeRequest) => FakeReply;
 }
 
 interface Faults {

@@ -141,6 +141,8 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
         return send(throttleReply(request, undefined));
       case "throttleRetryAfter":
         return send(throttleReply(request, fault.retryAfterSeconds ?? 1));
+      case "reply":
+        return send(fault.reply?.(request) ?? {});
       case "error500":
         return send({ status: 500, headers: { "content-type": "text/plain" }, body: "Internal Server Error" });
       case "html200":
