@@ -23,7 +23,7 @@ await build({
   target: "node20.19",
   mainFields: ["module", "main"],
   // Reached into by path: it stays a package.
-  external: ["acme-client", "acme-client/*", "@aws-sdk/*"],
+  external: ["acme-client", "acme-client/*", "@aws-sdk/*", "tencentcloud-sdk-nodejs-dnspod"],
   // For the CommonJS packages among what is bundled.
   banner: {
     js: 'import { createRequire as dns01Require } from "node:module"; const require = dns01Require(import.meta.url);',

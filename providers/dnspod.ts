@@ -1,0 +1,102 @@
+import { domainToUnicode } from "node:url";
+import { type ConnectDeps, defineProvider, type RecordApi, recordBackend, z } from "../src/index.ts";
+import { config } from "./dnspod/config.ts";
+import { type Client, type Credential, credentialsOf } from "./dnspod/credentials.ts";
+import { absent, classify } from "./dnspod/errors.ts";
+import { legacyApi } from "./dnspod/legacy.ts";
+
+export default defineProvider({
+  id: "dnspod",
+  title: "DNSPod (Tencent Cloud)",
+  docs: "https://cloud.tencent.com/document/api/1427",
+  aliases: ["tencentcloud"],
+  config,
+  traits: { ttlSeconds: { min: 1, default: 600 }, rate: { requests: 20, perMs: 1000 } },
+  classify,
+  connect: async (given, deps) => {
+    const { loginToken, endpoint = "https://dnsapi.cn", recordLine } = given;
+    const api =
+      loginToken === undefined
+        ? await cloudApi(given, deps)
+        : legacyApi({ loginToken, endpoint, recordLine }, deps.http);
+    // A record stays out of lists for up to 30 seconds: https://cloud.tencent.com/document/api/1427/56180
+    return recordBackend(api, { listLagMs: 30_000, conflictProvesPresence: true });
+  },
+});
+
+const domainAnswer = z.object({ DomainInfo: z.object({ Status: z.string().optional() }) });
+const listAnswer = z.object({
+  RecordCountInfo: z.object({ TotalCount: z.number() }),
+  RecordList: z.array(z.object({ RecordId: z.number(), Value: z.string(), Line: z.string(), LineId: z.string() })),
+});
+const nothing = { RecordCountInfo: { TotalCount: 0 }, RecordList: [] };
+
+async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Promise<RecordApi> {
+  const { endpoint = "https://dnspod.tencentcloudapi.com", recordLine, region } = given;
+  const site = endpoint.includes(".intl.") ? ".intl" : "";
+  const { stsEndpoint = `https://sts${site}.tencentcloudapi.com` } = given;
+  const { dnspod } = await import("tencentcloud-sdk-nodejs-dnspod");
+  const open = (url: string, credential: Credential): Client => {
+    const { protocol, host, pathname } = new URL(url);
+    // reqTimeout 0: the time limit is the signal's; the SDK's own leaves a timer behind when it is aborted.
+    const httpProfile = { protocol: `${protocol}//`, endpoint: host + pathname.replace(/\/+$/, ""), reqTimeout: 0 };
+    return new dnspod.v20210323.Client({ credential, profile: { language: "en-US", httpProfile } });
+  };
+  const credentials = credentialsOf(given, deps, (credential) =>
+    // The SDK's clients differ in address and version only.
+    Object.assign(open(stsEndpoint, credential ?? { secretId: "", secretKey: "" }), {
+      apiVersion: "2018-08-13",
+      region,
+    }),
+  );
+  const call = async (action: string, parameters: object, signal: AbortSignal): Promise<unknown> =>
+    open(endpoint, await credentials(signal)).request(action, parameters, { signal });
+  // By name and id: the name of the default line differs between the sites.
+  const line = recordLine === "" ? { RecordLine: "默认", RecordLineId: "0" } : { RecordLine: recordLine };
+
+  return {
+    async findZone(apex, { signal }) {
+      // Names that are no ASCII are known by either spelling.
+      for (const Domain of new Set([apex, domainToUnicode(apex) || apex])) {
+        const found = await call("DescribeDomain", { Domain }, signal).catch(
+          absent(
+            "InvalidParameterValue.DomainNotExists",
+            "InvalidParameter.DomainInvalid",
+            "InvalidParameter.DomainIdInvalid",
+            "OperationDenied.NoPermissionToOperateDomain",
+            "FailedOperation.NotDomainOwner",
+          ),
+        );
+        if (found === undefined) continue;
+        const paused = domainAnswer.parse(found).DomainInfo.Status === "PAUSE";
+        if (paused) deps.warn(`${apex} is paused: its records are not served`);
+        return { apex, id: Domain };
+      }
+      return undefined;
+    },
+    async list({ zone, relative }, { signal }) {
+      const records: z.output<typeof listAnswer>["RecordList"] = [];
+      for (let more = true; more; ) {
+        const where = { Domain: zone.id, Subdomain: relative, RecordType: "TXT" };
+        const part = { ErrorOnEmpty: "no", Offset: records.length, Limit: 3000 };
+        const page = await call("DescribeRecordList", { ...where, ...part }, signal).catch(
+          absent("ResourceNotFound.NoDataOfRecord"),
+        );
+        const { RecordCountInfo, RecordList } = listAnswer.parse(page ?? nothing);
+        records.push(...RecordList);
+        more = RecordList.length > 0 && records.length < RecordCountInfo.TotalCount;
+      }
+      return records
+        .filter(({ Line, LineId }) => (recordLine === "" ? LineId === "0" : Line === recordLine))
+        .map(({ RecordId, Value }) => ({ id: String(RecordId), value: Value.replace(/^"(.*)"$/s, "$1") }));
+    },
+    async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {
+      const where = { Domain: zone.id, SubDomain: relative, RecordType: "TXT" };
+      await call("CreateRecord", { ...where, ...line, Value, TTL }, signal);
+    },
+    async delete({ zone }, { id }, { signal }) {
+      const gone = absent("InvalidParameter.RecordIdInvalid", "ResourceNotFound.NoDataOfRecord");
+      await call("DeleteRecord", { Domain: zone.id, RecordId: Number(id) }, signal).catch(gone);
+    },
+  };
+}

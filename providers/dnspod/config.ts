@@ -1,0 +1,45 @@
+import { secret, z } from "../../src/index.ts";
+import { faultsOf } from "./faults.ts";
+
+const text = (description: string, ...env: readonly string[]) =>
+  z.string().min(1, "is empty").meta({ description, env });
+const address = (description: string) =>
+  z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).describe(description);
+
+export const config = z
+  .strictObject({
+    secretId: secret("SecretId of a Tencent Cloud API key")
+      .meta({ env: ["TENCENTCLOUD_SECRET_ID"] })
+      .optional(),
+    secretKey: secret("SecretKey of a Tencent Cloud API key")
+      .meta({ env: ["TENCENTCLOUD_SECRET_KEY"] })
+      .optional(),
+    sessionToken: secret("token of temporary keys (STS)")
+      .meta({
+        env: ["TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"],
+        aliases: ["token"],
+      })
+      .optional(),
+    loginToken: secret('"ID,Token" of the DNSPod console, instead of an API key')
+      .meta({ env: ["DNSPOD_API_KEY"] })
+      .optional(),
+    recordLine: z
+      .string()
+      .overwrite((line) => (/^(默认|default)$/i.test(line.trim()) ? "" : line.trim()))
+      .default("")
+      .describe("line of the records, as the console names it; empty: the default line"),
+    roleArn: text("role to assume", "TENCENTCLOUD_ROLE_ARN", "TENCENTCLOUD_ASSUME_ROLE_ARN").optional(),
+    roleSessionName: text("name of the session under a role", "TENCENTCLOUD_ROLE_SESSION_NAME").default("dns01"),
+    webIdentityTokenFile: text("file with an OIDC token, as TKE mounts it", "TKE_WEB_IDENTITY_TOKEN_FILE").optional(),
+    webIdentityRoleArn: text("role for the OIDC token", "TKE_ROLE_ARN").optional(),
+    webIdentityProviderId: text("identity provider for the OIDC token", "TKE_PROVIDER_ID").optional(),
+    cvmRole: text("role that is bound to this CVM instance", "TENCENTCLOUD_CAM_ROLE_NAME").optional(),
+    region: text("region of the token service", "TENCENTCLOUD_REGION", "TKE_REGION").default("ap-guangzhou"),
+    endpoint: address(
+      "address of the API; https://dnspod.intl.tencentcloudapi.com on the international site",
+    ).optional(),
+    stsEndpoint: address("address of the token service, for roles").optional(),
+  })
+  .superRefine((given, context) => {
+    for (const [path, message] of faultsOf(given)) context.addIssue({ code: "custom", path: [path], message });
+  });

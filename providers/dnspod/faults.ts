@@ -1,0 +1,79 @@
+/** The fields that decide how to sign in. */
+export interface Given {
+  readonly secretId?: string | undefined;
+  readonly secretKey?: string | undefined;
+  readonly loginToken?: string | undefined;
+  readonly roleArn?: string | undefined;
+  readonly webIdentityTokenFile?: string | undefined;
+  readonly webIdentityRoleArn?: string | undefined;
+  readonly webIdentityProviderId?: string | undefined;
+  readonly cvmRole?: string | undefined;
+  readonly endpoint?: string | undefined;
+}
+
+type Fault = readonly [field: keyof Given, message: string];
+
+const permissions = "dnspod:DescribeDomain, DescribeRecordList, CreateRecord and DeleteRecord";
+
+/**
+ * What is missing, given twice, or of the wrong kind. DNSPod has two kinds of credentials that are often mixed up: keys
+ * of Tencent Cloud, and tokens made in its own console for the legacy API.
+ */
+export function faultsOf(given: Given): readonly Fault[] {
+  return [...(given.loginToken === undefined ? cloudFaults(given) : legacyFaults(given, given.loginToken))];
+}
+
+function* cloudFaults(given: Given): Generator<Fault> {
+  const { secretId, secretKey, webIdentityTokenFile, cvmRole, endpoint } = given;
+  const ambient = webIdentityTokenFile !== undefined || cvmRole !== undefined;
+  if (!ambient || secretId !== undefined || secretKey !== undefined) {
+    if (secretId === undefined) {
+      yield ["secretId", `is missing: SecretId of a Tencent Cloud key that may ${permissions} on the domain`];
+    }
+    if (secretKey === undefined) yield ["secretKey", "is missing: the SecretKey that belongs to the SecretId"];
+  }
+  if (secretId !== undefined && /^\d+$|,/.test(secretId.trim())) {
+    yield ["secretId", `is ${ofConsole}, no SecretId of Tencent Cloud: give "ID,Token" as loginToken (DNSPOD_API_KEY)`];
+  }
+  if (secretKey?.includes(",")) {
+    yield [
+      "secretKey",
+      `is ${ofConsole}, no SecretKey of Tencent Cloud: give "ID,Token" as loginToken (DNSPOD_API_KEY)`,
+    ];
+  }
+  if (webIdentityTokenFile !== undefined && secretId === undefined) {
+    if (given.webIdentityRoleArn === undefined) {
+      yield ["webIdentityRoleArn", "is missing: the OIDC token needs the role to take"];
+    }
+    if (given.webIdentityProviderId === undefined) {
+      yield ["webIdentityProviderId", "is missing: the OIDC token needs its identity provider"];
+    }
+  }
+  if (hostOf(endpoint)?.match(/(^|\.)(dnsapi\.cn|api\.dnspod\.com)$/)) {
+    yield ["endpoint", "is of the legacy API, which takes loginToken and no key of Tencent Cloud"];
+  }
+}
+
+const ofConsole = 'of the DNSPod console ("ID,Token")';
+
+function* legacyFaults({ secretId, secretKey, roleArn, endpoint }: Given, loginToken: string): Generator<Fault> {
+  const twice = "is given together with loginToken: give one of the two ways to sign in";
+  if (secretId !== undefined) yield ["secretId", twice];
+  if (secretKey !== undefined) yield ["secretKey", twice];
+  if (roleArn !== undefined) yield ["roleArn", "needs a key of Tencent Cloud, not loginToken"];
+  if (/^AKID/.test(loginToken)) {
+    yield ["loginToken", "is a SecretId of Tencent Cloud: give secretId and secretKey instead"];
+  } else if (!/^\d+,\S+$/.test(loginToken.trim())) {
+    yield [
+      "loginToken",
+      'has to be "ID,Token" as the DNSPod console shows them; keys of Tencent Cloud are secretId and secretKey',
+    ];
+  }
+  if (hostOf(endpoint)?.endsWith(".tencentcloudapi.com")) {
+    yield ["endpoint", "is of Tencent Cloud's API, which takes secretId and secretKey and no loginToken"];
+  }
+}
+
+function hostOf(endpoint: string | undefined): string | undefined {
+  return endpoint !== undefined && URL.canParse(endpoint) ? new URL(endpoint).hostname : undefined;
+}
