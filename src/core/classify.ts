@@ -1,6 +1,7 @@
 import { AuthError, ConflictError, Dns01Error, RateLimitedError, RejectedError, TransientError } from "./errors.ts";
 import { HttpError } from "./http-error.ts";
 import { safeCause } from "./redact.ts";
+import { requestIdOf } from "./request-id.ts";
 
 /** What was going on when something was thrown. */
 export interface Attempted {
@@ -48,12 +49,14 @@ export function toDns01Error(cause: unknown, attempted: Attempted, options: Clas
       fqdn: error.fqdn ?? (name === zone || operation === "findZone" ? undefined : name),
     });
   }
+  const requestId = error.requestId ?? requestIdOf(cause) ?? requestIdOf(error.cause);
   const before = error.message;
   const message = redact(before);
   fill(error, {
     message,
     stack: redact(error.stack?.replace(before, message) ?? ""),
     hint: error.hint === undefined ? undefined : redact(error.hint),
+    requestId: requestId === undefined ? undefined : redact(requestId),
   });
   if (error.cause !== undefined) fill(error, { cause: safeCause(error.cause, redact) });
   return error;

@@ -8,6 +8,8 @@ export interface ErrorFacts {
   /** What the user can do about it; one sentence. */
   readonly hint?: string | undefined;
   readonly details?: Readonly<Record<string, unknown>> | undefined;
+  /** The service's own name for the request that failed, for its support. Never in the message: equal causes read the same. */
+  readonly requestId?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -44,6 +46,8 @@ export class Dns01Error extends Error {
   readonly fqdn: string | undefined;
   readonly hint: string | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
+  /** For the log, see ErrorFacts. */
+  readonly requestId: string | undefined;
 
   constructor(code: ErrorCode, message: string, retryable: boolean, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -56,6 +60,7 @@ export class Dns01Error extends Error {
     this.fqdn = facts.fqdn;
     this.hint = facts.hint;
     this.details = facts.details;
+    this.requestId = facts.requestId;
   }
 
   static is(x: unknown): x is Dns01Error {

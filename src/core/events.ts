@@ -25,6 +25,8 @@ export type Dns01Event =
       readonly operation: string;
       readonly durationMs: number;
       readonly code: ErrorCode | "OK";
+      /** The service's own name for the request, where it failed and the service has told one. */
+      readonly requestId?: string;
     }
   | {
       readonly type: "retry";

@@ -112,8 +112,11 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const step = `${provider.id} ${operation} ${name}`;
     if (write) observer({ type: "step", kind: "dns", state: "before", detail: step });
     const startedAt = clock.now();
-    const report = (code: Dns01Error["code"] | "OK") =>
-      observer({ type: "call", provider: provider.id, operation, durationMs: clock.now() - startedAt, code });
+    const report = (code: Dns01Error["code"] | "OK", requestId?: string) => {
+      const durationMs = clock.now() - startedAt;
+      const told = requestId === undefined ? {} : { requestId };
+      observer({ type: "call", provider: provider.id, operation, durationMs, code, ...told });
+    };
     // In a function of its own, so that a backend that throws instead of rejecting is no special case.
     const work = (async () => run({ signal: link.signal, ttlSeconds: call.ttlSeconds }))();
     try {
@@ -130,7 +133,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       // A backend that obeys the signal throws its own words for our time-out.
       const reason: unknown = link.signal.aborted ? link.signal.reason : cause;
       const error = toDns01Error(reason, { provider: provider.id, operation, name, zone }, toClassify(options));
-      report(error.code);
+      report(error.code, error.requestId);
       if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0);
       throw error;
     } finally {

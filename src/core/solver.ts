@@ -208,6 +208,7 @@ function combine(
     fqdn: first.fqdn,
     hint: first.hint,
     details: { ...first.details, zones },
+    requestId: first.requestId,
     cause: first,
   });
 }

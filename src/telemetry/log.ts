@@ -62,7 +62,9 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "call":
       return line(
         "debug",
-        `${event.provider}: ${event.operation} took ${Math.round(event.durationMs)} ms: ${event.code}`,
+        `${event.provider}: ${event.operation} took ${Math.round(event.durationMs)} ms: ${event.code}${
+          event.requestId === undefined ? "" : ` (request ${event.requestId})`
+        }`,
       );
     case "retry":
       return line(
