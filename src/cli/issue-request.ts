@@ -57,8 +57,10 @@ export async function readIssueRequest({ flags, io, redactor, observer }: Comman
   if (loaded !== undefined || flags.text("provider") !== undefined) issues.push(...provider.issues);
   const dns = readDnsSettings(flags);
   issues.push(...dns.issues);
-  const ca = await attempt(issues, async () => findCa(flags.text("ca") ?? "letsencrypt", flags.source("ca") ?? "--ca"));
-  const rootPem = await attempt(issues, () => readPem(flags.text("ca-root"), flags.source("ca-root") ?? "--ca-root"));
+  const caSetting = setting("ca", acme.ca, "ca");
+  const ca = await attempt(issues, async () => findCa(caSetting.value ?? "letsencrypt", caSetting.path));
+  const rootSetting = setting("ca-root", acme.caRoot, "caRoot");
+  const rootPem = await attempt(issues, () => readPem(rootSetting.value, rootSetting.path));
   const eab = await attempt(issues, () => readEab(flags.text("eab-kid"), flags.text("eab-hmac-key"), io.env));
   if (eab !== undefined) redactor.add(eab.hmacKey);
   const { value: email, path: emailPath } = setting("email", acme.email, "email");

@@ -37,7 +37,10 @@ export async function loadConfig(
 /** Parses the text of one file; every fault at once, each with its line. */
 export async function parseConfig(file: string, text: string): Promise<LoadedConfig> {
   // Most runs have no file: neither the parser nor the schema is loaded for them.
-  const [{ LineCounter, parseDocument }, { configSchema }] = await Promise.all([import("yaml"), import("./schema.ts")]);
+  const [{ LineCounter, parseDocument }, { configSchema }] = await Promise.all([
+    import("./yaml.ts"),
+    import("./schema.ts"),
+  ]);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const lineOf = (offset: number) => lines.linePos(offset).line;

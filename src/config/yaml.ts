@@ -1,0 +1,2 @@
+/** A module of its own, so that the parser is loaded only when there is a file, and by name when bundled. */
+export { LineCounter, parseDocument } from "yaml";
