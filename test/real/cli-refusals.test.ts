@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { cli, issueArgs, labEnv } from "./lab/cli.ts";
 import { expectCleanDns, failed } from "./lab/outcome.ts";
 import { describeInLab } from "./lab/suite.ts";
+
+const skewed = fileURLToPath(new URL("skew.mjs", import.meta.url));
 
 describeInLab("what the other side refuses", (inLab) => {
   test("a wrong TSIG secret: status 3, code AUTH, told apart from an unknown key", async () => {
@@ -20,6 +23,15 @@ describeInLab("what the other side refuses", (inLab) => {
     const error = failed(await cli(issueArgs(["zone0.test"]), env), 3);
     expect(error.code).toBe("AUTH");
     expect(error.message).toContain("nobody");
+  });
+
+  test("a clock an hour ahead of the server's: status 3, and the message says by how much", async () => {
+    const lab = inLab();
+    const skew = { NODE_OPTIONS: `--import ${skewed}`, DNS01_SKEW_MS: "3600000" };
+    const error = failed(await cli(issueArgs(["zone0.test"]), { ...labEnv(lab), ...skew }), 3);
+    expect(error.code).toBe("AUTH");
+    expect(`${error.message} ${error.hint}`).toMatch(/clock/i);
+    expect(`${error.message} ${error.hint}`).toMatch(/3[56]\d\d ?s|1 h|60 min|59 min|1 hour/);
   });
 
   test("a zone the server does not hold: status 3, code ZONE_NOT_FOUND, with the zone's name", async () => {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { At } from "./dig.ts";
 import { serviceFile } from "./services.ts";
@@ -73,12 +73,8 @@ export async function runCertbot(setup: ClientSetup, domains: readonly string[],
   return { ...run, cert: join(live, "cert.pem"), privkey: join(live, "privkey.pem") };
 }
 
-/** Subject alternative names of a certificate file, by openssl elsewhere; here only that it is PEM. */
-export function isPem(file: string): boolean {
-  return readFileSync(file, "utf8").includes("-----BEGIN CERTIFICATE-----");
-}
-
-function finish(
+/** Runs a program to its end without blocking this process: the lab's feeds and witnesses live in it. */
+export function finish(
   file: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
