@@ -3,6 +3,7 @@ import { ConfigError, type ConfigIssue } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 import type { Provider } from "./provider.ts";
 import type { Redactor } from "./redact.ts";
+import { ruleIssues } from "./rules.ts";
 import { type Field, fieldsOf, ttlField } from "./schema.ts";
 
 export { type Field, fieldsOf } from "./schema.ts";
@@ -61,7 +62,10 @@ export async function resolveConfig<S extends z.ZodObject>(
     [...given].filter(([name]) => name !== ttlField).map(([name, g]) => [name, g.value]),
   );
   const parsed = provider.config.safeParse(input);
-  if (!parsed.success) issues.push(...schemaIssues(provider.id, parsed.error, fields, given, issues));
+  if (!parsed.success) {
+    const all = [...parsed.error.issues, ...ruleIssues(provider.config, input, parsed.error)];
+    issues.push(...schemaIssues(provider.id, all, fields, given, issues));
+  }
   if (issues.length > 0 || !parsed.success) {
     const redact = sources.redactor?.redact ?? ((text: string) => text);
     throw new ConfigError(
@@ -186,12 +190,12 @@ function readTtl(given: Given | undefined, issues: ConfigIssue[]): number | unde
 /** zod's issues at the place where each value came from; what was never given is named with all its names. */
 function schemaIssues(
   id: string,
-  error: z.ZodError,
+  found: readonly z.core.$ZodIssue[],
   fields: readonly Field[],
   given: ReadonlyMap<string, Given>,
   before: readonly ConfigIssue[],
 ): readonly ConfigIssue[] {
-  return error.issues.flatMap((issue): readonly ConfigIssue[] => {
+  return found.flatMap((issue): readonly ConfigIssue[] => {
     const field = fields.find(({ name }) => name === issue.path[0]);
     const origin = field && given.get(field.name)?.origin;
     if (field === undefined) return [{ path: id, message: issue.message }];

@@ -3,7 +3,7 @@ import { ConfigError } from "../../src/core/errors.ts";
 import { type ConfigSources, fieldsOf, resolveConfig } from "../../src/core/fields.ts";
 import { nearest } from "../../src/core/nearest.ts";
 import { createRedactor } from "../../src/core/redact.ts";
-import { defineProvider, secret, z } from "../../src/index.ts";
+import { defineProvider, type Provider, secret, z } from "../../src/index.ts";
 
 const provider = defineProvider({
   id: "acme-host",
@@ -244,4 +244,63 @@ test.each([
   ["", undefined],
 ])("nearest to %j is %s", (word, candidate) => {
   expect(nearest(word, ["cloudflare", "dnspod", "memory", "rfc2136"])).toBe(candidate);
+});
+
+describe("rules over several fields", () => {
+  const twoWays = (rule: (given: Readonly<Record<string, unknown>>) => string | undefined): Provider =>
+    defineProvider({
+      ...provider,
+      connect: () => {
+        throw new Error("not connected here");
+      },
+      config: z
+        .strictObject({
+          token: secret("a token").optional(),
+          password: secret("a password").optional(),
+          account: z.string().describe("the account"),
+          endpoint: z.url({ error: "is no URL" }).optional().describe("API address"),
+        })
+        .superRefine((given, context) => {
+          const message = rule(given);
+          if (message !== undefined) context.addIssue({ code: "custom", path: ["password"], message });
+        }),
+    }) as unknown as Provider;
+  const exclusive = twoWays(({ token, password }) => {
+    if (token === undefined && password === undefined) return "is missing: give password or token";
+    return token !== undefined && password !== undefined ? "is given together with token: give one of them" : undefined;
+  });
+  const told = async (schema: Provider, config: Readonly<Record<string, unknown>>) => {
+    const error: unknown = await resolveConfig(schema, { config }).catch((e: unknown) => e);
+    return error instanceof ConfigError ? error.issues.map(({ path, message }) => `${path}: ${message}`) : [];
+  };
+
+  test("are told beside the faults of fields, whichever these are", async () => {
+    expect(await told(exclusive, { token: "t0ken", password: "passw0rd", endpoint: "nowhere", accont: "me" })).toEqual([
+      "accont: is not a field of this provider; did you mean account?",
+      expect.stringMatching(/^ACME_HOST_ACCOUNT: is missing/),
+      "endpoint: is no URL",
+      "password: is given together with token: give one of them",
+    ]);
+  });
+
+  test("take a faulty value for given", async () => {
+    expect(await told(exclusive, { token: "", password: 5, account: "me" })).toEqual([
+      "token: is empty",
+      expect.stringMatching(/^password: invalid input/),
+      "password: is given together with token: give one of them",
+    ]);
+  });
+
+  test("are told once when nothing else is wrong", async () => {
+    expect(await told(exclusive, { token: "t0ken", password: "passw0rd", account: "me" })).toEqual([
+      "password: is given together with token: give one of them",
+    ]);
+    expect(await told(exclusive, { account: "me" })).toHaveLength(1);
+    expect(await told(exclusive, { account: "me", token: "t0ken" })).toEqual([]);
+  });
+
+  test("that trip over a value of the wrong type say nothing", async () => {
+    const fragile = twoWays(({ account }) => ((account as string).startsWith("x") ? "is wrong" : undefined));
+    expect(await told(fragile, { account: 5 })).toEqual([expect.stringMatching(/^account: invalid input/)]);
+  });
 });
