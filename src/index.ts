@@ -1,5 +1,6 @@
 /** Everything a provider may import, in this repository and outside of it. */
 export { z } from "zod";
+export { conductOf } from "./core/conduct.ts";
 export {
   AuthError,
   ConfigError,
@@ -13,8 +14,9 @@ export {
   TransientError,
   ZoneNotFoundError,
 } from "./core/errors.ts";
-export { byHttpStatus, HttpError } from "./core/http-error.ts";
+export { byHttpStatus, HttpError, parseRetryAfter } from "./core/http-error.ts";
 export { type DomainName, isWithin, parseName, relativeTo } from "./core/name.ts";
+export { quoteTxt, unquoteTxt } from "./core/presentation.ts";
 export {
   type Call,
   type Change,

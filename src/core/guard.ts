@@ -60,9 +60,9 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       parallel: provider.traits.lock === "zone" ? 1 : 4,
       request: (label, run) => {
         const { zone } = what;
-        if (!label.write || zone === undefined) return request(label, { ...call, signal }, zone, run);
+        if (!label.write || zone === undefined) return request(label, { ...call, signal, conduct }, zone, run);
         return floors.keep(zone, call.ttlSeconds, (ttlSeconds) =>
-          request(label, { ...call, signal, ttlSeconds }, zone, run),
+          request(label, { signal, ttlSeconds, conduct }, zone, run),
         );
       },
       attempt: (subject, run) =>
@@ -118,7 +118,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       observer({ type: "call", provider: provider.id, operation, durationMs, code, ...told });
     };
     // In a function of its own, so that a backend that throws instead of rejecting is no special case.
-    const work = (async () => run({ signal: link.signal, ttlSeconds: call.ttlSeconds }))();
+    const work = (async () => run({ ...call, signal: link.signal }))();
     try {
       const result = await raceAbort(work, link.signal);
       report("OK");

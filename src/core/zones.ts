@@ -50,16 +50,21 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
     async find(owner, zoneCut, call) {
       const asked = candidates(owner, zoneCut);
       let refused: Dns01Error | undefined;
+      let unusable: Dns01Error | undefined;
       for (const apex of asked) {
         try {
           const zone = await ask(apex, call);
           if (zone !== undefined) return zone;
         } catch (error) {
+          if (!Dns01Error.is(error)) throw error;
+          // The account has the zone, but cannot serve it (not yet active, for example): a parent may be served.
+          if (error.code === "ZONE_NOT_FOUND") unusable ??= error;
           // Credentials that are limited to one zone are refused for every other.
-          if (!Dns01Error.is(error) || error.code !== "AUTH") throw error;
-          refused ??= error;
+          else if (error.code === "AUTH") refused ??= error;
+          else throw error;
         }
       }
+      if (unusable !== undefined) throw unusable;
       if (refused !== undefined) throw refused;
       throw new ZoneNotFoundError(
         `${provider}: no zone of this account holds ${owner}; asked for ${asked.join(", ") || "none"}`,
