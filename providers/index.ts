@@ -7,4 +7,5 @@ export const providers = {
   dnspod: () => import("./dnspod.ts"),
   memory: () => import("./memory.ts"),
   rfc2136: () => import("./rfc2136.ts"),
+  route53: () => import("./route53.ts"),
 } satisfies Record<string, Load>;

@@ -72,12 +72,14 @@ export async function connectProvider(
   const redact = (text: string) => redactor?.redact(text) ?? text;
   const warn = (text: string) =>
     observer({ type: "warning", code: "W_PROVIDER", text: redact(`${provider.id}: ${text}`) });
+  const debug = (text: string) => observer({ type: "log", level: "debug", text: redact(`${provider.id}: ${text}`) });
   try {
     const backend = await provider.connect(config, {
       http: createHttp(options.fetch === undefined ? {} : { fetch: options.fetch }),
       signal: options.signal,
       allowAmbientCredentials: options.allowAmbientCredentials ?? false,
       warn,
+      debug,
     });
     if (typeof backend?.findZone !== "function" || typeof backend.apply !== "function") {
       throw new Dns01Error("UNKNOWN", "its connect did not return a backend with findZone and apply", false);

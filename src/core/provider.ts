@@ -129,6 +129,8 @@ export interface RRsetApi {
   findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
   /** The TXT set at exactly this owner. */
   read(owner: Owner, call: Call): Promise<RRset | undefined>;
+  /** Parts of `changes` that each fit one request; left out where everything does. An owner stays whole. */
+  batchesOf?(changes: readonly RRsetChange[]): readonly (readonly RRsetChange[])[];
   /** Writes all changes, in one batch if the service has one. */
   replace(zone: Zone, changes: readonly RRsetChange[], call: Call): Promise<void>;
 }
@@ -168,6 +170,8 @@ export interface ConnectDeps {
   readonly allowAmbientCredentials: boolean;
   /** Something the user should know, said once. */
   readonly warn: (text: string) => void;
+  /** For the debug log only. */
+  readonly debug?: (text: string) => void;
 }
 
 /** Definition of a DNS service: everything dns01 must know to use it. */

@@ -24,7 +24,8 @@ const maxRounds = 30;
  * Makes a TxtBackend of an API where a write replaces all values of a name.
  *
  * Every owner is read once, the wanted values are merged into what was read, and all owners of the zone are written in
- * one `replace`, which is left out when nothing changes. Foreign values and the TTL of an existing set stay.
+ * one `replace` (or in as many as `batchesOf` makes of it), which is left out when nothing changes. Foreign values and
+ * the TTL of an existing set stay.
  *
  * With `conditional: true` a `replace` whose `previous` no longer holds throws ConflictError and the owners are read
  * again: nothing is lost, whoever writes at the same time. Without it the lift waits, reads back, and writes again if
@@ -42,24 +43,27 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
   const replace = async (
     zone: Zone,
     changed: readonly Read[],
+    call: Call,
     conduct: Conduct,
     written: Set<string>,
   ): Promise<void> => {
-    // Noted before the request, because its answer may be lost; a refused swap wrote nothing.
-    const news = wanted(changed).filter((key) => !written.has(key));
-    for (const key of news) written.add(key);
-    try {
-      const label = { operation: "replace", write: true, name: zone.apex };
-      await conduct.request(label, (inner) =>
-        api.replace(
-          zone,
-          changed.map((r) => changeOf(r, inner)),
-          inner,
-        ),
-      );
-    } catch (error) {
-      if (Dns01Error.is(error) && error.code === "CONFLICT") for (const key of news) written.delete(key);
-      throw error;
+    for (const part of partsOf(api, changed, call)) {
+      // Noted before the request, because its answer may be lost; a refused swap wrote nothing.
+      const news = wanted(part).filter((key) => !written.has(key));
+      for (const key of news) written.add(key);
+      try {
+        const label = { operation: "replace", write: true, name: zone.apex };
+        await conduct.request(label, (inner) =>
+          api.replace(
+            zone,
+            part.map((r) => changeOf(r, inner)),
+            inner,
+          ),
+        );
+      } catch (error) {
+        if (Dns01Error.is(error) && error.code === "CONFLICT") for (const key of news) written.delete(key);
+        throw error;
+      }
     }
   };
 
@@ -78,7 +82,7 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
       if (changed.length === 0) return;
       if (round > maxRounds) throw overwritten(zone, changed);
       const startedAt = clock.now();
-      await replace(zone, changed, conduct, written);
+      await replace(zone, changed, call, conduct, written);
       const settleMs = Math.max(options.settleMs ?? 1000, 2 * (clock.now() - startedAt));
       // With jitter, so that two writers who overwrote each other do not do it again in step.
       await clock.sleep(settleMs * (1 + clock.random()), call.signal);
@@ -100,7 +104,7 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
         const reads = await read(owners, conduct);
         if (!api.conditional) return writeAndReadBack(zone, reads, call, conduct, written);
         const changed = reads.filter(differs);
-        if (changed.length > 0) await replace(zone, changed, conduct, written);
+        if (changed.length > 0) await replace(zone, changed, call, conduct, written);
       });
       return answers(edits, written);
     },
@@ -127,6 +131,13 @@ function wanted(changed: readonly Read[]): readonly string[] {
     const values = [...edit.add.filter((v) => !there.has(v)), ...edit.remove.filter((v) => there.has(v))];
     return values.map((value) => valueKey(edit.owner, value));
   });
+}
+
+/** What goes into one request each. */
+function partsOf(api: RRsetApi, changed: readonly Read[], call: Call): readonly (readonly Read[])[] {
+  if (api.batchesOf === undefined) return [changed];
+  const reads = new Map(changed.map((r) => [changeOf(r, call), r]));
+  return api.batchesOf([...reads.keys()]).map((batch) => batch.flatMap((change) => reads.get(change) ?? []));
 }
 
 function overwritten(zone: Zone, changed: readonly Read[]): ConflictError {
