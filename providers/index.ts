@@ -4,6 +4,7 @@ import type { Provider } from "../src/index.ts";
 export type Load = () => Promise<{ readonly default: Provider }>;
 
 export const providers = {
+  cloudflare: () => import("./cloudflare.ts"),
   dnspod: () => import("./dnspod.ts"),
   memory: () => import("./memory.ts"),
   rfc2136: () => import("./rfc2136.ts"),

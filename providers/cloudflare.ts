@@ -1,0 +1,109 @@
+import {
+  defineProvider,
+  HttpError,
+  parseName,
+  quoteTxt,
+  recordBackend,
+  unquoteTxt,
+  ZoneNotFoundError,
+  z,
+} from "../src/index.ts";
+import { config } from "./cloudflare/config.ts";
+import { classify, gone, refused } from "./cloudflare/errors.ts";
+
+const zoneResult = z.object({
+  id: z.string(),
+  name: z.string(),
+  status: z.string().optional(),
+  type: z.string().optional(),
+});
+const recordResult = z.object({ id: z.string(), name: z.string(), content: z.string() });
+
+/** Of both kinds of list; a zone's list takes 50. */
+const perPage = 50;
+
+export default defineProvider({
+  id: "cloudflare",
+  title: "Cloudflare",
+  docs: "https://developers.cloudflare.com/api/resources/dns/subresources/records/",
+  config,
+  // 1 is "automatic" and 30 for Enterprise zones only: what is too low is refused with the zone's minimum and raised then.
+  traits: { ttlSeconds: { min: 1, default: 60 }, rate: { requests: 1200, perMs: 300_000 } },
+  classify,
+  connect: ({ apiToken, email, apiKey, zoneToken, zoneID, endpoint, comment }, deps) => {
+    const base = new URL(endpoint).pathname === "/" ? new URL("client/v4", endpoint).href : endpoint;
+    const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+    const login =
+      apiToken === undefined ? { "x-auth-email": email ?? "", "x-auth-key": apiKey ?? "" } : bearer(apiToken);
+    const records = deps.http(base, login);
+    const zones = zoneToken === undefined ? records : deps.http(base, bearer(zoneToken));
+
+    return recordBackend(
+      {
+        async findZone(apex, { signal }) {
+          if (zoneID !== undefined) {
+            // A token without the right to look is no obstacle: the user has said which zone is meant.
+            const answer = await zones(`zones/${zoneID}`, { signal }).catch(refused);
+            const pinned = answer === undefined ? undefined : read(answer, zoneResult).result;
+            return pinned === undefined || parseName(pinned.name) === apex ? { apex, id: zoneID } : undefined;
+          }
+          const query = { name: apex, per_page: perPage };
+          const { result } = read(await zones("zones", { query, signal }), z.array(zoneResult));
+          // Other accounts may have begun to move the same zone: only one of them is active.
+          const found = result.filter(({ name }) => parseName(name) === apex);
+          const served = found.find(({ status = "active", type }) => status === "active" && type !== "partial");
+          if (served === undefined && found[0] !== undefined) throw notServed(apex, found[0]);
+          return served && { apex, id: served.id };
+        },
+        async list({ zone, fqdn }, { signal }) {
+          const all: z.output<typeof recordResult>[] = [];
+          for (let page = 1; ; page++) {
+            const query = { type: "TXT", name: fqdn, per_page: perPage, page };
+            const { result, result_info } = read(
+              await records(`zones/${zone.id}/dns_records`, { query, signal }),
+              z.array(recordResult),
+            );
+            all.push(...result);
+            const more = page < (result_info?.total_pages ?? (result.length < perPage ? 0 : page + 1));
+            if (!more || result.length === 0) break;
+          }
+          return all.map(({ id, content }) => ({ id, value: unquoteTxt(content) }));
+        },
+        async create({ zone, fqdn }, value, { signal, ttlSeconds: ttl }) {
+          const body = { type: "TXT", name: fqdn, content: quoteTxt(value), ttl, ...(comment && { comment }) };
+          const { result } = read(await records(`zones/${zone.id}/dns_records`, { body, signal }), recordResult);
+          if (parseName(result.name) === fqdn) return;
+          // A name outside of the pinned zone is taken for one inside of it.
+          await records(`zones/${zone.id}/dns_records/${result.id}`, { method: "DELETE", signal }).catch(gone);
+          throw new ZoneNotFoundError(`${fqdn} is not in the zone ${zone.id}`, [zone.apex], {
+            hint: "Check zoneID (CLOUDFLARE_ZONE_ID): all names have to be in that zone.",
+          });
+        },
+        async delete({ zone }, { id }, { signal }) {
+          const answer = await records(`zones/${zone.id}/dns_records/${id}`, { method: "DELETE", signal }).catch(gone);
+          if (answer !== undefined) read(answer, z.unknown());
+        },
+      },
+      { listLagMs: 0 },
+    );
+  },
+});
+
+/** The envelope's content; HttpError if it is none or speaks of a failure, for `classify` to explain. */
+function read<T extends z.ZodType>(answer: unknown, result: T) {
+  const info = z.object({ total_pages: z.number() }).nullish().catch(undefined);
+  const parsed = z.object({ success: z.literal(true), result, result_info: info }).safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new HttpError("the answer is not one of the API", { status: 200, body: answer, headers: {} });
+}
+
+function notServed(apex: string, { status, type }: z.output<typeof zoneResult>): ZoneNotFoundError {
+  const [what, hint] =
+    type === "partial"
+      ? ["is a CNAME setup, its DNS is served elsewhere", "Choose the provider that serves the zone's DNS."]
+      : [
+          `has the status ${status}`,
+          "Set the nameservers that Cloudflare's dashboard names at the domain's registrar.",
+        ];
+  return new ZoneNotFoundError(`Cloudflare does not serve the zone ${apex}: it ${what}`, [apex], { hint });
+}
