@@ -7,6 +7,8 @@ export { byHttpStatus, HttpError } from "./core/http-error.ts";
 export interface HttpOptions {
   readonly fetch?: typeof fetch;
   readonly userAgent?: string;
+  /** Masks secrets in what the service said, before it is shortened: half a secret would not be recognised later. */
+  readonly redact?: (text: string) => string;
 }
 
 /** No answer of a DNS API is this long; one that is would fill the memory. */
@@ -14,7 +16,7 @@ const maxBodyBytes = 16 * 1024 * 1024;
 
 /** JSON over fetch for adapters: base address and headers once, then one call per request. */
 export function createHttp(options: HttpOptions = {}): HttpFactory {
-  const { fetch: send = fetch, userAgent = "dns01" } = options;
+  const { fetch: send = fetch, userAgent = "dns01", redact = (text) => text } = options;
   return (base, headers = {}) =>
     async (path, request) => {
       const url = address(base, path, request.query);
@@ -37,7 +39,8 @@ export function createHttp(options: HttpOptions = {}): HttpFactory {
       });
       const text = await readText(response, what);
       const parsed = parse(text);
-      if (response.status >= 300) throw failure(what, response, parsed.json ?? (text === "" ? undefined : text));
+      if (response.status >= 300)
+        throw failure(what, response, parsed.json ?? (text === "" ? undefined : text), redact);
       if (parsed.json === undefined && text.trim() !== "") {
         // A gateway's page instead of the API's answer: whether the request was carried out is unknown.
         throw new TransientError(`${what}: status ${response.status}, but the answer is no JSON`);
@@ -88,8 +91,8 @@ function parse(text: string): { readonly json?: unknown } {
 }
 
 /** The query is left out of the message: some services want their token there. */
-function failure(what: string, response: Response, body: unknown): HttpError {
-  const said = saidBy(body);
+function failure(what: string, response: Response, body: unknown, redact: (text: string) => string): HttpError {
+  const said = saidBy(body, redact);
   const status = `${response.status}${response.statusText === "" ? "" : ` ${response.statusText}`}`;
   const target = response.status < 400 ? response.headers.get("location") : null;
   const moved = target === null ? "" : ` (redirected to ${target.replace(/[?#].*$/s, "")}, which is not followed)`;
@@ -102,9 +105,9 @@ function failure(what: string, response: Response, body: unknown): HttpError {
 }
 
 /** The words of the usual shapes of an error body; a page of HTML says nothing. */
-function saidBy(body: unknown, depth = 0): string | undefined {
-  if (typeof body === "string") return /<[a-z!]/i.test(body) ? undefined : short(body);
-  if (Array.isArray(body)) return saidBy(body[0], depth + 1);
+function saidBy(body: unknown, redact: (text: string) => string, depth = 0): string | undefined {
+  if (typeof body === "string") return /<[a-z!]/i.test(body) ? undefined : short(redact(body));
+  if (Array.isArray(body)) return saidBy(body[0], redact, depth + 1);
   if (typeof body !== "object" || body === null || depth > 3) return undefined;
   const {
     code,
@@ -115,7 +118,7 @@ function saidBy(body: unknown, depth = 0): string | undefined {
     error_description: description,
     title,
   } = body as Record<string, unknown>;
-  const inner = saidBy(message ?? detail ?? description ?? error ?? errors ?? title, depth + 1);
+  const inner = saidBy(message ?? detail ?? description ?? error ?? errors ?? title, redact, depth + 1);
   const hasCode = (typeof code === "string" || typeof code === "number") && String(code) !== inner;
   return inner !== undefined && hasCode ? `${inner} (${code})` : inner;
 }

@@ -75,7 +75,7 @@ export async function connectProvider(
   const debug = (text: string) => observer({ type: "log", level: "debug", text: redact(`${provider.id}: ${text}`) });
   try {
     const backend = await provider.connect(config, {
-      http: createHttp(options.fetch === undefined ? {} : { fetch: options.fetch }),
+      http: createHttp({ ...(options.fetch === undefined ? {} : { fetch: options.fetch }), redact }),
       signal: options.signal,
       allowAmbientCredentials: options.allowAmbientCredentials ?? false,
       warn,

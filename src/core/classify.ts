@@ -1,6 +1,6 @@
 import { AuthError, ConflictError, Dns01Error, RateLimitedError, RejectedError, TransientError } from "./errors.ts";
 import { HttpError } from "./http-error.ts";
-import { safeCause } from "./redact.ts";
+import { redactDeep, safeCause } from "./redact.ts";
 import { requestIdOf } from "./request-id.ts";
 
 /** What was going on when something was thrown. */
@@ -57,6 +57,7 @@ export function toDns01Error(cause: unknown, attempted: Attempted, options: Clas
     stack: redact(error.stack?.replace(before, message) ?? ""),
     hint: error.hint === undefined ? undefined : redact(error.hint),
     requestId: requestId === undefined ? undefined : redact(requestId),
+    details: redactDeep(error.details, redact),
   });
   if (error.cause !== undefined) fill(error, { cause: safeCause(error.cause, redact) });
   return error;
@@ -105,9 +106,23 @@ function byDefault(cause: unknown): Dns01Error {
   }
   const name = cause instanceof Error ? cause.name : "";
   if (name === "TimeoutError" || name === "AbortError") return new TransientError(message, { cause, timeout: true });
+  // An adapter's schema did not fit: some gateway's JSON, or another API. Whether it was carried out is unknown.
+  if (name === "ZodError") {
+    return new TransientError(`the answer is not of the API's form${placeOf(cause)}`, {
+      cause,
+      hint: "Check that the endpoint is this service's API.",
+    });
+  }
   // What fetch throws for every failure of the network, its reason in `cause`.
   if (cause instanceof TypeError && message === "fetch failed") return new TransientError(message, { cause });
   return new Dns01Error("UNKNOWN", message, false, { cause });
+}
+
+/** Where in the answer the first fault of a ZodError is; not what stands there. */
+function placeOf(cause: unknown): string {
+  const { issues } = cause as { readonly issues?: readonly { readonly path?: readonly PropertyKey[] }[] };
+  const path = issues?.[0]?.path?.map(String).join(".") ?? "";
+  return path === "" ? "" : ` (at ${path})`;
 }
 
 function byStatus(cause: HttpError): Dns01Error {

@@ -120,3 +120,15 @@ export function safeCause(cause: unknown, redact: (text: string) => string, dept
   if (inner !== undefined) copy.cause = inner;
   return copy;
 }
+
+/** Plain data with secrets masked in every text of it; what is no plain data is left as it is. */
+export function redactDeep<T>(data: T, redact: (text: string) => string, depth = 0): T {
+  if (typeof data === "string") return redact(data) as T;
+  if (typeof data !== "object" || data === null || depth > 8) return data;
+  if (Array.isArray(data)) return data.map((entry: unknown) => redactDeep(entry, redact, depth + 1)) as T;
+  const prototype: unknown = Object.getPrototypeOf(data);
+  if (prototype !== Object.prototype && prototype !== null) return data;
+  return Object.fromEntries(
+    Object.entries(data).map(([key, value]) => [key, redactDeep(value, redact, depth + 1)]),
+  ) as T;
+}

@@ -80,6 +80,18 @@ test("a page of HTML is not shown, and behind a 200 is worth another try", async
   await expect(api("good", { signal })).rejects.toMatchObject({ code: "TRANSIENT" });
 });
 
+test("masks secrets before it shortens what the service said", async () => {
+  const secret = "s3cret-of-the-account";
+  const { base } = await serve((response) => {
+    response.writeHead(400, { "content-type": "application/json" });
+    response.end(JSON.stringify({ message: `${"x".repeat(290)} ${secret}` }));
+  });
+  const api = createHttp({ redact: (text) => text.replaceAll(secret, "***") })(base);
+  const error: unknown = await api("zones", { signal }).catch((thrown: unknown) => thrown);
+  expect(String(error)).toContain("xxx ***");
+  expect(String(error)).not.toContain("s3cret");
+});
+
 test("does not follow a redirect with its credentials", async () => {
   const { base, seen } = await serve((response) =>
     response.writeHead(302, { location: "http://127.0.0.1:1/?q" }).end(),

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createRedactor, safeCause } from "../../src/core/redact.ts";
+import { createRedactor, redactDeep, safeCause } from "../../src/core/redact.ts";
 
 const bytes = (text: string) => Buffer.from(text, "utf8");
 
@@ -69,4 +69,14 @@ test("keeps of a cause what helps, and nothing that could hold a request", () =>
   expect(copy).not.toHaveProperty("$response");
   expect(copy.cause).toMatchObject({ message: "inner ***", code: "E1" });
   expect(copy.cause).not.toHaveProperty("request");
+});
+
+test("masks secrets anywhere in plain data, and leaves the rest as it is", () => {
+  const when = new Date(0);
+  const redact = (text: string) => text.replaceAll("s3cret", "***");
+  const data = { a: ["s3cret", { b: "x s3cret" }], n: 1, u: undefined, when };
+  expect(redactDeep(data, redact)).toEqual({ a: ["***", { b: "x ***" }], n: 1, u: undefined, when });
+  const ring: Record<string, unknown> = {};
+  ring["self"] = ring;
+  expect(() => redactDeep(ring, redact)).not.toThrow();
 });

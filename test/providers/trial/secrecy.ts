@@ -33,7 +33,7 @@ export const secrecyChecks: readonly Check[] = [
       for (const kind of faultKinds) await act(({ http }) => http.inject({ kind, times: Number.POSITIVE_INFINITY }));
       for (const status of [200, 400, 401, 403, 404, 429, 500]) {
         await act(({ http, config }) => {
-          const given = Object.values(config).map(String);
+          const given = secretsOf(lab, { config });
           http.inject({
             kind: "reply",
             reply: (request) => parrot(status, request, given),
@@ -43,7 +43,9 @@ export const secrecyChecks: readonly Check[] = [
       }
       assert.ok(secrets.size > 0 || fieldsOf(lab.trial.provider).every(({ secret }) => !secret), "no secret was tried");
       for (const secret of secrets) {
-        for (const [spelling, text] of Object.entries(spellings(secret))) {
+        // Half of it is what is left where somebody shortens first and masks afterwards.
+        const all = { ...spellings(secret), "first half": secret.slice(0, Math.max(6, secret.length / 2)) };
+        for (const [spelling, text] of Object.entries(all)) {
           const where = shown.find((part) => part.includes(text));
           assert.equal(where, undefined, `a secret stands there (${spelling})`);
         }
@@ -56,7 +58,9 @@ export const secrecyChecks: readonly Check[] = [
 function parrot(status: number, request: FakeRequest, given: readonly string[]): FakeReply {
   const spelled = given.flatMap((text) => Object.values(spellings(text)));
   const heard = `${request.body} ${request.rawQuery} ${JSON.stringify(request.headers)} ${spelled.join(" ")}`;
-  const message = `I do not understand ${heard.slice(0, 200)} ${spelled.join(" ")}`;
+  // Whoever shortens this at a round length cuts through a secret.
+  const before = "I do not understand ".padEnd(100 + (status % 3) * 100 - 6, ".");
+  const message = `${before}${spelled.join(" ")} ${heard}`;
   const error = { code: 1, Code: "Nonsense", message, Message: message };
   return {
     status,
@@ -65,7 +69,7 @@ function parrot(status: number, request: FakeRequest, given: readonly string[]):
   };
 }
 
-function secretsOf({ trial }: Lab, { config }: AdapterFake): readonly string[] {
+function secretsOf({ trial }: Lab, { config }: Pick<AdapterFake, "config">): readonly string[] {
   return fieldsOf(trial.provider).flatMap(({ name, secret }) => {
     const value = config[name];
     return secret && typeof value === "string" ? [value] : [];
