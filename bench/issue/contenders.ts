@@ -9,6 +9,8 @@ export interface Scenario {
   readonly lagMs: number;
   /** For dns01, in milliseconds. */
   readonly goalMs: number;
+  /** Only dns01 looks at nameservers, so only for it does the scenario make a difference. */
+  readonly alone?: boolean;
 }
 
 /** A client, and what one run of it took; undefined where it cannot do the scenario in this lab. */

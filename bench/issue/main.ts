@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { cliFile, issueArgs, labEnv, startCli } from "../../test/real/lab/cli.ts";
 import { updatesSince } from "../../test/real/lab/counts.ts";
+import { zoneHolding } from "../../test/real/lab/judge.ts";
 import { type Lab, startLab } from "../../test/real/lab/lab.ts";
 import { type Contender, contenders, type Scenario } from "./contenders.ts";
 import { median, peakMemory, seconds, table, timed } from "./measure.ts";
@@ -15,6 +16,14 @@ const scenarios: readonly Scenario[] = [
     goalMs: 1000,
   },
   { title: "apex and wildcard, 5 s lag on one secondary", names: pair, lagMs: 5000, goalMs: 5800 },
+  { title: "one of two nameservers refuses", names: ["dead.test", "*.dead.test"], lagMs: 0, goalMs: 3700, alone: true },
+  {
+    title: "one of two nameservers is silent",
+    names: ["mute.test", "*.mute.test"],
+    lagMs: 0,
+    goalMs: 3700,
+    alone: true,
+  },
 ];
 
 const { values } = parseArgs({
@@ -65,25 +74,27 @@ async function startUp(): Promise<string> {
 async function compare(lab: Lab, scenario: Scenario): Promise<readonly (readonly string[])[]> {
   const times = new Map<Contender, number[]>(chosen.map((contender) => [contender, []]));
   const updates = new Map<Contender, number>();
+  const zone = zoneHolding(scenario.names[0] ?? "").apex;
   lab.lag.nsd = scenario.lagMs;
   for (let round = 0; round < Number(values.runs); round++) {
     for (const [contender, taken] of times) {
-      if (contender.name !== "dns01" && round >= Number(values["peer-runs"])) continue;
+      if (contender.name !== "dns01" && (scenario.alone === true || round >= Number(values["peer-runs"]))) continue;
       const mark = lab.updates.length;
       const elapsed = await contender.run(lab, scenario);
       if (elapsed === undefined) continue;
       taken.push(elapsed);
-      updates.set(contender, updatesSince(lab, mark, "example.test"));
+      updates.set(contender, updatesSince(lab, mark, zone));
       // What the run took out must be gone on the lagging server too before the next one starts.
       await new Promise((resolve) => setTimeout(resolve, scenario.lagMs + 200));
     }
   }
   lab.lag.nsd = 0;
-  return [...times].map(([contender, taken]) => {
-    if (taken.length === 0) return [scenario.title, contender.name, "0", "cannot", "", "", "", ""];
+  return [...times].flatMap(([contender, taken]) => {
+    if (contender.name !== "dns01" && scenario.alone === true) return [];
+    if (taken.length === 0) return [[scenario.title, contender.name, "0", "cannot", "", "", "", ""]];
     const goal = contender.name === "dns01" ? seconds(scenario.goalMs) : "";
     const figures = [median(taken), Math.min(...taken), Math.max(...taken)].map(seconds);
-    return [scenario.title, contender.name, String(taken.length), ...figures, String(updates.get(contender)), goal];
+    return [[scenario.title, contender.name, String(taken.length), ...figures, String(updates.get(contender)), goal]];
   });
 }
 
