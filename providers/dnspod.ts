@@ -1,5 +1,6 @@
+import { Agent } from "node:http";
 import { domainToUnicode } from "node:url";
-import { type ConnectDeps, defineProvider, type RecordApi, recordBackend, z } from "../src/index.ts";
+import { type ConnectDeps, defineProvider, type RecordApi, recordBackend, unquoteTxt, z } from "../src/index.ts";
 import { config } from "./dnspod/config.ts";
 import { type Client, type Credential, credentialsOf } from "./dnspod/credentials.ts";
 import { absent, classify } from "./dnspod/errors.ts";
@@ -37,9 +38,15 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
   const { stsEndpoint = `https://sts${site}.tencentcloudapi.com` } = given;
   const { dnspod } = await import("tencentcloud-sdk-nodejs-dnspod");
   const open = (url: string, credential: Credential): Client => {
-    const { protocol, host, pathname } = new URL(url);
-    // reqTimeout 0: the time limit is the signal's; the SDK's own leaves a timer behind when it is aborted.
-    const httpProfile = { protocol: `${protocol}//`, endpoint: host + pathname.replace(/\/+$/, ""), reqTimeout: 0 };
+    const { protocol, host, hostname, pathname } = new URL(url);
+    const httpProfile = {
+      protocol: `${protocol}//`,
+      endpoint: host + pathname.replace(/\/+$/, ""),
+      // The time limit is the signal's; the SDK's own leaves a timer behind when it is aborted.
+      reqTimeout: 0,
+      // An agent of our own keeps the SDK from asking a proxy (http_proxy) for this machine.
+      ...(protocol === "http:" && /^(127\.|localhost$|\[::1\]$)/.test(hostname) ? { agent: new Agent() } : {}),
+    };
     return new dnspod.v20210323.Client({ credential, profile: { language: "en-US", httpProfile } });
   };
   const credentials = credentialsOf(given, deps, (credential) =>
@@ -88,7 +95,7 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
       }
       return records
         .filter(({ Line, LineId }) => (recordLine === "" ? LineId === "0" : Line === recordLine))
-        .map(({ RecordId, Value }) => ({ id: String(RecordId), value: Value.replace(/^"(.*)"$/s, "$1") }));
+        .map(({ RecordId, Value }) => ({ id: String(RecordId), value: unquoteTxt(Value) }));
     },
     async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {
       const where = { Domain: zone.id, SubDomain: relative, RecordType: "TXT" };

@@ -1,5 +1,5 @@
 import { domainToUnicode } from "node:url";
-import { type HttpFactory, type RecordApi, z } from "../../src/index.ts";
+import { type HttpFactory, type RecordApi, unquoteTxt, z } from "../../src/index.ts";
 import { absent, LegacyStatus } from "./errors.ts";
 
 const status = z.object({ code: z.coerce.string(), message: z.string().default("") });
@@ -67,7 +67,7 @@ export function legacyApi(
       return records
         .filter(({ type }) => type === "TXT")
         .filter((record) => (recordLine === "" ? record.line_id === "0" : record.line === recordLine))
-        .map(({ id, value }) => ({ id, value: value.replace(/^"(.*)"$/s, "$1") }));
+        .map(({ id, value }) => ({ id, value: unquoteTxt(value) }));
     },
     async create({ zone, relative }, value, { signal, ttlSeconds }) {
       const where = { domain_id: zone.id, sub_domain: relative, record_type: "TXT" };

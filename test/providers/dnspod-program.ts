@@ -1,0 +1,58 @@
+import { expect } from "vitest";
+import dnspod from "../../providers/dnspod.ts";
+import { AbortedError, Dns01Error } from "../../src/core/errors.ts";
+import type { Dns01Event } from "../../src/core/events.ts";
+import { resolveConfig } from "../../src/core/fields.ts";
+import type { DomainName } from "../../src/core/name.ts";
+import { defaultRetryPolicy } from "../../src/core/retry.ts";
+import { connectSolver } from "../../src/providers.ts";
+import type { FakeDnspod } from "../fakes/dnspod.ts";
+import { createFastClock } from "../fakes/fast-clock.ts";
+
+export interface ProgramOptions {
+  readonly once?: boolean;
+  readonly allowAmbientCredentials?: boolean;
+  readonly fetch?: typeof fetch;
+}
+
+/** The program with its own connection to the fake, its clock a hundred times as fast. */
+export async function connectDnspod(
+  fake: FakeDnspod,
+  config: Readonly<Record<string, unknown>> = {},
+  options: ProgramOptions = {},
+) {
+  const { once = false, allowAmbientCredentials = false, fetch: send = fetch } = options;
+  const events: Dns01Event[] = [];
+  const end = new AbortController();
+  const { rate: _unlimited, ...traits } = dnspod.traits;
+  const resolved = await resolveConfig(dnspod, { config: { ...fake.config, ...config } });
+  const solver = await connectSolver({ ...dnspod, traits }, resolved, {
+    signal: end.signal,
+    observer: (event) => void events.push(event),
+    clock: createFastClock(100),
+    timeoutMs: 600_000,
+    retry: once ? { ...defaultRetryPolicy, attempts: 1 } : defaultRetryPolicy,
+    allowAmbientCredentials,
+    fetch: send,
+  });
+  return {
+    present: (owner: DomainName, ...values: readonly string[]) => solver.present([{ owner, values }], end.signal),
+    cleanUp: (owner: DomainName, ...values: readonly string[]) => solver.cleanUp([{ owner, values }], end.signal),
+    warnings: () => events.flatMap((event) => (event.type === "warning" ? [event.text] : [])),
+    /** Ends the program; and the fake, unless another program still talks to it. */
+    async stop({ fakeToo = true } = {}) {
+      end.abort(new AbortedError("the test is over"));
+      expect(fake.http.defects).toEqual([]);
+      if (fakeToo) await fake.http.close();
+    },
+  };
+}
+
+export async function failureOf(work: Promise<unknown>): Promise<Dns01Error> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!Dns01Error.is(error)) throw new Error(`one of our errors was expected, not ${String(error)}`);
+  return error;
+}
