@@ -137,7 +137,12 @@ export interface RRsetApi {
 
 /** Facts about a service that code in src/ acts on. */
 export interface Traits {
-  readonly ttlSeconds: { readonly min: number; readonly default: number };
+  readonly ttlSeconds: {
+    readonly min: number;
+    readonly default: number;
+    /** Established environment names of the TTL, besides `<ID>_TTL`. */
+    readonly env?: readonly string[];
+  };
   /** Most requests the service takes: `requests` in every `perMs` milliseconds. */
   readonly rate?: { readonly requests: number; readonly perMs: number };
   /** Longest usual time until the service's nameservers agree, and how often asking makes sense. */

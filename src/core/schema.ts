@@ -43,11 +43,11 @@ export function fieldsOf(provider: Pick<Provider, "id" | "config" | "traits">): 
   const own = Object.entries(json.properties ?? {}).map(([name, property]) =>
     fieldOf(provider.id, name, property, required.has(name)),
   );
-  const { min, default: usual } = provider.traits.ttlSeconds;
+  const { min, default: usual, env } = provider.traits.ttlSeconds;
   const ttl = fieldOf(
     provider.id,
     ttlField,
-    { type: "integer", default: usual, description: `seconds resolvers may keep the record, at least ${min}` },
+    { type: "integer", default: usual, description: `seconds resolvers may keep the record, at least ${min}`, env },
     false,
   );
   return [...own.filter(({ name }) => name !== ttlField), ttl];
