@@ -140,7 +140,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   };
   return /certificate|altnames/i.test(cause.message)
     ? new RejectedError(`the service's TLS certificate is not trusted: ${cause.message}`, facts)
-    : new TransientError(cause.message, { cause });
+    : new TransientError(plain(cause.message), { cause });
 }
 
 function byCode(code: string, cause: Error): Dns01Error {

@@ -28,7 +28,10 @@ function* cloudFaults(given: Given): Generator<Fault> {
   const ambient = webIdentityTokenFile !== undefined || cvmRole !== undefined;
   if (!ambient || secretId !== undefined || secretKey !== undefined) {
     if (secretId === undefined) {
-      yield ["secretId", `is missing: SecretId of a Tencent Cloud key that may ${permissions} on the domain (or loginToken, DNSPOD_API_KEY, with a token of the DNSPod console)`];
+      yield [
+        "secretId",
+        `is missing: SecretId of a Tencent Cloud key that may ${permissions} on the domain (or loginToken, DNSPOD_API_KEY, with a token of the DNSPod console)`,
+      ];
     }
     if (secretKey === undefined) yield ["secretKey", "is missing: the SecretKey that belongs to the SecretId"];
   }

@@ -23,8 +23,8 @@ export interface FakeDnspod extends AdapterFake {
   readonly keys: Tc3Key[];
   /** What was asked of the token service, newest last. */
   readonly sessions: readonly Readonly<Record<string, unknown>>[];
-  /** From now on every call of these actions is answered with this code. */
-  refuse(code: string, ...actions: readonly string[]): void;
+  /** From now on every call of these actions is answered with this code; `undefined` takes that back. */
+  refuse(code: string | undefined, ...actions: readonly string[]): void;
 }
 
 export const fakeKey: Tc3Key = {
@@ -39,7 +39,7 @@ export async function startDnspod(apexes: readonly DomainName[], options: FakeDn
   const keys: Tc3Key[] = [fakeKey];
   const sessions: Readonly<Record<string, unknown>>[] = [];
   const requestIds: string[] = [];
-  const refused = new Map<string, string>();
+  const refused = new Map<string, string | undefined>();
   let loginToken = fakeLoginToken;
   let only: DomainName | undefined;
 

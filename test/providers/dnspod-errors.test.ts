@@ -1,0 +1,168 @@
+import { expect, test } from "vitest";
+import dnspod from "../../providers/dnspod.ts";
+import { resolveConfig } from "../../src/core/fields.ts";
+import { parseName } from "../../src/core/name.ts";
+import { fakeKey, startDnspod } from "../fakes/dnspod.ts";
+import { connectDnspod, failureOf } from "./dnspod-program.ts";
+
+const apex = parseName("example.com");
+const owner = parseName("_acme-challenge.example.com");
+
+test.each([
+  ["RequestLimitExceeded", "RATE_LIMITED"],
+  ["RequestLimitExceeded.RequestLimitExceeded", "RATE_LIMITED"],
+  ["RequestLimitExceeded.UinLimitExceeded", "RATE_LIMITED"],
+  ["RequestLimitExceeded.IPLimitExceeded", "RATE_LIMITED"],
+  ["RequestLimitExceeded.GlobalRegionUinLimitExceeded", "RATE_LIMITED"],
+  ["InternalError", "TRANSIENT"],
+  ["InternalError.UndefinedError", "TRANSIENT"],
+  ["FailedOperation.UnknowError", "TRANSIENT"],
+  ["FailedOperation.TemporaryError", "TRANSIENT"],
+  ["InvalidParameter.OperateFailed", "TRANSIENT"],
+  ["AuthFailure.SecretIdNotFound", "AUTH"],
+  ["AuthFailure.SignatureFailure", "AUTH"],
+  ["AuthFailure.SignatureExpire", "AUTH"],
+  ["AuthFailure.TokenFailure", "AUTH"],
+  ["AuthFailure.InvalidSecretId", "AUTH"],
+  ["AuthFailure.InvalidAuthorization", "AUTH"],
+  ["AuthFailure.MFAFailure", "AUTH"],
+  ["AuthFailure.UnauthorizedOperation", "AUTH"],
+  ["UnauthorizedOperation", "AUTH"],
+  ["UnauthorizedOperation.CamNoAuth", "AUTH"],
+  ["OperationDenied.AccessDenied", "AUTH"],
+  ["OperationDenied.DomainOwnerAllowedOnly", "AUTH"],
+  ["OperationDenied.NoPermissionToOperateDomain", "AUTH"],
+  ["InvalidParameterValue.DomainNotExists", "ZONE_NOT_FOUND"],
+  ["InvalidParameter.DomainIdInvalid", "ZONE_NOT_FOUND"],
+  ["FailedOperation.NotDomainOwner", "ZONE_NOT_FOUND"],
+  ["FailedOperation.DomainIsLocked", "REJECTED"],
+  ["FailedOperation.DomainIsSpam", "REJECTED"],
+  ["InvalidParameter.DomainNotAllowedModifyRecords", "REJECTED"],
+  ["InvalidParameter.DomainIsAliaser", "REJECTED"],
+  ["LimitExceeded.RecordTtlLimit", "REJECTED"],
+  ["LimitExceeded.SubdomainRollLimit", "REJECTED"],
+  ["LimitExceeded.SubdomainLevelLimit", "REJECTED"],
+  ["InvalidParameter.RecordValueLengthInvalid", "REJECTED"],
+  ["SomethingNew.Entirely", "REJECTED"],
+])("%s at a write is %s, and names the code", async (serviceCode, code) => {
+  const fake = await startDnspod([apex]);
+  fake.refuse(serviceCode, "CreateRecord");
+  const { present, stop } = await connectDnspod(fake, {}, { once: true });
+  const error = await failureOf(present(owner, "value"));
+  expect(error.code).toBe(code);
+  expect(error.message).toMatch(/^dnspod: cannot create TXT at _acme-challenge\.example\.com: /);
+  expect(error.message).toContain(`(${serviceCode})`);
+  await stop();
+});
+
+test.each([
+  "InvalidParameterValue.DomainNotExists",
+  "InvalidParameter.DomainInvalid",
+  "InvalidParameter.DomainIdInvalid",
+  "OperationDenied.NoPermissionToOperateDomain",
+  "FailedOperation.NotDomainOwner",
+])("%s for a zone only means that it is not ours", async (serviceCode) => {
+  const fake = await startDnspod([apex]);
+  fake.refuse(serviceCode, "DescribeDomain");
+  const { present, stop } = await connectDnspod(fake);
+  expect((await failureOf(present(owner, "value"))).code).toBe("ZONE_NOT_FOUND");
+  await stop();
+});
+
+test("nothing there is success in clean-up, in each way to say so", async () => {
+  const fake = await startDnspod([apex]);
+  fake.put(apex, owner, ["value"], 600);
+  fake.refuse("InvalidParameter.RecordIdInvalid", "DeleteRecord");
+  const { cleanUp, stop } = await connectDnspod(fake);
+  await cleanUp(owner, "value");
+  fake.refuse("ResourceNotFound.NoDataOfRecord", "DescribeRecordList");
+  await cleanUp(owner, "other");
+  await stop();
+});
+
+test("a clock that is wrong is told as such", async () => {
+  const fake = await startDnspod([apex], { clockAheadMs: 400_000 });
+  const { present, stop } = await connectDnspod(fake);
+  const error = await failureOf(present(owner, "value"));
+  expect(error.message).toContain("(AuthFailure.SignatureExpire)");
+  expect(error.hint).toContain("NTP");
+  await stop();
+});
+
+test("a SecretKey of another SecretId is told as such", async () => {
+  const fake = await startDnspod([apex]);
+  const { present, stop } = await connectDnspod(fake, { secretKey: "not-the-key-of-this-id" });
+  const error = await failureOf(present(owner, "value"));
+  expect(error).toMatchObject({ code: "AUTH", message: expect.stringContaining("(AuthFailure.SignatureFailure)") });
+  expect(error.hint).toContain("TENCENTCLOUD_SECRET_KEY");
+  await stop();
+});
+
+test.each([{}, { Response: {} }, [], { errors: "none of the API's" }])(
+  "an answer that is not the API's (%j) is temporary, and nothing is believed",
+  async (body) => {
+    const fake = await startDnspod([apex]);
+    fake.http.inject({ kind: "reply", reply: () => ({ body }), times: 20 });
+    const { present, stop } = await connectDnspod(fake, {}, { once: true });
+    expect((await failureOf(present(owner, "value"))).code).toBe("TRANSIENT");
+    await stop();
+  },
+);
+
+test.each([
+  [408, "TRANSIENT"],
+  [429, "RATE_LIMITED"],
+  [502, "TRANSIENT"],
+  [403, "REJECTED"],
+])("HTTP status %i comes from something in between and is %s", async (status, code) => {
+  const fake = await startDnspod([apex]);
+  fake.http.inject({ kind: "reply", reply: () => ({ status, body: "<html>" }), times: 20 });
+  const { present, stop } = await connectDnspod(fake, {}, { once: true });
+  const error = await failureOf(present(owner, "value"));
+  expect([error.code, error.message.includes(`HTTP status ${status}`)]).toEqual([code, true]);
+  await stop();
+});
+
+test("a certificate that is not trusted is no passing trouble", () => {
+  const said = "request to https://dnspod.tencentcloudapi.com/ failed, reason: self-signed certificate";
+  const error = dnspod.classify?.(Object.assign(new Error(said), { traceId: "t" }));
+  expect(error).toMatchObject({ code: "REJECTED", hint: expect.stringContaining("NODE_EXTRA_CA_CERTS") });
+});
+
+const faults = async (config: Readonly<Record<string, unknown>>): Promise<string> => {
+  const error = await failureOf(resolveConfig(dnspod, { config, configPath: "here" }));
+  return error.message;
+};
+
+test("credentials of the other kind are recognised, and it is said which", async () => {
+  expect(await faults({ secretId: "13490", secretKey: "6b5976c68aba5b14a0558b77c17c3932" })).toMatch(
+    /here\.secretId: is of the DNSPod console .* give "ID,Token" as loginToken \(DNSPOD_API_KEY\)/,
+  );
+  expect(await faults({ secretId: "AKIDabc", secretKey: "13490,6b5976c68aba5b14a0558b77c17c3932" })).toMatch(
+    /here\.secretKey: is of the DNSPod console/,
+  );
+  expect(await faults({ loginToken: fakeKey.secretId })).toMatch(
+    /here\.loginToken: is a SecretId of Tencent Cloud: give secretId and secretKey/,
+  );
+  expect(await faults({ loginToken: "6b5976c68aba5b14a0558b77c17c3932" })).toMatch(
+    /here\.loginToken: has to be "ID,Token"/,
+  );
+  expect(await faults({ loginToken: "1,a", endpoint: "https://dnspod.tencentcloudapi.com" })).toMatch(
+    /here\.endpoint: /,
+  );
+  expect(await faults({ secretId: "AKIDa", secretKey: "b", endpoint: "https://dnsapi.cn" })).toMatch(
+    /here\.endpoint: /,
+  );
+});
+
+test("missing credentials are told all at once, with every way to give them and what they must be allowed", async () => {
+  const message = await faults({});
+  for (const part of [
+    "TENCENTCLOUD_SECRET_ID_FILE",
+    "TENCENTCLOUD_SECRET_KEY",
+    "DNSPOD_API_KEY",
+    "dnspod:DescribeDomain",
+  ]) {
+    expect(message).toContain(part);
+  }
+});
