@@ -40,7 +40,8 @@ export function refused(cause: unknown): undefined {
 }
 
 export function classify(cause: unknown): Dns01Error | undefined {
-  if (!(cause instanceof HttpError)) return undefined;
+  // A redirect is told best by the framework.
+  if (!(cause instanceof HttpError) || (cause.status >= 300 && cause.status < 400)) return undefined;
   const { status, retryAfterMs } = cause;
   const codes = codesOf(cause);
   const has = (...some: readonly number[]) => some.some((one) => codes.includes(one));
@@ -87,7 +88,7 @@ function wordsOf(cause: HttpError): string {
   const said = saidBy(cause);
   if (said.length === 0) return cause.status < 300 ? cause.message : `HTTP status ${cause.status}`;
   const words = said.map(({ message }) => message.trim().replace(/\s+/g, " ").replace(/\.$/, "")).filter(Boolean);
-  return `${words.join(": ").slice(0, 500)} (${said.map((one) => one.code).join(", ")})`;
+  return `${words.join(": ")} (${said.map((one) => one.code).join(", ")})`;
 }
 
 function saidBy({ body }: HttpError): readonly z.output<typeof code>[] {

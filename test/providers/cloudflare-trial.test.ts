@@ -1,0 +1,10 @@
+import cloudflare from "../../providers/cloudflare.ts";
+import { email, globalKey, startCloudflareFake } from "../fakes/cloudflare.ts";
+import { tryAdapter } from "./trial.ts";
+
+tryAdapter({
+  provider: cloudflare,
+  shape: "record",
+  start: startCloudflareFake,
+  exclusive: [{ config: { email, apiKey: globalKey }, names: ["apiToken", "apiKey"] }],
+});
