@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type At, serial } from "./dig.ts";
 import { type Algorithm, algorithms, type LabKey } from "./keys.ts";
 import { type Server, type Site, startServer, whenReady } from "./process.ts";
-import { serviceFile } from "./services.ts";
+import { serverFile } from "./services.ts";
 
 /** A zone for BIND: primary with updates, secondary of `primary`, or neither (`primary` undefined and not updatable). */
 export interface BindZone {
@@ -28,7 +28,7 @@ export async function startBind(
   mkdirSync(home);
   for (const zone of zones) writeFileSync(join(home, `${zone.apex}.zone`), zone.text);
   writeFileSync(join(home, "named.conf"), configuration(home, port, zones, keys, secondary));
-  const command = [serviceFile("named"), "-f", "-n", "1", "-c", join(home, "named.conf")] as const;
+  const command = [serverFile("named", home), "-f", "-n", "1", "-c", join(home, "named.conf")] as const;
   const server = startServer(site, "bind", [...command]);
   const last = zones[zones.length - 1];
   const at = { address: "127.0.0.1", port };

@@ -65,7 +65,7 @@ export function feedSecondaries(
 }
 
 /** NOTIFY (RFC 1996), repeated until it is acknowledged. */
-export function notify(to: At, zone: string): Promise<boolean> {
+function notify(to: At, zone: string): Promise<boolean> {
   const message = packet.encode({
     type: "query",
     id: Math.floor(Math.random() * 0xffff),

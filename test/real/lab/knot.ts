@@ -5,7 +5,7 @@ import type { At } from "./dig.ts";
 import { serial } from "./dig.ts";
 import { type Algorithm, algorithms, type LabKey } from "./keys.ts";
 import { type Server, type Site, startServer, whenReady } from "./process.ts";
-import { serviceFile } from "./services.ts";
+import { serverFile, serviceFile } from "./services.ts";
 import { type LabZone, type Role, zoneText } from "./zones.ts";
 
 /** Knot DNS as primary of `zones`: takes signed updates, hands the zone to anybody on loopback. */
@@ -21,7 +21,7 @@ export async function startKnot(
   for (const folder of ["run", "db", "zones"]) mkdirSync(join(home, folder), { recursive: true });
   for (const zone of zones) writeFileSync(join(home, "zones", `${zone.apex}.zone`), zoneText(zone, address));
   writeFileSync(join(home, "knot.conf"), configuration(home, at, zones, keys));
-  const server = startServer(site, "knot", [serviceFile("knotd"), "-c", join(home, "knot.conf")]);
+  const server = startServer(site, "knot", [serverFile("knotd", home), "-c", join(home, "knot.conf")]);
   const last = zones[zones.length - 1];
   await whenReady(server, async () => last !== undefined && (await serial(at, last.apex)) !== undefined);
   return server;

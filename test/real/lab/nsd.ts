@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type At, serial } from "./dig.ts";
 import { type Server, type Site, startServer, whenReady } from "./process.ts";
-import { serviceFile } from "./services.ts";
+import { serverFile } from "./services.ts";
 
 /** A zone for NSD: its text, and where it is fetched from after a NOTIFY. */
 export interface NsdZone {
@@ -17,7 +17,7 @@ export async function startNsd(site: Site, name: string, at: At, zones: readonly
   mkdirSync(home);
   for (const [i, zone] of zones.entries()) writeFileSync(join(home, `${i}.zone`), zone.text);
   writeFileSync(join(home, "nsd.conf"), configuration(home, at, zones));
-  const server = startServer(site, name, [serviceFile("nsd"), "-d", "-c", join(home, "nsd.conf")]);
+  const server = startServer(site, name, [serverFile("nsd", home), "-d", "-c", join(home, "nsd.conf")]);
   const first = zones[0];
   await whenReady(server, async () => first !== undefined && (await serial(at, first.apex)) !== undefined);
   return server;

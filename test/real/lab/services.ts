@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, copyFileSync, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Programs of the lab and the Debian package each comes from. */
@@ -38,6 +38,26 @@ export function serviceFile(service: Service): string {
   const file = findService(service);
   if (file === undefined) throw new Error(`${service} is not installed (Debian: apt-get install ${packages[service]})`);
   return file;
+}
+
+/**
+ * The program, or a copy of it in `dir` where AppArmor's profile for its usual place would keep it out of our temporary
+ * folder (Debian has one for named and for unbound).
+ */
+export function serverFile(service: Service, dir: string): string {
+  const file = serviceFile(service);
+  if (!isAppArmorOn() || !existsSync(`/etc/apparmor.d/${file.slice(1).replaceAll("/", ".")}`)) return file;
+  const copy = join(dir, service);
+  copyFileSync(file, copy);
+  return copy;
+}
+
+function isAppArmorOn(): boolean {
+  try {
+    return readFileSync("/sys/module/apparmor/parameters/enabled", "utf8").startsWith("Y");
+  } catch {
+    return false;
+  }
 }
 
 /** The servers that every lab starts. */

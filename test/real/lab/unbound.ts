@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type At, dig } from "./dig.ts";
 import { type Server, type Site, startServer, whenReady } from "./process.ts";
-import { serviceFile } from "./services.ts";
+import { serverFile } from "./services.ts";
 
 /** Whom the resolver asks for a zone. Each zone needs its own: a referral would lead it to port 53. */
 export interface Stub {
@@ -21,7 +21,7 @@ export async function startUnbound(
   const home = join(site.dir, name);
   mkdirSync(home);
   writeFileSync(join(home, "unbound.conf"), configuration(home, at, stubs, options.caching));
-  const server = startServer(site, name, [serviceFile("unbound"), "-d", "-p", "-c", join(home, "unbound.conf")]);
+  const server = startServer(site, name, [serverFile("unbound", home), "-d", "-p", "-c", join(home, "unbound.conf")]);
   await whenReady(server, async () => (await dig(at, "test", "SOA", { recursion: true }))?.answers?.length === 1);
   return server;
 }

@@ -47,10 +47,10 @@ export const labZones: readonly LabZone[] = [
 ];
 
 /** The serial every zone starts with. */
-export const firstSerial = 1;
+const firstSerial = 1;
 
 /** Host name of a zone's server; in the zone itself, so that the delegation needs glue. */
-export function serverName(zone: LabZone, role: Role): string {
+function serverName(zone: LabZone, role: Role): string {
   return `ns${zone.servers.indexOf(role) + 1}.${zone.apex}`;
 }
 
