@@ -1,9 +1,11 @@
 import { type Clock, systemClock } from "../core/clock.ts";
+import { ConfigError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
 import { placeChallenge } from "../dns/alias.ts";
 import { createDiscovery } from "../dns/discovery.ts";
 import type { Endpoint } from "../dns/exchange.ts";
+import { systemResolvers } from "../dns/resolver.ts";
 import { createExchange } from "../dns/transport.ts";
 import type { DnsDeps, HintStore, PropagationMode } from "./request.ts";
 import { loadPublicSuffixes } from "./suffixes.ts";
@@ -43,9 +45,18 @@ export async function openDns(
   return {
     discovery,
     exchange,
-    resolvers: settings.resolvers,
+    resolvers: asked(settings),
     dohExchange,
     hints,
     place: (fqdn, signal) => placeChallenge(fqdn, { discovery, exchange, clock, observer, signal }),
   };
+}
+
+/** Whose view is awaited besides the nameservers': the resolvers that were named, else the machine's own. */
+function asked({ resolvers, propagation }: DnsSettings): readonly (Endpoint | URL)[] {
+  if (resolvers.length > 0 || (propagation.mode !== "recursive" && propagation.mode !== "both")) return resolvers;
+  const own = systemResolvers();
+  if (own.length > 0) return own;
+  const message = `${propagation.mode} needs a resolver, and this machine has none; give --resolver`;
+  throw new ConfigError([{ path: "--propagation", message }]);
 }
