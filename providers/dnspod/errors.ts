@@ -102,7 +102,7 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
     "LimitExceeded.SubdomainRollLimit 25",
     rejected,
     "the name has as many values as the zone's plan allows",
-    "Remove left-over TXT values of earlier challenges there (dns01 cleanup --leftovers).",
+    "Remove the TXT values that earlier challenges left there.",
   ],
   ["LimitExceeded.SubdomainLevelLimit 23", rejected, "the zone's plan does not allow a name of so many labels"],
   [

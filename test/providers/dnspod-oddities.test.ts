@@ -123,7 +123,7 @@ test("left-overs that fill a name are told with the way out", async () => {
   const { present, stop } = await connectDnspod(fake);
   const error = await failureOf(present(owner, "value"));
   expect(error.message).toContain("(LimitExceeded.SubdomainRollLimit)");
-  expect(error.hint).toContain("cleanup --leftovers");
+  expect(error.hint).toContain("earlier challenges");
   await stop();
 });
 
