@@ -1,0 +1,96 @@
+import {
+  type Call,
+  defineProvider,
+  type Owner,
+  RejectedError,
+  type RRset,
+  type RRsetChange,
+  rrsetBackend,
+  secret,
+  type TxtBackend,
+  unquoteTxt,
+  type Zone,
+  z,
+} from "../src/index.ts";
+import { classify, isUnknownChange } from "./powerdns/errors.ts";
+import { record, singly, wholly } from "./powerdns/sets.ts";
+
+const config = z.strictObject({
+  endpoint: z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).meta({
+    description: "address of the server's HTTP API, for example http://127.0.0.1:8081",
+    env: ["PDNS_API_URL"],
+    aliases: ["apiUrl", "host"],
+  }),
+  apiKey: secret("api-key of the server's configuration").meta({ env: ["PDNS_API_KEY"] }),
+  serverName: z
+    .string()
+    .min(1, "is empty")
+    .default("localhost")
+    .meta({ description: "name of the server in the API", env: ["PDNS_SERVER_NAME"] }),
+});
+
+const zoneList = z.array(z.object({ id: z.string(), name: z.string(), kind: z.string() }));
+const zoneAnswer = z.object({
+  rrsets: z.array(z.object({ name: z.string(), type: z.string(), ttl: z.number(), records: z.array(record) })),
+});
+
+export default defineProvider({
+  id: "powerdns",
+  title: "PowerDNS Authoritative Server",
+  docs: "https://doc.powerdns.com/authoritative/http-api/zone.html",
+  aliases: ["pdns"],
+  config,
+  traits: { ttlSeconds: { min: 1, default: 60, env: ["PDNS_TTL"] } },
+  classify,
+  connect: ({ endpoint, apiKey, serverName }, { http }) => {
+    const base = endpoint.replace(/\/+$/, "").replace(/\/api\/v1$/, "");
+    const api = http(`${base}/api/v1/servers/${encodeURIComponent(serverName)}`, { "x-api-key": apiKey });
+
+    const findZone = async (apex: Zone["apex"], { signal }: Call): Promise<Zone | undefined> => {
+      const found = zoneList.parse(await api("zones", { query: { zone: `${apex}.`, dnssec: "false" }, signal }));
+      const zone = found.find(({ name }) => name.toLowerCase() === `${apex}.`);
+      if (zone === undefined) return undefined;
+      if (/^(slave|secondary|consumer)$/i.test(zone.kind)) {
+        const hint = "Point the endpoint at the zone's primary.";
+        throw new RejectedError(`this server only transfers ${apex} from elsewhere (kind ${zone.kind})`, { hint });
+      }
+      return { apex, id: `${zone.id} ${zone.kind}` };
+    };
+    const read = async ({ zone, fqdn }: Owner, { signal }: Call): Promise<RRset | undefined> => {
+      const query = { rrset_name: `${fqdn}.`, rrset_type: "TXT" };
+      const { rrsets } = zoneAnswer.parse(await api(pathOf(zone), { query, signal }));
+      // Servers before 4.8 do not know the filter and answer with the whole zone.
+      const set = rrsets.find(({ name, type }) => type === "TXT" && name.toLowerCase() === `${fqdn}.`);
+      const served = set?.records.filter(({ disabled }) => !disabled) ?? [];
+      const values = served.map(({ content }) => unquoteTxt(content));
+      return set && { values, ttlSeconds: set.ttl, version: JSON.stringify(set.records) };
+    };
+    const patch = async (zone: Zone, rrsets: readonly object[], signal: AbortSignal): Promise<void> => {
+      await api(pathOf(zone), { method: "PATCH", body: { rrsets }, signal });
+      // Else secondaries learn of it within a minute. Refused where nobody is to be told; no reason to fail in any case.
+      if (!zone.id.endsWith(" Native")) await api(`${pathOf(zone)}/notify`, { method: "PUT", signal }).catch(() => {});
+    };
+
+    const backend = (conditional: boolean, entriesOf: (change: RRsetChange) => readonly object[]): TxtBackend =>
+      rrsetBackend({
+        conditional,
+        findZone,
+        read,
+        replace: (zone, changes, { signal }) => patch(zone, changes.flatMap(entriesOf), signal),
+      });
+    const single = backend(true, singly);
+    const whole = backend(false, wholly);
+    return {
+      ...single,
+      apply: (zone, edits, call) =>
+        single.apply(zone, edits, call).catch((error: unknown) => {
+          if (!isUnknownChange(error)) throw error;
+          return whole.apply(zone, edits, call);
+        }),
+    };
+  },
+});
+
+function pathOf({ id }: Zone): string {
+  return `zones/${id.replace(/ .*/, "")}`;
+}
