@@ -1,6 +1,8 @@
 import { Dns01Error } from "../core/errors.ts";
 import type { Redactor } from "../core/redact.ts";
+import type { ServerVerdict, Verdict } from "../dns/types.ts";
 import { docsAnchor } from "./docs-anchor.ts";
+import { verdictTable } from "./table.ts";
 
 /** The document of a failure with `--json` (docs/errors.md). */
 export function errorDocument(error: Dns01Error): unknown {
@@ -21,8 +23,10 @@ export function errorDocument(error: Dns01Error): unknown {
 /** A failure for people. */
 export function errorText(error: Dns01Error): string {
   const hint = error.hint ?? defaultHint(error);
+  const servers = serversOf(error);
   return [
     `error ${error.code}: ${error.message}`,
+    ...(servers.length === 0 ? [] : ["", ...verdictTable(servers), ""]),
     `  what to do: ${hint}`,
     `  more: ${docsAnchor(error.code)}`,
     "",
@@ -63,4 +67,10 @@ export function printer(sink: { write(text: string): unknown }, redactor: Redact
   return (text) => {
     sink.write(redactor.redact(text));
   };
+}
+
+/** What each nameserver last said, where that is what failed (R26). */
+function serversOf({ details }: Dns01Error): readonly ServerVerdict[] {
+  const verdict = details?.["verdict"] as Verdict | undefined;
+  return verdict?.servers ?? [];
 }

@@ -89,7 +89,7 @@ function nothingPublished(servers: readonly ServerVerdict[]): string | undefined
   const known = withSerial(asked);
   if (known.length < asked.length || known.some((s) => s.soaSerial !== s.firstSoaSerial)) return undefined;
   const first = asked[0];
-  return `The provider accepted the change, but ${asked.length === 1 ? "the nameserver has" : `none of the ${asked.length} nameserver addresses has`} published anything since (serial ${first?.soaSerial}, no TXT at ${first?.owner}): is ${first?.zone} the zone that this account edits, and are these its nameservers?`;
+  return `${asked.length === 1 ? "The nameserver has published nothing" : `None of the ${asked.length} nameserver addresses has published anything`} since the wait began (serial ${first?.soaSerial}, no TXT at ${first?.owner}). If the provider accepted the change: is ${first?.zone} the zone that this account edits, and are these its nameservers?`;
 }
 
 function publishedElsewhere(servers: readonly ServerVerdict[]): string | undefined {

@@ -51,7 +51,7 @@ describe("the explanation of a time-out", () => {
 
   test("says that the provider has published nothing when no serial moved", () => {
     const text = explained([server(1, "absent", serial(7)), server(2, "absent", serial(7))]);
-    expect(text).toContain("none of the 2 nameserver addresses has published anything");
+    expect(text).toContain("None of the 2 nameserver addresses has published anything");
     expect(text).toContain("serial 7");
   });
 

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { asDns01Error, errorDocument, errorText } from "../../src/cli/output.ts";
+import { ConfigError, PropagationError } from "../../src/core/errors.ts";
+import { parseName } from "../../src/core/name.ts";
+import type { ServerVerdict } from "../../src/dns/types.ts";
+
+const behind: ServerVerdict = {
+  name: parseName("ns2.example.test"),
+  address: "192.0.2.2",
+  zone: parseName("example.test"),
+  owner: parseName("_acme-challenge.example.test"),
+  class: "stale",
+  excused: false,
+  rcode: "NOERROR",
+  aa: true,
+  transport: "udp",
+  soaSerial: 41,
+  missing: ["wanted"],
+  seen: ["older-value-of-somebody"],
+};
+
+test("a failed wait shows each nameserver with what it said", () => {
+  const error = new PropagationError("ns2 is behind", { details: { verdict: { servers: [behind] } } });
+  const row = errorText(error)
+    .split("\n")
+    .find((line) => line.includes("192.0.2.2"));
+  expect(row).toMatch(/ns2\.example\.test .*stale .*NOERROR .*yes .*udp .*41 .*older-va…/);
+});
+
+test("faults of the configuration are told one a line, and all in the document", () => {
+  const error = new ConfigError([
+    { path: "--ca", message: "is wrong" },
+    { path: "--domain", message: "is missing" },
+  ]);
+  expect(errorText(error)).toMatch(/2 faults:\n {2}--ca: is wrong\n {2}--domain: is missing/);
+  expect(errorDocument(error)).toMatchObject({
+    error: { code: "CONFIG", retryable: false, details: { issues: [{ path: "--ca" }, { path: "--domain" }] } },
+  });
+});
+
+test("what nobody raised on purpose is a defect of ours", () => {
+  const error = asDns01Error(new TypeError("x is undefined"));
+  expect([error.code, error.message]).toEqual(["UNKNOWN", "TypeError: x is undefined"]);
+});
