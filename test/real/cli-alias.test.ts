@@ -8,6 +8,8 @@ describeInLab("challenge names that are aliases", (inLab) => {
   test.each([
     ["one hop", "one.example.test", "one.delegated.test"],
     ["two hops", "two.example.test", "two.delegated.test"],
+    ["eight hops", "long.example.test", "long.delegated.test"],
+    ["a DNAME", "renamed.example.test", "_acme-challenge.target.delegated.test"],
   ])(
     "%s into another zone: the value is written at the end of the chain and taken out there",
     async (_, name, owner) => {

@@ -114,6 +114,14 @@ describeInLab("dns01 issue against Pebble, Knot, NSD and BIND", (inLab) => {
     );
   });
 
+  test("a zone that is cut at the challenge name itself is written at its apex", async () => {
+    const lab = inLab();
+    const document = issued(await cli(issueArgs(["cut.example.test"]), labEnv(lab)));
+    const owner = "_acme-challenge.cut.example.test";
+    expect(document.challenges[0]).toMatchObject({ owner, zone: owner });
+    await expectCleanDns(lab, [owner]);
+  });
+
   test("half of all nonces refused: the certificate comes all the same", async () => {
     const lab = inLab();
     const ca = await lab.startCa({ nonceReject: 50 });

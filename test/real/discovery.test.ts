@@ -33,10 +33,14 @@ describe.skipIf(reason !== undefined)(`finding nameservers${reason === undefined
       place: (fqdn: string) => placeChallenge(name(fqdn), { discovery, exchange, signal }),
     };
   };
-  const expected = (apex: string) =>
-    (labZones.find((z) => z.apex === apex)?.servers ?? [])
-      .map((role: Role, i) => `ns${i + 1}.${apex} ${lab.publicAt(role).address}`)
+  // What only the parent lists is not seen through a resolver.
+  const expected = (apex: string, mode: "walk" | "resolver") => {
+    const zone = labZones.find((z) => z.apex === apex);
+    const seen = mode === "walk" ? zone?.servers : (zone?.childLists ?? zone?.servers);
+    return (zone?.servers ?? [])
+      .flatMap((role: Role, i) => (seen?.includes(role) ? [`ns${i + 1}.${apex} ${lab.publicAt(role).address}`] : []))
       .toSorted();
+  };
   const found = (servers: readonly { readonly name: string; readonly address: string }[]) =>
     servers.map((s) => `${s.name} ${s.address}`).toSorted();
 
@@ -47,7 +51,7 @@ describe.skipIf(reason !== undefined)(`finding nameservers${reason === undefined
         labZones.map(async (z) => [z.apex, await find(`_acme-challenge.www.${z.apex}`)] as const),
       );
       for (const [apex, delegation] of results) {
-        expect([apex, delegation.zone, found(delegation.servers)]).toEqual([apex, apex, expected(apex)]);
+        expect([apex, delegation.zone, found(delegation.servers)]).toEqual([apex, apex, expected(apex, mode)]);
       }
     });
 
@@ -82,11 +86,12 @@ describe.skipIf(reason !== undefined)(`finding nameservers${reason === undefined
 
   test("asks the resolver nothing about challenge names", async () => {
     const { find, place } = open("resolver");
+    const mark = lab.servers.resolver.log.length;
     await find("_acme-challenge.quiet.example.test");
     await place("_acme-challenge.one.example.test");
     // In the letter case of our questions (0x20), and in order: once it has this, everything before is there too.
     await dig(lab.resolver, "marker.example.test", "A", { recursion: true });
-    const log = () => lab.servers.resolver.log.map((line) => line.text.toLowerCase());
+    const log = () => lab.servers.resolver.log.slice(mark).map((line) => line.text.toLowerCase());
     await until(async () => log().some((text) => text.includes("marker.example.test")));
     expect(log().some((text) => text.includes("delegated.test. ns"))).toBe(true);
     expect(log().filter((text) => text.includes("_acme-challenge"))).toEqual([]);

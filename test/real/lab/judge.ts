@@ -19,7 +19,7 @@ export function livingServers(zone: LabZone): readonly Role[] {
 /** Where the aliases that begin at `name` end, read from each zone's primary. */
 async function endOfAliases(name: string, at: (role: Role) => At): Promise<string> {
   let owner = name;
-  for (let hop = 0; hop < 8; hop++) {
+  for (let hop = 0; hop <= 8; hop++) {
     const primary = at(zoneHolding(owner).primary ?? "knot");
     const answer = await dig(primary, owner, "CNAME", { tries: 3 });
     const alias = (answer?.answers ?? []).find((record) => record.type === "CNAME");

@@ -10,6 +10,9 @@ export interface LabZone {
   readonly primary?: "knot" | "bind";
   /** The NS set: ns1.<apex> is the first, and so on. */
   readonly servers: readonly Role[];
+  /** Those of `servers` that the zone itself lists, and those its parent lists; default: all of them. */
+  readonly childLists?: readonly Role[];
+  readonly parentLists?: readonly Role[];
   /** Those of `servers` that never fetch the zone again after the start: they serve old data for ever. */
   readonly frozen?: readonly Secondary[];
   /** Those of `servers` that do not have the zone at all. */
@@ -28,6 +31,10 @@ const aliases: readonly string[] = [
   "_acme-challenge.dangling CNAME gone.nowhere.test.",
   "*.wild CNAME lb.delegated.test.",
   "_acme-challenge.cross CNAME cross.bind.test.",
+  "_acme-challenge.long CNAME long1",
+  ...[1, 2, 3, 4, 5, 6].map((n) => `long${n} CNAME long${n + 1}`),
+  "long7 CNAME long.delegated.test.",
+  "renamed DNAME target.delegated.test.",
   'kept TXT "not ours"',
   "kept A 192.0.2.1",
 ];
@@ -36,8 +43,15 @@ const aliases: readonly string[] = [
 export const labZones: readonly LabZone[] = [
   { apex: "example.test", servers: ["knot", "nsd", "bind"], records: aliases },
   { apex: "sub.example.test", servers: ["knot", "nsd"] },
+  { apex: "_acme-challenge.cut.example.test", servers: ["knot", "nsd"] },
   { apex: "delegated.test", servers: ["knot", "nsd"], records: ["hop CNAME two", "lb A 192.0.2.80"] },
   ...Array.from({ length: 10 }, (_, i): LabZone => ({ apex: `zone${i}.test`, servers: ["knot", "nsd", "bind"] })),
+  {
+    apex: "mismatch.test",
+    servers: ["knot", "nsd", "bind"],
+    parentLists: ["knot", "nsd"],
+    childLists: ["knot", "bind"],
+  },
   { apex: "dead.test", servers: ["knot", "dead"] },
   { apex: "mute.test", servers: ["knot", "mute"] },
   { apex: "lame.test", servers: ["knot", "nsd", "bind"], lame: ["bind"] },
@@ -61,8 +75,8 @@ export function zoneText(zone: LabZone, address: (role: Role) => string): string
     `$ORIGIN ${zone.apex}.`,
     "$TTL 60",
     `@ SOA ns1 hostmaster ${firstSerial} 86400 3600 864000 60`,
-    ...nsLines(zone, address),
-    ...children.flatMap((child) => nsLines(child, address)),
+    ...nsLines(zone, zone.childLists ?? zone.servers, address),
+    ...children.flatMap((child) => nsLines(child, child.parentLists ?? child.servers, address)),
     ...(zone.records ?? []),
     "",
   ].join("\n");
@@ -77,7 +91,7 @@ export function tldText(zones: readonly LabZone[], server: string, address: (rol
     "@ SOA ns hostmaster 1 86400 3600 864000 60",
     "@ NS ns",
     `ns A ${server}`,
-    ...direct.flatMap((zone) => nsLines(zone, address)),
+    ...direct.flatMap((zone) => nsLines(zone, zone.parentLists ?? zone.servers, address)),
     "",
   ].join("\n");
 }
@@ -95,9 +109,9 @@ export function rootText(root: string, tld: string): string {
   ].join("\n");
 }
 
-function nsLines(zone: LabZone, address: (role: Role) => string): readonly string[] {
+function nsLines(zone: LabZone, listed: readonly Role[], address: (role: Role) => string): readonly string[] {
   return zone.servers.flatMap((role) => {
     const host = `${serverName(zone, role)}.`;
-    return [`${zone.apex}. NS ${host}`, `${host} A ${address(role)}`];
+    return [...(listed.includes(role) ? [`${zone.apex}. NS ${host}`] : []), `${host} A ${address(role)}`];
   });
 }
