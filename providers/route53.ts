@@ -12,7 +12,7 @@ export default defineProvider({
   docs: "https://docs.aws.amazon.com/Route53/latest/APIReference/Welcome.html",
   config,
   // An account has 10 requests a second and 50 in a burst, and shares them with all else that uses it.
-  traits: { ttlSeconds: { min: 0, default: 60 }, rate: { requests: 40, perMs: 5000 } },
+  traits: { ttlSeconds: { min: 0, default: 60, env: ["AWS_TTL"] }, rate: { requests: 40, perMs: 5000 } },
   classify,
   connect: async (given, deps): Promise<TxtBackend> => {
     const { aws, client } = await connectClient(given, deps);

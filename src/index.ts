@@ -17,6 +17,7 @@ export {
 export { byHttpStatus, HttpError, parseRetryAfter } from "./core/http-error.ts";
 export { type DomainName, isWithin, parseName, relativeTo } from "./core/name.ts";
 export { quoteTxt, unquoteTxt } from "./core/presentation.ts";
+export { onAbort } from "./core/on-abort.ts";
 export {
   type Call,
   type Change,

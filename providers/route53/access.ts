@@ -1,5 +1,5 @@
 import type { Route53Client, Route53ClientConfig } from "@aws-sdk/client-route-53";
-import { ConfigError, type ConnectDeps } from "../../src/index.ts";
+import { ConfigError, type ConnectDeps, onAbort } from "../../src/index.ts";
 import type { Given } from "./config.ts";
 
 export type Aws = typeof import("@aws-sdk/client-route-53");
@@ -22,7 +22,7 @@ export async function connectClient(
     requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000, throwOnRequestTimeout: true },
     ...(given.endpoint === undefined ? {} : { endpoint: given.endpoint }),
   });
-  deps.signal.addEventListener("abort", () => client.destroy(), { once: true });
+  onAbort(deps.signal, () => client.destroy());
   return { aws, client };
 }
 

@@ -28,7 +28,7 @@ export function createCalls(aws: Aws, client: Route53Client) {
         const command = new aws.ListHostedZonesByNameCommand(input);
         const page: ListHostedZonesByNameCommandOutput = await client.send(command, { abortSignal });
         const { HostedZones, IsTruncated, NextDNSName, NextHostedZoneId } = page;
-        if (HostedZones === undefined || IsTruncated === undefined) throw noAnswer("ListHostedZonesByName");
+        if (HostedZones === undefined) throw noAnswer("ListHostedZonesByName");
         for (const { Id = "", Name = "", Config } of HostedZones) {
           if (plainName(Name) !== apex) continue;
           found.push({ id: Id.replace(/^\/hostedzone\//, ""), isPrivate: Config?.PrivateZone ?? false });
@@ -41,7 +41,7 @@ export function createCalls(aws: Aws, client: Route53Client) {
 
     /** The apex of a zone, by a right that writing needs anyway: a zone's records begin with those of its apex. */
     async apexOf(zoneId: string, abortSignal: AbortSignal): Promise<string> {
-      const command = new aws.ListResourceRecordSetsCommand({ HostedZoneId: zoneId });
+      const command = new aws.ListResourceRecordSetsCommand({ HostedZoneId: zoneId, MaxItems: 10 });
       const { ResourceRecordSets: sets } = await client.send(command, { abortSignal });
       const first = sets?.find(({ Type }) => Type === "SOA") ?? sets?.[0];
       if (first?.Name === undefined) throw noAnswer("ListResourceRecordSets");
@@ -63,7 +63,7 @@ export function createCalls(aws: Aws, client: Route53Client) {
         const command = new aws.ListResourceRecordSetsCommand(input);
         const page: ListResourceRecordSetsCommandOutput = await client.send(command, { abortSignal });
         const { ResourceRecordSets: sets, IsTruncated, NextRecordName, NextRecordType, NextRecordIdentifier } = page;
-        if (sets === undefined || IsTruncated === undefined) throw noAnswer("ListResourceRecordSets");
+        if (sets === undefined) throw noAnswer("ListResourceRecordSets");
         found.push(...sets.filter(({ Name, Type }) => isOurs(Name, Type)));
         const goesOn = IsTruncated && isOurs(NextRecordName, NextRecordType);
         input = goesOn ? { ...start, StartRecordIdentifier: NextRecordIdentifier } : undefined;

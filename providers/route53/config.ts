@@ -11,7 +11,9 @@ const fields = z.strictObject({
   accessKeyID: text(
     "id of an access key; without one, credentials come from where AWS's tools look",
     "AWS_ACCESS_KEY_ID",
-  ).optional(),
+  )
+    .meta({ reference: true })
+    .optional(),
   secretAccessKey: secret("secret of the access key")
     .meta({ env: ["AWS_SECRET_ACCESS_KEY"] })
     .optional(),
@@ -48,7 +50,10 @@ const fields = z.strictObject({
   waitForInsync: z
     .boolean()
     .default(false)
-    .describe("after adding, wait a minute at most until Route 53 reports the change as INSYNC"),
+    .meta({
+      description: "after adding, wait a minute at most until Route 53 reports the change as INSYNC",
+      env: ["AWS_WAIT_FOR_RECORD_SETS_CHANGED"],
+    }),
   endpoint: z
     .url({ protocol: /^https?$/, error: "is no http or https address" })
     .optional()

@@ -53,9 +53,9 @@ export function classify(cause: unknown): Dns01Error | undefined {
 const busyCodes =
   /^(Throttl(ing|ed)(Exception)?|RequestThrottled(Exception)?|RequestLimitExceeded|TooManyRequestsException|SlowDown|PriorRequestNotComplete)$/;
 const authCodes =
-  /^(AccessDenied(Exception)?|NotAuthorized(Exception)?|UnauthorizedOperation|InvalidClientTokenId|InvalidAccessKeyId|UnrecognizedClientException|SignatureDoesNotMatch|InvalidSignature(Exception)?|IncompleteSignature|MissingAuthenticationToken|Expired(Token|TokenException)|InvalidIdentityToken|RequestExpired|OptInRequired)$/;
+  /^(AccessDenied(Exception)?|NotAuthorized(Exception)?|UnauthorizedOperation|InvalidClientTokenId|InvalidAccessKeyId|UnrecognizedClientException|SignatureDoesNotMatch|InvalidSignature(Exception)?|IncompleteSignature|MissingAuthenticationToken|Expired(Token|TokenException)|(InvalidIdentityToken|IDPRejectedClaim|RegionDisabled)(Exception)?|RequestExpired|OptInRequired)$/;
 const transientCodes =
-  /^(ServiceUnavailable|Internal(Failure|Error|ServerError|ServiceError)|RequestTimeout(Exception)?|IDPCommunicationError|ConcurrentModification)$/;
+  /^(ServiceUnavailable|Internal(Failure|Error|ServerError|ServiceError)|RequestTimeout(Exception)?|IDPCommunicationError(Exception)?|ConcurrentModification)$/;
 const clockCodes = /Signature (expired|not yet current)|RequestExpired|RequestTimeTooSkewed/i;
 
 /** What was deleted or left out does not stand there as it was read, or a set of the other kind has come. */

@@ -29,7 +29,7 @@ export interface Field {
   readonly flag?: string;
   /** Other keys of a configuration object that mean this field. */
   readonly aliases: readonly string[];
-  /** Keys of an Issuer's config that refer to a Kubernetes Secret; of secrets only. */
+  /** Keys of an Issuer's config that refer to a Kubernetes Secret: of secrets, and where `.meta({ reference: true })` says so. */
   readonly references: readonly string[];
 }
 
@@ -67,6 +67,7 @@ interface Property {
   readonly secret?: unknown;
   readonly env?: unknown;
   readonly aliases?: unknown;
+  readonly reference?: unknown;
 }
 
 function fieldOf(id: string, name: string, property: Property, required: boolean): Field {
@@ -85,7 +86,10 @@ function fieldOf(id: string, name: string, property: Property, required: boolean
     env: [...new Set([...strings(property.env), `${screaming(id)}_${screaming(name)}`])],
     ...(secret ? {} : { flag: `--${kebab(id)}-${kebab(name)}` }),
     aliases,
-    references: secret ? [name, ...aliases].flatMap((key) => [`${key}SecretRef`, `${key}Ref`]) : [],
+    references:
+      secret || property.reference === true
+        ? [name, ...aliases].flatMap((key) => [`${key}SecretRef`, `${key}Ref`])
+        : [],
   };
 }
 
