@@ -28,5 +28,5 @@ export class InterruptError extends AbortedError {
 }
 
 export function exitStatusOf(error: Dns01Error): number {
-  return error instanceof InterruptError ? error.exitStatus : statusByCode[error.code];
+  return error instanceof InterruptError ? error.exitStatus : (statusByCode[error.code] ?? 1);
 }

@@ -2,6 +2,7 @@ import { AuthError, ConflictError, Dns01Error, RateLimitedError, RejectedError, 
 import { HttpError } from "./http-error.ts";
 import { redactDeep, safeCause } from "./redact.ts";
 import { requestIdOf } from "./request-id.ts";
+import { thrownText } from "./thrown.ts";
 
 /** What was going on when something was thrown. */
 export interface Attempted {
@@ -10,6 +11,8 @@ export interface Attempted {
   /** The owner or zone it was about. */
   readonly name: string;
   readonly zone?: string | undefined;
+  /** Where the provider's definition stands when it is a plugin. */
+  readonly plugin?: string | undefined;
 }
 
 export interface ClassifyOptions {
@@ -33,20 +36,32 @@ const phrases: Readonly<Record<string, string>> = {
  * foreign cause only its text and its codes are kept: SDK errors carry whole requests.
  */
 export function toDns01Error(cause: unknown, attempted: Attempted, options: ClassifyOptions = {}): Dns01Error {
+  try {
+    return described(cause, attempted, options);
+  } catch {
+    // A plugin may throw what cannot even be looked at: a frozen error, a member that throws.
+    return described(new Dns01Error("UNKNOWN", thrownText(cause), false), attempted, options);
+  }
+}
+
+function described(cause: unknown, attempted: Attempted, options: ClassifyOptions): Dns01Error {
   const { redact = (text: string) => text } = options;
   const error = ours(cause, options) ?? byDefault(cause);
   // Set once: an error that passes several layers is described by the innermost.
   if (error.operation === undefined) {
-    const { provider, operation, name, zone } = attempted;
+    const { provider, operation, name, zone, plugin } = attempted;
     const prefix = error.message.startsWith(`${provider}: `)
       ? ""
       : `${provider}: cannot ${phrases[operation] ?? operation} ${name}: `;
+    // What nobody foresaw is the plugin's to mend.
+    const suffix = plugin !== undefined && error.code === "UNKNOWN" ? ` (in the plugin ${plugin})` : "";
     fill(error, {
-      message: prefix + error.message,
+      message: prefix + error.message + suffix,
       provider: error.provider ?? provider,
       operation,
       zone: error.zone ?? zone,
       fqdn: error.fqdn ?? (name === zone || operation === "findZone" ? undefined : name),
+      details: plugin === undefined ? error.details : { ...error.details, plugin },
     });
   }
   const requestId = error.requestId ?? requestIdOf(cause) ?? requestIdOf(error.cause);
@@ -64,14 +79,19 @@ export function toDns01Error(cause: unknown, attempted: Attempted, options: Clas
 }
 
 function ours(cause: unknown, options: ClassifyOptions): Dns01Error | undefined {
-  if (Dns01Error.is(cause)) return cause;
+  if (isWhole(cause)) return cause;
   try {
-    const error = options.classify?.(cause);
-    return Dns01Error.is(error) ? error : undefined;
+    const error: unknown = options.classify?.(cause);
+    return isWhole(error) ? error : undefined;
   } catch {
     // A table that trips over an unforeseen error must not hide that error.
     return undefined;
   }
+}
+
+/** The mark alone makes no error: another copy of the package, or a plugin, may have made it. */
+function isWhole(error: unknown): error is Dns01Error {
+  return Dns01Error.is(error) && error instanceof Error && typeof error.code === "string";
 }
 
 /** Dns01Error's fields are readonly for everybody but its maker; here the making is completed. */
@@ -91,7 +111,7 @@ function enumerable(error: Error, key: string): boolean {
 }
 
 function byDefault(cause: unknown): Dns01Error {
-  const message = cause instanceof Error && cause.message !== "" ? cause.message : String(cause);
+  const message = thrownText(cause);
   if (cause instanceof HttpError) return byStatus(cause);
   const code = codeOf(cause);
   if (code !== undefined && networkCodes.test(code)) {

@@ -10,7 +10,7 @@ import { defaultRetryPolicy, type RetryPolicy, retry } from "./retry.ts";
 import { createTtlFloors } from "./ttl.ts";
 
 export interface GuardOptions {
-  readonly provider: Pick<Provider, "id" | "traits" | "classify">;
+  readonly provider: Pick<Provider, "id" | "traits" | "classify" | "plugin">;
   readonly observer: Observer;
   readonly clock: Clock;
   /** Masks secrets in messages. */
@@ -46,7 +46,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const deadline = clock.now() + timeoutMs;
     const link = linkSignal(call.signal);
     const { signal } = link;
-    const attempted: Attempted = { ...what, provider: provider.id };
+    const attempted: Attempted = { ...what, provider: provider.id, plugin: provider.plugin };
     const explain = (error: unknown) =>
       call.signal.aborted ? abortReason(call.signal) : toDns01Error(error, attempted, toClassify(options));
     let lastFailure: Dns01Error | undefined;
@@ -132,7 +132,11 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       }
       // A backend that obeys the signal throws its own words for our time-out.
       const reason: unknown = link.signal.aborted ? link.signal.reason : cause;
-      const error = toDns01Error(reason, { provider: provider.id, operation, name, zone }, toClassify(options));
+      const error = toDns01Error(
+        reason,
+        { provider: provider.id, operation, name, zone, plugin: provider.plugin },
+        toClassify(options),
+      );
       report(error.code, error.requestId);
       if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0);
       throw error;

@@ -190,6 +190,8 @@ export interface Provider<S extends z.ZodObject = z.ZodObject> {
   /** Flat object of scalars; mark secrets with `secret()`, describe every field. */
   readonly config: S;
   readonly traits: Traits;
+  /** The file of a plugin, for messages; set by the program when it loads one. */
+  readonly plugin?: string;
   /** Turns what the service or its SDK threw into one of our errors; `undefined` to leave it to the framework. */
   classify?(cause: unknown): Dns01Error | undefined;
   connect(config: z.output<S>, deps: ConnectDeps): TxtBackend | Promise<TxtBackend>;

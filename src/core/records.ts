@@ -63,7 +63,7 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
 
   const listed = async (owner: Owner, conduct: Conduct): Promise<readonly TxtRecord[]> => {
     const label = { operation: "list", write: false, name: owner.fqdn };
-    const all = await conduct.request(label, (inner) => api.list(owner, inner));
+    const all = checkRecords(await conduct.request(label, (inner) => api.list(owner, inner)), owner);
     const records = all.filter((record) => !deleted.confirmed(recordKey(owner, record), conduct.clock));
     for (const record of records) recent.forget(valueKey(owner, record.value));
     return records;
@@ -118,6 +118,18 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
       return answers(edits, new Set(done.flatMap(({ created, deleted }) => [...created, ...deleted])));
     },
   };
+}
+
+/** A plugin's answer is not to be trusted with the type it declares. */
+function checkRecords(records: readonly TxtRecord[], { fqdn }: Owner): readonly TxtRecord[] {
+  const isRecord = (record: unknown) =>
+    typeof record === "object" &&
+    record !== null &&
+    typeof (record as TxtRecord).id === "string" &&
+    typeof (record as TxtRecord).value === "string";
+  if (Array.isArray(records) && records.every(isRecord)) return records;
+  const message = `the provider's list has to return an array of { id, value }, both text, for ${fqdn} and did not`;
+  throw new Dns01Error("UNKNOWN", message, false);
 }
 
 function recordKey(owner: Owner, record: TxtRecord): string {

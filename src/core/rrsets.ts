@@ -35,8 +35,11 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
   const read = async (edits: readonly OwnerEdit[], conduct: Conduct): Promise<readonly Read[]> =>
     forEachInOrder(edits, conduct.parallel, async (edit) => ({
       edit,
-      current: await conduct.request({ operation: "read", write: false, name: edit.owner.fqdn }, (inner) =>
-        api.read(edit.owner, inner),
+      current: checkRRset(
+        await conduct.request({ operation: "read", write: false, name: edit.owner.fqdn }, (inner) =>
+          api.read(edit.owner, inner),
+        ),
+        edit,
       ),
     }));
 
@@ -109,6 +112,15 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
       return answers(edits, written);
     },
   };
+}
+
+/** A plugin's answer is not to be trusted with the type it declares. */
+function checkRRset(set: RRset | undefined, { owner }: OwnerEdit): RRset | undefined {
+  if (set === undefined || set === null) return undefined;
+  const { values, ttlSeconds }: { values?: unknown; ttlSeconds?: unknown } = set;
+  if (Array.isArray(values) && values.every((v) => typeof v === "string") && typeof ttlSeconds === "number") return set;
+  const message = `the provider's read has to return undefined or { values, ttlSeconds } for ${owner.fqdn} and did not`;
+  throw new Dns01Error("UNKNOWN", message, false);
 }
 
 function differs({ edit, current }: Read): boolean {

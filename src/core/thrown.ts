@@ -1,0 +1,16 @@
+/**
+ * What was thrown, in words. Anything can be thrown, also what cannot be turned into text; this never throws itself.
+ */
+export function thrownText(thrown: unknown): string {
+  try {
+    if (typeof thrown !== "object" || thrown === null)
+      return typeof thrown === "function" ? "a function" : String(thrown);
+    const { message, name } = thrown as { readonly message?: unknown; readonly name?: unknown };
+    if (typeof message === "string" && message.trim() !== "") return message;
+    if (thrown instanceof Error) return typeof name === "string" && name !== "" ? name : "an error without a message";
+    const members = Object.keys(thrown);
+    return `an object that is no error${members.length === 0 ? "" : ` (with ${members.slice(0, 8).join(", ")})`}`;
+  } catch {
+    return "something that cannot be shown";
+  }
+}
