@@ -1,12 +1,10 @@
 import {
   byHttpStatus,
-  type ConnectDeps,
   defineProvider,
   type HttpApi,
   type Owner,
   type Provider,
   type RecordApi,
-  type RRset,
   type RRsetApi,
   recordBackend,
   rrsetBackend,
@@ -15,21 +13,34 @@ import {
   z,
 } from "../../src/index.ts";
 
-const config = z.strictObject({
+const fields = {
   token: secret("API token").optional(),
   password: secret("password of the old API").optional(),
   endpoint: z.url().default("https://toy.invalid").describe("address of the API"),
-});
+};
+
+/** The right fields with some of them replaced; `rule` false leaves out that the two ways to sign in exclude each other. */
+export function toyConfig(replaced: z.core.$ZodShape = {}, rule = true): Provider["config"] {
+  const object = z.strictObject({ ...fields, ...(replaced as typeof fields) });
+  const ruled = object.superRefine(({ token, password }, context) => {
+    const fault = (message: string) => context.addIssue({ code: "custom", path: ["password"], message });
+    if (token !== undefined && password !== undefined) fault("is given together with token: give one of them");
+  });
+  return (rule ? ruled : object) as unknown as Provider["config"];
+}
+
 const traits = { ttlSeconds: { min: 60, default: 120 } };
 
-type Config = z.output<typeof config>;
+interface Config {
+  readonly token: string;
+  readonly endpoint: string;
+}
 
 /** The right adapters with a part of them replaced. */
 export interface Bend<Api> {
   readonly api?: (right: Api, http: HttpApi) => Api;
   readonly classify?: Provider["classify"];
   readonly headers?: (config: Config) => Readonly<Record<string, string>>;
-  readonly connect?: (config: Config, deps: ConnectDeps, usual: () => TxtBackend) => TxtBackend;
   readonly config?: Provider["config"];
   readonly backend?: (right: TxtBackend) => TxtBackend;
 }
@@ -101,19 +112,19 @@ interface ToySet {
   readonly etag: string;
 }
 
-function toyProvider(id: string, bend: Omit<Bend<never>, "api">, backendOf: (http: HttpApi) => TxtBackend): Provider {
+function toyProvider(id: string, bend: Omit<Bend<unknown>, "api">, backendOf: (http: HttpApi) => TxtBackend): Provider {
   const { backend = (right) => right, headers = ({ token }) => ({ authorization: `Bearer ${token}` }) } = bend;
   return defineProvider({
     id,
     title: "Toy",
-    config: (bend.config ?? config) as typeof config,
+    config: bend.config ?? toyConfig(),
     traits,
     classify: bend.classify ?? byHttpStatus({}),
     connect: (given, deps) => {
-      const usual = () => backend(backendOf(deps.http(given.endpoint, headers(given))));
-      return bend.connect?.(given, deps, usual) ?? usual();
+      const config = given as unknown as Config;
+      return backend(backendOf(deps.http(config.endpoint, headers(config))));
     },
-  }) as unknown as Provider;
+  });
 }
 
 function zoneByName(http: HttpApi): RecordApi["findZone"] {
@@ -136,5 +147,3 @@ export async function gone(request: Promise<unknown>): Promise<unknown> {
     throw error;
   }
 }
-
-export type { RRset };

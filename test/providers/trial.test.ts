@@ -1,7 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { forEachInOrder } from "../../src/core/conduct.ts";
 import { toyRecordProvider, toyRRsetProvider } from "./toy-adapters.ts";
 import { startToyService } from "./toy-service.ts";
-import { tryAdapter } from "./trial.ts";
+import { runCheck } from "./trial/lab.ts";
+import { checks, tryAdapter } from "./trial.ts";
+import { toyTrial, trialMutants } from "./trial-mutants.ts";
 
-tryAdapter({ provider: toyRecordProvider(), shape: "record", start: startToyService });
-tryAdapter({ provider: toyRRsetProvider(), shape: "rrset", start: startToyService });
-tryAdapter({ provider: toyRRsetProvider({}, false), shape: "rrset", start: startToyService, unconditional: "a toy" });
+const soak = process.env["DNS01_SOAK"] === "1";
+
+tryAdapter({ ...toyTrial, provider: toyRecordProvider() });
+tryAdapter({ ...toyTrial, provider: toyRRsetProvider(), shape: "rrset" });
+if (soak) {
+  const reason = "its PUT compares nothing";
+  tryAdapter({ provider: toyRRsetProvider({}, false), shape: "rrset", start: startToyService, unconditional: reason });
+}
+
+describe("the trial", () => {
+  test("has a wrong adapter for each of its checks", () => {
+    expect(trialMutants.map(({ check }) => check).sort()).toEqual(checks.map(({ id }) => id).sort());
+  });
+
+  // The slow checks are tried on every wrong adapter in a soak only.
+  const slow = /^(interleavings|faults\.|secrecy|messages\.equal)/;
+  test.each(trialMutants)(
+    "fails $check for an adapter that $fault, and nothing else",
+    { timeout: soak ? 120_000 : 20_000 },
+    async ({ check: wanted, fault, also = [], trial }) => {
+      const tried = checks.filter(({ id }) => soak || id === wanted || also.includes(id) || !slow.test(id));
+      const failed: string[] = [];
+      await forEachInOrder(tried, 4, async (check) => {
+        await runCheck(check, trial(), { seed: 7, rounds: 20 }).catch(() => failed.push(check.id));
+      });
+      expect(failed, fault).toContain(wanted);
+      expect(
+        failed.filter((id) => id !== wanted && !also.includes(id)),
+        fault,
+      ).toEqual([]);
+    },
+  );
+});

@@ -74,7 +74,7 @@ export function subjectOf(trial: AdapterTrial): Subject {
     skip: Object.fromEntries(suiteSkip),
     clock: createFastClock(100),
     timeoutMs: 600_000,
-    requestTimeoutMs: 30_000,
+    requestTimeoutMs: 300_000,
     start: async (zones) => {
       const fake = await trial.start(zones);
       const { http, config, putOtherType, ttlSeconds, refuseCredentials } = fake;

@@ -47,6 +47,10 @@ export const configChecks: readonly Check[] = [
       const fake = await lab.start();
       const secrets = secretsIn(lab, fake);
       const config = { ...fake.config, ...Object.fromEntries(secrets.map(([key, value]) => [key, `${value}\r\n`])) };
+      const parsed = await Promise.all(
+        [config, fake.config].map((given) => resolveConfig(lab.trial.provider, { config: given })),
+      );
+      assert.deepEqual(parsed[0]?.config, parsed[1]?.config, "the adapter is given what it would be given without");
       const instance = await lab.connect(fake, { config, once: true });
       await instance.present(owner, "value");
       expectServed(fake, "example.com", owner, ["value"], "the service accepted the credentials");

@@ -9,6 +9,9 @@ const apex = "example.com";
 const owner = "_acme-challenge.www.example.com";
 const values = ["value-1", "value-2"];
 
+/** A request that hangs is given up after 300 ms of the test's time. */
+const impatient = { requestTimeoutMs: 30_000 };
+
 /** One fault in one place. */
 interface Cell {
   readonly kind: FaultKind;
@@ -44,7 +47,7 @@ export const faultChecks: readonly Check[] = [
         const set = await stage(lab);
         await set.instance.present(owner, ...values);
         // Another program, as after a restart: it has to find zone and records itself.
-        return { ...set, instance: await lab.connect(set.fake) };
+        return { ...set, instance: await lab.connect(set.fake, impatient) };
       };
       const calls = await countCalls(lab, ({ instance }) => instance.cleanUp(owner, ...values), prepare);
       await eachCell(cells(calls), async (cell, where) => {
@@ -110,7 +113,7 @@ async function stage(lab: Lab): Promise<Set> {
   const otherStands = fake.putOtherType?.(domain(apex), domain(owner));
   return {
     fake,
-    instance: await lab.connect(fake),
+    instance: await lab.connect(fake, impatient),
     intact(where) {
       const there = fake.values(domain(apex), domain(owner));
       const lost = foreign.filter((value) => there.filter((v) => v === value).length !== 1);

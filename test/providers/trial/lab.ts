@@ -55,7 +55,7 @@ async function connectInstance(
   signal: AbortSignal,
   seed: number,
 ): Promise<Instance> {
-  const { speed = 100, timeoutMs = 600_000, requestTimeoutMs = 30_000, once = false } = options;
+  const { speed = 100, timeoutMs = 600_000, requestTimeoutMs = 300_000, once = false } = options;
   const redactor = createRedactor();
   const events: Dns01Event[] = [];
   const resolved = await resolveConfig(provider, { config: options.config ?? fake.config, redactor });

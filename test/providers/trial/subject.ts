@@ -78,7 +78,7 @@ export interface InstanceOptions {
   readonly speed?: number;
   /** In the program's time. Default 600,000. */
   readonly timeoutMs?: number;
-  /** In the program's time. Default 30,000. */
+  /** In the program's time. Default 300,000: three seconds at the default speed. */
   readonly requestTimeoutMs?: number;
   /** Do not repeat after a failure. */
   readonly once?: boolean;
