@@ -72,6 +72,7 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
             "InvalidParameter.DomainIdInvalid",
             "OperationDenied.NoPermissionToOperateDomain",
             "FailedOperation.NotDomainOwner",
+            "ResourceNotFound.NoDataOfDomain",
           ),
         );
         if (found === undefined) continue;
@@ -102,8 +103,7 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
       await call("CreateRecord", { ...where, ...line, Value, TTL }, signal);
     },
     async delete({ zone }, { id }, { signal }) {
-      const gone = absent("InvalidParameter.RecordIdInvalid", "ResourceNotFound.NoDataOfRecord");
-      await call("DeleteRecord", { Domain: zone.id, RecordId: Number(id) }, signal).catch(gone);
+      await call("DeleteRecord", { Domain: zone.id, RecordId: Number(id) }, signal);
     },
   };
 }

@@ -38,6 +38,8 @@ const lowTtl: Make = (message, facts) => new RejectedError(message, { ...facts, 
  */
 const table: readonly (readonly [codes: string, make: Make, says: string, hint?: string])[] = [
   ["InvalidParameter.DomainRecordExist 104", conflict, "the record exists already"],
+  // Gone, or made anew under another id: the list tells which.
+  ["InvalidParameter.RecordIdInvalid ResourceNotFound.NoDataOfRecord 8 10", conflict, "there is no such record"],
   ["LimitExceeded.RecordTtlLimit 29 32", lowTtl, "the zone's plan does not allow this TTL"],
   ["RequestLimitExceeded -2", limited, "too many requests"],
   [
@@ -88,7 +90,7 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
     "Look at the account in the console: blocked, limited to other addresses, or asking for a second factor.",
   ],
   [
-    "InvalidParameterValue.DomainNotExists InvalidParameter.DomainInvalid InvalidParameter.DomainIdInvalid FailedOperation.NotDomainOwner 6 13",
+    "InvalidParameterValue.DomainNotExists InvalidParameter.DomainInvalid InvalidParameter.DomainIdInvalid FailedOperation.NotDomainOwner ResourceNotFound.NoDataOfDomain 6 13",
     noZone,
     "the account has no such domain",
   ],
@@ -111,7 +113,6 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
     "there is no such record line",
     "Leave recordLine (DNSPOD_RECORD_LINE) empty for the default line, or give a name that the zone's plan has.",
   ],
-  ["InvalidParameter.RecordIdInvalid ResourceNotFound.NoDataOfRecord 8 10", rejected, "there is no such record"],
 ];
 
 const rows = table.map(([codes, ...row]) => [codes.split(" "), ...row] as const);

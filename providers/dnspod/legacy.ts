@@ -74,7 +74,7 @@ export function legacyApi(
       await call("Record.Create", { ...where, ...line, value, ttl: String(ttlSeconds) }, signal);
     },
     async delete({ zone }, { id }, { signal }) {
-      await call("Record.Remove", { domain_id: zone.id, record_id: id }, signal).catch(absent("8", "10"));
+      await call("Record.Remove", { domain_id: zone.id, record_id: id }, signal);
     },
   };
 }

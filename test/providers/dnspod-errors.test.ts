@@ -61,6 +61,7 @@ test.each([
   "InvalidParameter.DomainIdInvalid",
   "OperationDenied.NoPermissionToOperateDomain",
   "FailedOperation.NotDomainOwner",
+  "ResourceNotFound.NoDataOfDomain",
 ])("%s for a zone only means that it is not ours", async (serviceCode) => {
   const fake = await startDnspod([apex]);
   fake.refuse(serviceCode, "DescribeDomain");
@@ -69,13 +70,29 @@ test.each([
   await stop();
 });
 
-test("nothing there is success in clean-up, in each way to say so", async () => {
+test("a record that is gone when it is to be deleted is looked for once more", async () => {
   const fake = await startDnspod([apex]);
-  fake.put(apex, owner, ["value"], 600);
-  fake.refuse("InvalidParameter.RecordIdInvalid", "DeleteRecord");
+  fake.put(apex, owner, ["value", "foreign"], 600);
   const { cleanUp, stop } = await connectDnspod(fake);
+  // Somebody else makes the record anew under another id between list and delete.
+  fake.http.inject({
+    kind: "reply",
+    when: ({ operation }) => operation === "DeleteRecord",
+    reply: () => ({
+      body: { Response: { Error: { Code: "InvalidParameter.RecordIdInvalid", Message: "" }, RequestId: "r" } },
+    }),
+  });
   await cleanUp(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["foreign"]);
+  await stop();
+});
+
+test("an empty list that is told as an error is an empty list", async () => {
+  const fake = await startDnspod([apex]);
   fake.refuse("ResourceNotFound.NoDataOfRecord", "DescribeRecordList");
+  const { present, cleanUp, stop } = await connectDnspod(fake);
+  await present(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["value"]);
   await cleanUp(owner, "other");
   await stop();
 });
