@@ -43,7 +43,9 @@ export function verifyTc3(request: FakeRequest, service: string, keys: readonly 
     names.join() === [...names].sort().join();
   if (!wellFormed) return "AuthFailure.SignatureFailure";
 
-  const canonicalHeaders = names.map((name) => `${name}:${name === "host" ? host : header(name).trim()}\n`).join("");
+  const canonicalHeaders = names
+    .map((name) => `${name}:${(name === "host" ? host : header(name)).trim().toLowerCase()}\n`)
+    .join("");
   const canonical = [method, path, rawQuery, canonicalHeaders, signedHeaders, sha256(rawBody)].join("\n");
   const toSign = ["TC3-HMAC-SHA256", timestamp, `${date}/${scope}/tc3_request`, sha256(canonical)].join("\n");
   const signingKey = [date, scope, "tc3_request"].reduce<Buffer>(hmac, Buffer.from(`TC3${key.secretKey}`));
