@@ -4,8 +4,11 @@ import type { Provider } from "../src/index.ts";
 export type Load = () => Promise<{ readonly default: Provider }>;
 
 export const providers = {
+  alidns: () => import("./alidns.ts"),
   cloudflare: () => import("./cloudflare.ts"),
+  desec: () => import("./desec.ts"),
   dnspod: () => import("./dnspod.ts"),
+  hetzner: () => import("./hetzner.ts"),
   memory: () => import("./memory.ts"),
   powerdns: () => import("./powerdns.ts"),
   rfc2136: () => import("./rfc2136.ts"),
