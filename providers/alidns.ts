@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import { domainToUnicode } from "node:url";
+import { defineProvider, parseName, recordBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { absent, classify } from "./alidns/errors.ts";
+import { acs3Headers } from "./signing/acs3.ts";
+import { queryOf } from "./signing/canonical.ts";
+
+const config = z.strictObject({
+  accessKey: secret("id of an AccessKey of a RAM user").meta({
+    env: ["ALICLOUD_ACCESS_KEY", "ALIBABA_CLOUD_ACCESS_KEY_ID"],
+    aliases: ["accessKeyId", "accessToken"],
+  }),
+  secretKey: secret("secret of the AccessKey").meta({
+    env: ["ALICLOUD_SECRET_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
+  }),
+  securityToken: secret("token of temporary keys (STS)")
+    .optional()
+    .meta({ env: ["ALICLOUD_SECURITY_TOKEN", "ALIBABA_CLOUD_SECURITY_TOKEN"] }),
+  line: z.string().min(1, "is empty").default("default").describe("line of the records, by its code in the API"),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
+    .default("https://alidns.aliyuncs.com")
+    .describe("address of the API"),
+});
+
+const domainAnswer = z.object({ DomainName: z.string() });
+const record = z.object({ RecordId: z.string(), Value: z.string(), Line: z.string().default("default") });
+const listAnswer = z.object({ TotalCount: z.number(), DomainRecords: z.object({ Record: z.array(record) }) });
+/** The most that one page of records holds. */
+const pageSize = 100;
+
+export default defineProvider({
+  id: "alidns",
+  title: "Alibaba Cloud DNS (Aliyun)",
+  docs: "https://www.alibabacloud.com/help/en/dns/api-alidns-2015-01-09-overview",
+  aliases: ["aliyun", "alicloud"],
+  config,
+  // 600 is what the free edition takes; what is too low is refused and raised then.
+  traits: { ttlSeconds: { min: 1, default: 600, env: ["ALICLOUD_TTL"] } },
+  classify,
+  connect: ({ accessKey, secretKey, securityToken, line, endpoint }, { http }) => {
+    const api = http(endpoint);
+    const call = (action: string, parameters: Readonly<Record<string, string | number>>, signal: AbortSignal) => {
+      const query = queryOf(parameters);
+      const { host } = new URL(endpoint);
+      const key = { accessKeyId: accessKey, accessKeySecret: secretKey, securityToken };
+      const once = { now: new Date(), nonce: randomUUID() };
+      const headers = acs3Headers({ host, action, version: "2015-01-09", query, ...key, ...once });
+      return api(`?${query}`, { method: "POST", headers, signal });
+    };
+
+    return recordBackend(
+      {
+        async findZone(apex, { signal }) {
+          // Names that are no ASCII are known by either spelling.
+          for (const DomainName of new Set([apex, domainToUnicode(apex) || apex])) {
+            const found = await call("DescribeDomainInfo", { DomainName }, signal).catch(
+              absent("InvalidDomainName", "IncorrectDomainUser", "DomainNotBelongToUser"),
+            );
+            if (found === undefined) continue;
+            const { DomainName: id } = domainAnswer.parse(found);
+            if (parseName(id) === apex) return { apex, id };
+          }
+          return undefined;
+        },
+        async list({ zone, relative }, { signal }) {
+          const where = { DomainName: zone.id, SubDomain: relative === "@" ? zone.id : `${relative}.${zone.id}` };
+          const all: z.output<typeof record>[] = [];
+          for (let PageNumber = 1; ; PageNumber++) {
+            const page = { Type: "TXT", PageNumber, PageSize: pageSize };
+            const answer = listAnswer.parse(await call("DescribeSubDomainRecords", { ...where, ...page }, signal));
+            all.push(...answer.DomainRecords.Record);
+            if (answer.DomainRecords.Record.length === 0 || all.length >= answer.TotalCount) break;
+          }
+          const ofLine = all.filter((r) => r.Line === line);
+          return ofLine.map(({ RecordId, Value }) => ({ id: RecordId, value: unquoteTxt(Value) }));
+        },
+        async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {
+          const what = { RR: relative, Type: "TXT", Value, TTL, Line: line };
+          await call("AddDomainRecord", { DomainName: zone.id, ...what }, signal);
+        },
+        async delete(_owner, { id }, { signal }) {
+          await call("DeleteDomainRecord", { RecordId: id }, signal).catch(
+            absent("DomainRecordNotBelongToUser", "DomainRecordNotExist"),
+          );
+        },
+      },
+      { conflictProvesPresence: true },
+    );
+  },
+});
