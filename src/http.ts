@@ -42,6 +42,7 @@ export function createHttp(options: HttpOptions = {}): HttpFactory {
       if (response.status >= 300)
         throw failure(what, response, parsed.json ?? (text === "" ? undefined : text), redact);
       if (parsed.json === undefined && text.trim() !== "") {
+        if (request.answer === "any" && !/^\s*<(!doctype|html)/i.test(text)) return text;
         // A gateway's page instead of the API's answer: whether the request was carried out is unknown.
         throw new TransientError(`${what}: status ${response.status}, but the answer is no JSON`);
       }

@@ -1,5 +1,6 @@
 /** Everything a provider may import, in this repository and outside of it. */
 export { z } from "zod";
+export { type CommandApi, commandBackend } from "./core/commands.ts";
 export { conductOf } from "./core/conduct.ts";
 export {
   AuthError,
@@ -16,8 +17,8 @@ export {
 } from "./core/errors.ts";
 export { byHttpStatus, HttpError, parseRetryAfter } from "./core/http-error.ts";
 export { type DomainName, isWithin, parseName, relativeTo } from "./core/name.ts";
-export { quoteTxt, unquoteTxt } from "./core/presentation.ts";
 export { onAbort } from "./core/on-abort.ts";
+export { quoteTxt, unquoteTxt } from "./core/presentation.ts";
 export {
   type Call,
   type Change,

@@ -152,7 +152,8 @@ async function readSolvers(
       routes.push({
         zones: (solver.zones ?? []).map((zone, z) => parseName(zone, `solvers[${index}].zones[${z}]`)),
         provider: provider.id,
-        connect: () => connectSolver(provider, resolved, { signal, observer, allowAmbientCredentials: true }),
+        connect: () =>
+          connectSolver(provider, resolved, { signal, observer, allowAmbientCredentials: true, ownConfig: true }),
       });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;

@@ -53,6 +53,11 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
   /** Default false: an Issuer's author must not use what belongs to the machine. */
   readonly allowAmbientCredentials?: boolean;
+  /**
+   * The configuration was written by whoever runs this program. Default false: then providers with `traits.localOnly`
+   * are refused.
+   */
+  readonly ownConfig?: boolean;
   readonly observer?: Observer;
   readonly clock?: Clock;
   readonly redactor?: Redactor;
@@ -69,6 +74,7 @@ export async function connectProvider(
   options: ConnectOptions,
 ): Promise<TxtBackend> {
   const { observer = silent, clock = systemClock, redactor } = options;
+  if (provider.traits.localOnly === true && options.ownConfig !== true) throw localOnly(provider);
   const redact = (text: string) => redactor?.redact(text) ?? text;
   const warn = (text: string) =>
     observer({ type: "warning", code: "W_PROVIDER", text: redact(`${provider.id}: ${text}`) });
@@ -80,6 +86,7 @@ export async function connectProvider(
       allowAmbientCredentials: options.allowAmbientCredentials ?? false,
       warn,
       debug,
+      mask: (secret: string) => redactor?.add(secret),
     });
     if (typeof backend?.findZone !== "function" || typeof backend.apply !== "function") {
       throw new Dns01Error("UNKNOWN", "its connect did not return a backend with findZone and apply", false);
@@ -103,6 +110,14 @@ export async function connectProvider(
       { classify, redact },
     );
   }
+}
+
+function localOnly({ id, title }: Provider): ConfigError {
+  const message = `${id} (${title}) acts on the machine that dns01 runs on, and a configuration from elsewhere may not use it`;
+  return new ConfigError([{ path: "provider", message }], {
+    provider: id,
+    hint: "Use it from the command line or the library, or choose a provider that only talks to a DNS service.",
+  });
 }
 
 /** A connected, guarded provider as the issuer uses it. `resolved` is what resolveConfig returned. */

@@ -105,7 +105,7 @@ async function readProvider(
 
 /** The chosen provider as a route, connected when it is first needed. */
 export function routeOf(chosen: ChosenRoute, observer: Observer, redactor: Redactor, signal: AbortSignal): Route {
-  const options = { signal, allowAmbientCredentials: true, observer, redactor };
+  const options = { signal, allowAmbientCredentials: true, ownConfig: true, observer, redactor };
   return {
     zones: chosen.zones,
     provider: chosen.provider.id,

@@ -149,6 +149,11 @@ export interface Traits {
   readonly propagation?: { readonly timeoutMs: number; readonly intervalMs: number; readonly settleMs?: number };
   /** "zone" where a write replaces the whole zone; default "name". */
   readonly lock?: "name" | "zone";
+  /**
+   * Its configuration can do to the machine what the user who runs dns01 can (run programs, for example): connected only
+   * where the configuration is that user's own, never for one that came from a cluster.
+   */
+  readonly localOnly?: boolean;
 }
 
 /** JSON over fetch for adapters, see src/http.ts. */
@@ -159,6 +164,8 @@ export interface HttpRequest {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** "any" where the service's success has no form: text is returned as it is, but a page of HTML is still nobody's answer. */
+  readonly answer?: "json" | "any";
   readonly signal: AbortSignal;
 }
 
@@ -177,6 +184,8 @@ export interface ConnectDeps {
   readonly warn: (text: string) => void;
   /** For the debug log only. */
   readonly debug?: (text: string) => void;
+  /** Has a secret masked that was only learnt now (in a file, for example) wherever text leaves the program. */
+  readonly mask?: (secret: string) => void;
 }
 
 /** Definition of a DNS service: everything dns01 must know to use it. */
