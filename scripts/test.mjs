@@ -49,6 +49,7 @@ async function main() {
   if (filters.length === 0) {
     await check("lint", () => run("biome check", bin("@biomejs/biome/bin/biome"), ["check", "--error-on-warnings"]));
     await check("types", () => run("tsc --noEmit", bin("typescript/bin/tsc"), ["--noEmit"]));
+    await check("docs", () => run("scripts/docs.mjs", [process.execPath], [`${root}scripts/docs.mjs`, "--check"]));
     await check("dead code", () => run("knip", bin("knip/bin/knip.js"), []));
   }
   await vitest("", bin("vitest/vitest.mjs"), filters);
