@@ -28,7 +28,9 @@ const config = z.strictObject({
 });
 
 const zoneAnswer = z.object({ zone: z.object({ mode: z.string().optional() }) });
-const rrsetAnswer = z.object({ rrset: z.object({ records: z.array(z.object({ value: z.string() })) }) });
+const rrsetAnswer = z.object({
+  rrset: z.object({ ttl: z.number().nullish(), records: z.array(z.object({ value: z.string() })) }),
+});
 const fault = z.object({ code: z.string(), message: z.string() });
 const actionAnswer = z.object({ action: z.object({ id: z.number(), status: z.string(), error: fault.nullish() }) });
 
@@ -67,14 +69,16 @@ export default defineProvider({
         },
         async list(owner, { signal }) {
           const answer = await api(pathOf(owner), { signal }).catch(absent);
-          const records = answer === undefined ? [] : rrsetAnswer.parse(answer).rrset.records;
-          return records.map(({ value }) => ({ id: value, value: unquoteTxt(value) }));
+          if (answer === undefined) return [];
+          const { ttl, records } = rrsetAnswer.parse(answer).rrset;
+          // 0: none of their own, the zone's.
+          return records.map(({ value }) => ({ id: value, value: unquoteTxt(value), ttlSeconds: ttl ?? 0 }));
         },
         async create(owner, value, call) {
           const path = `${pathOf(owner)}/actions/add_records`;
           const records = [{ value: quoteTxt(value) }];
-          await act(path, { ttl: call.ttlSeconds, records }, call).catch((cause: unknown) => {
-            // A TTL is refused if the values that stand there have another; without one, theirs is kept.
+          await act(path, { ttl: call.ttlSeconds || undefined, records }, call).catch((cause: unknown) => {
+            // A TTL is refused if values that came there meanwhile have another; without one, theirs is kept.
             if (codeOf(cause) !== "invalid_input" || isDuplicate(cause)) throw cause;
             return act(path, { records }, call);
           });

@@ -78,7 +78,8 @@ export interface TxtBackend {
   readonly conducted?: true;
   /**
    * Whether this account holds exactly the zone `apex`: one cheap call, no search. `undefined` when it does not;
-   * throws when the service could not say (credentials, network).
+   * throws when the service could not say (credentials, network), and ZoneNotFoundError with the reason when it holds
+   * the zone but does not serve it: a parent may be served, and is asked for next.
    */
   findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
   /**
@@ -93,6 +94,8 @@ export interface TxtRecord {
   readonly id: string;
   /** The content without quotes; several strings joined. */
   readonly value: string;
+  /** Where all values of a name have to share one TTL: theirs. `create` is then given it as `call.ttlSeconds`. */
+  readonly ttlSeconds?: number;
 }
 
 /** For services that hand out an id per record; `recordBackend` makes a TxtBackend of it. */

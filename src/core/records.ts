@@ -47,8 +47,9 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
     const progress: Progress = { created: new Set(), deleted: new Set() };
     await conduct.attempt(owner.fqdn, async () => {
       const records = await listed(owner, conduct);
+      const setTtl = records.find(({ ttlSeconds }) => ttlSeconds !== undefined)?.ttlSeconds;
       for (const value of edit.add) {
-        if (!records.some((record) => record.value === value)) await create(owner, value, conduct, progress);
+        if (!records.some((record) => record.value === value)) await create(owner, value, setTtl, conduct, progress);
       }
       for (const record of await superfluous(records, edit, call, conduct)) {
         progress.deleted.add(valueKey(owner, record.value));
@@ -69,7 +70,13 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
     return records;
   };
 
-  const create = async (owner: Owner, value: string, conduct: Conduct, progress: Progress): Promise<void> => {
+  const create = async (
+    owner: Owner,
+    value: string,
+    setTtl: number | undefined,
+    conduct: Conduct,
+    progress: Progress,
+  ): Promise<void> => {
     const key = valueKey(owner, value);
     const madeMomentsAgo = recent.confirmed(key, conduct.clock);
     const sentBefore = progress.created.has(key);
@@ -78,7 +85,9 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
     if (!madeMomentsAgo) recent.note(key, false, Math.max(lagMs, unclearMs), conduct.clock);
     try {
       const label = { operation: "create", write: true, name: owner.fqdn };
-      await conduct.request(label, (inner) => api.create(owner, value, inner));
+      await conduct.request(label, (inner) =>
+        api.create(owner, value, setTtl === undefined ? inner : { ...inner, ttlSeconds: setTtl }),
+      );
       recent.note(key, true, lagMs, conduct.clock);
     } catch (error) {
       if (notCarriedOut(error) && !sentBefore) {

@@ -250,3 +250,21 @@ test("a record that was deleted moments ago and is still listed counts as gone w
   expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
   expect(log.filter((entry) => entry !== "list")).toEqual(["delete 7", "create a"]);
 });
+
+test("values of a name that share one TTL give it to what is added", async () => {
+  const given: number[] = [];
+  const api: RecordApi = {
+    findZone: async (apex) => ({ apex, id: apex }),
+    list: async ({ relative }) => (relative === "@" ? [{ id: "1", value: "theirs", ttlSeconds: 4321 }] : []),
+    create: async (_owner, _value, { ttlSeconds }) => void given.push(ttlSeconds),
+    delete: async () => {},
+  };
+  const apex = parseName("example.com");
+  const zone = { apex, id: apex };
+  const edits = [apex, parseName("www.example.com")].map((fqdn) => {
+    const owner = { zone, fqdn, relative: fqdn === apex ? "@" : "www" };
+    return { owner, add: ["ours"], remove: [] };
+  });
+  await recordBackend(api).apply(zone, edits, { signal: new AbortController().signal, ttlSeconds: 60 });
+  expect(given).toEqual([4321, 60]);
+});

@@ -1,0 +1,10 @@
+import hetzner from "../../providers/hetzner.ts";
+import { startHetznerFake } from "../fakes/hetzner.ts";
+import { tryAdapter } from "./trial.ts";
+
+tryAdapter({
+  provider: hetzner,
+  shape: "record",
+  start: startHetznerFake,
+  skip: { "names.repeated": "the API refuses names inside a zone that end with the zone's own name" },
+});
