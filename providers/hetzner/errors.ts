@@ -53,6 +53,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (conflicts.has(code) || isDuplicate(cause)) return new ConflictError(message, { cause });
   if (status === 429 || code === "rate_limit_exceeded") return new RateLimitedError(message, { cause, retryAfterMs });
   if (status >= 500 || status === 408 || passing.has(code)) return new TransientError(message, { cause, retryAfterMs });
-  if (status === 401 || status === 403) return new AuthError(message, { cause, hint: hint ?? hints["unauthorized"] });
+  if (status === 401 || (status === 403 && code !== "protected"))
+    return new AuthError(message, { cause, hint: hint ?? hints["unauthorized"] });
   return new RejectedError(message, { cause, hint, serviceCode: code || String(status) });
 }
