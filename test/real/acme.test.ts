@@ -115,10 +115,13 @@ describeInLab("the ACME client against Pebble", (inLab) => {
     witness.faults = { unavailable: 0.15, lost: 0.1 };
     const client = await clientOf(lab.ca, witness.directory);
     await client.newAccount(terms, signal());
-    for (const zone of ["zone4.test", "zone5.test"]) {
-      expect(await carryThrough(lab, client, zone)).toContain("BEGIN CERTIFICATE");
+    const seen = () => witness.requests.some((request) => request.status === 503);
+    for (let order = 0; order < 2 || (order < 10 && !seen()); order++) {
+      expect(await carryThrough(lab, client, order % 2 === 0 ? "zone4.test" : "zone5.test")).toContain(
+        "BEGIN CERTIFICATE",
+      );
     }
-    expect(witness.requests.some((request) => request.status === 503)).toBe(true);
+    expect(seen()).toBe(true);
     client.close();
   });
 
