@@ -64,7 +64,7 @@ function fieldTable(fields) {
 function withTable(readme, providers) {
   const rows = providers.map((p) => [code(p.id), p.title, `[fields, permissions, example](docs/providers/${p.id}.md)`]);
   const made = `<!-- providers -->\n${table(["id", "service", ""], rows)}\n<!-- /providers -->`;
-  const marked = /<!-- providers -->[^]*<!-- \/providers -->/;
+  const marked = /<!-- providers -->.*<!-- \/providers -->/s;
   if (!marked.test(readme)) throw new Error("README.md has no <!-- providers --> … <!-- /providers --> to fill");
   return readme.replace(marked, () => made);
 }
