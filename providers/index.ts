@@ -9,6 +9,7 @@ export const providers = {
   desec: () => import("./desec.ts"),
   dnspod: () => import("./dnspod.ts"),
   hetzner: () => import("./hetzner.ts"),
+  huaweicloud: () => import("./huaweicloud.ts"),
   memory: () => import("./memory.ts"),
   powerdns: () => import("./powerdns.ts"),
   rfc2136: () => import("./rfc2136.ts"),
