@@ -9,6 +9,7 @@ export const providers = {
   desec: () => import("./desec.ts"),
   dnspod: () => import("./dnspod.ts"),
   hetzner: () => import("./hetzner.ts"),
+  httpreq: () => import("./httpreq.ts"),
   huaweicloud: () => import("./huaweicloud.ts"),
   memory: () => import("./memory.ts"),
   powerdns: () => import("./powerdns.ts"),

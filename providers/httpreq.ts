@@ -1,0 +1,54 @@
+import { AuthError, commandBackend, defineProvider, HttpError, secret, z } from "../src/index.ts";
+
+const config = z
+  .strictObject({
+    endpoint: z
+      .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
+      .refine((url) => !/^[a-z]+:\/\/[^/?#]*@/i.test(url), "has a login in it; give it as username and password")
+      .meta({ description: "address that /present and /cleanup are appended to", aliases: ["url"] }),
+    username: z.string().min(1, "is empty").describe("user name for Basic authentication").optional(),
+    password: secret("password for Basic authentication").optional(),
+    mode: z
+      .string()
+      .refine(
+        (mode) => mode.toUpperCase() !== "RAW",
+        "cannot be RAW: that needs the key authorization, and a provider is only given the TXT value",
+      )
+      .refine((mode) => /^(|raw)$/i.test(mode), "is not known; leave it out")
+      .default("")
+      .describe("only the default mode is spoken: leave it empty"),
+  })
+  .superRefine(({ username, password }, { addIssue }) => {
+    const missing = username === undefined ? "username" : "password";
+    if ((username === undefined) === (password === undefined)) return;
+    addIssue({ code: "custom", path: [missing], message: "is missing: username and password go together" });
+  });
+
+export default defineProvider({
+  id: "httpreq",
+  title: "HTTP request",
+  docs: "https://go-acme.github.io/lego/dns/httpreq/",
+  config,
+  // The protocol has no TTL; whoever serves the record decides.
+  traits: { ttlSeconds: { min: 1, default: 60 } },
+  classify: (cause) => {
+    if (!(cause instanceof HttpError) || (cause.status !== 401 && cause.status !== 403)) return undefined;
+    const hint = "Check HTTPREQ_USERNAME and HTTPREQ_PASSWORD, and what the server lets them write.";
+    return new AuthError(cause.message, { cause, hint });
+  },
+  connect: ({ endpoint, username, password }, { http }) => {
+    const login =
+      username === undefined
+        ? {}
+        : { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
+    const api = http(endpoint, login);
+    const post = async (path: string, fqdn: string, value: string, signal: AbortSignal): Promise<void> => {
+      // Any 2xx is success, whatever its body says.
+      await api(path, { body: { fqdn: `${fqdn}.`, value }, answer: "any", signal });
+    };
+    return commandBackend({
+      present: ({ fqdn }, value, { signal }) => post("present", fqdn, value, signal),
+      cleanUp: ({ fqdn }, value, { signal }) => post("cleanup", fqdn, value, signal),
+    });
+  },
+});
