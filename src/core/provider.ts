@@ -105,7 +105,7 @@ export interface RecordApi {
   list(owner: Owner, call: Call): Promise<readonly TxtRecord[]>;
   /** Adds one record. Throws ConflictError when the service says that the same record exists. */
   create(owner: Owner, value: string, call: Call): Promise<void>;
-  /** Removes one record. Removing what is gone is success. */
+  /** Removes one record. Removing what is gone is success, or ConflictError to have the owner listed once more. */
   delete(owner: Owner, record: TxtRecord, call: Call): Promise<void>;
 }
 

@@ -37,7 +37,7 @@ export interface DnspodOptions {
   readonly listLagMs?: number;
   /** Default 600, the free plan's. */
   readonly minTtl?: number;
-  /** Most values of one type at one name and line. Default 60. */
+  /** Most values of one type at one name and line; plans differ. Default 1,000. */
   readonly rollLimit?: number;
   /** No list is longer, whatever is asked for. Default 3000. */
   readonly pageCap?: number;
@@ -70,7 +70,7 @@ export function createDnspodStore(apexes: readonly DomainName[], given: DnspodOp
   const options = {
     listLagMs: 0,
     minTtl: 600,
-    rollLimit: 60,
+    rollLimit: 1000,
     pageCap: 3000,
     spelling: "unicode" as const,
     defaultLine: "默认",

@@ -11,7 +11,7 @@ import { checks, subjectOf } from "./trial.ts";
 const trial: AdapterTrial = {
   provider: dnspod,
   shape: "record",
-  start: (zones) => startDnspod(zones, { signIn: "loginToken" }),
+  start: (zones) => startDnspod(zones, { signIn: "loginToken", pageCap: 50 }),
 };
 const seed = Number(process.env["SEED"] ?? 20_240_301);
 

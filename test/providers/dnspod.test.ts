@@ -5,6 +5,6 @@ import { tryAdapter } from "./trial.ts";
 tryAdapter({
   provider: dnspod,
   shape: "record",
-  start: (zones) => startDnspod(zones),
+  start: (zones) => startDnspod(zones, { pageCap: 50 }),
   exclusive: [{ config: { loginToken: "123,abcdef" }, names: ["loginToken", "secretId"] }],
 });
