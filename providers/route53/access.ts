@@ -67,7 +67,7 @@ async function usualRegion(
 async function credentialsOf(
   given: Given,
   region: string,
-  { allowAmbientCredentials, debug = () => {} }: ConnectDeps,
+  { allowAmbientCredentials, debug = () => {}, mask = () => {} }: ConnectDeps,
 ): Promise<NonNullable<Route53ClientConfig["credentials"]>> {
   const { accessKeyID, secretAccessKey, sessionToken, profile, role, externalID } = given;
   const keys = accessKeyID !== undefined &&
@@ -85,21 +85,20 @@ async function credentialsOf(
   const { fromNodeProviderChain, fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
   // Its info lines hold requests and answers.
   const logger = { debug, info: () => {}, warn: debug, error: debug };
-  const clientConfig = { region };
-  const own =
-    keys ||
-    fromNodeProviderChain({ ...(profile === undefined ? {} : { profile }), ignoreCache: true, logger, clientConfig });
-  if (role === undefined) return own;
-  return fromTemporaryCredentials({
-    masterCredentials: own,
-    params: {
-      RoleArn: role,
-      RoleSessionName: "dns01",
-      ...(externalID === undefined ? {} : { ExternalId: externalID }),
-    },
-    clientConfig,
-    logger,
-  });
+  const common = { logger, clientConfig: { region } };
+  const named = profile === undefined ? {} : { profile };
+  const own = keys || fromNodeProviderChain({ ...common, ...named, ignoreCache: true });
+  const session = { RoleSessionName: "dns01", ...(externalID === undefined ? {} : { ExternalId: externalID }) };
+  const source =
+    role === undefined
+      ? own
+      : fromTemporaryCredentials({ ...common, masterCredentials: own, params: { RoleArn: role, ...session } });
+  if (typeof source !== "function") return source;
+  return async (caller) => {
+    const found = await source(caller);
+    for (const secret of [found.secretAccessKey, found.sessionToken]) if (secret !== undefined) mask(secret);
+    return found;
+  };
 }
 
 /** The SDK warns of old versions of Node on stderr, as soon as its first client is made. */

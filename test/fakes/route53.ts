@@ -31,6 +31,8 @@ export interface Route53Fake extends AdapterFake {
   /** All sets of the zone as they are stored. */
   sets(zoneId: string): readonly StoredSet[];
   putSet(zoneId: string, set: Omit<StoredSet, "name"> & { readonly name: DomainName }): void;
+  /** Another client's write: a simple set with exactly these values instead of all TXT sets of the name; none for []. */
+  replaceTxt(zoneId: string, fqdn: DomainName, values: readonly string[], ttl?: number): void;
   /** From now on these actions ("ListHostedZonesByName") are forbidden to the credentials. */
   deny(...actions: readonly string[]): void;
 }
@@ -152,7 +154,8 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
   const handle = (request: FakeRequest): FakeReply => {
     const requestId = randomUUID();
     requestIds.push(requestId);
-    const headers = { "content-type": "text/xml", "x-amzn-requestid": requestId };
+    const date = options.now === undefined ? {} : { date: new Date(options.now()).toUTCString() };
+    const headers = { "content-type": "text/xml", "x-amzn-requestid": requestId, ...date };
     try {
       const { action, id } = route(request);
       const signed = checkSignature(request, { keys: accepted ? keys : [], region, service: "route53", ...options });
@@ -223,6 +226,11 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
       accepted = false;
     },
     requestIds: () => requestIds,
+    replaceTxt(zoneId, fqdn, values, ttl = 60) {
+      const zone = zoneOf(zoneId);
+      zone.sets = zone.sets.filter(({ name, type }) => name !== storedName(fqdn) || type !== "TXT");
+      if (values.length > 0) putSet(zoneId, { name: fqdn, type: "TXT", ttl, values });
+    },
     addZone,
     zoneId: (apex) => byApex(apex).id,
     sets: (zoneId) => zoneOf(zoneId).sets,

@@ -8,6 +8,7 @@ import { AbortedError } from "../../src/core/errors.ts";
 import type { Dns01Event } from "../../src/core/events.ts";
 import { resolveConfig } from "../../src/core/fields.ts";
 import { parseName } from "../../src/core/name.ts";
+import { createRedactor } from "../../src/core/redact.ts";
 import { connectProvider } from "../../src/providers.ts";
 import { type CredentialRules, startCredentialSources } from "../fakes/aws-credentials.ts";
 import { route53Key, startRoute53 } from "../fakes/route53.ts";
@@ -39,13 +40,15 @@ afterEach(async () => {
 async function findZone(config: Readonly<Record<string, unknown>>, allowAmbientCredentials: boolean) {
   const resolved = await resolveConfig(route53, { config });
   const events: Dns01Event[] = [];
-  const options = { signal: end.signal, allowAmbientCredentials, observer: (event: Dns01Event) => events.push(event) };
+  const redactor = createRedactor();
+  const observer = (event: Dns01Event) => events.push(event);
+  const options = { signal: end.signal, allowAmbientCredentials, observer, redactor };
   const backend = await connectProvider(route53, resolved.config, {
     ...options,
     retry: { attempts: 1, baseMs: 1, maxMs: 1 },
   });
   const zone = await backend.findZone(apex, { signal: end.signal, ttlSeconds: 60 });
-  return { zone, events };
+  return { zone, events, redact: redactor.redact };
 }
 
 /** A service that accepts nothing but what the source hands out, and the source. */
@@ -95,8 +98,9 @@ describe("credentials", () => {
     const rules = { callers: [route53Key], externalId: "tenant-7", region: stsRegion };
     await withSource(rules, async (endpoint) => {
       const config = { ...keys, role, endpoint, ...(region && { region }) };
-      const { zone } = await findZone({ ...config, externalID: "tenant-7" }, false);
+      const { zone, redact } = await findZone({ ...config, externalID: "tenant-7" }, false);
       expect(zone?.apex).toBe(apex);
+      expect(redact("with issued//token== and issued/secret"), "what STS handed out is masked").not.toContain("issued");
       await expect(findZone({ ...config, externalID: "tenant-8" }, false)).rejects.toThrow(
         /^route53: cannot look up the zone example\.com: .*not authorized to perform: sts:AssumeRole/,
       );
