@@ -17,7 +17,7 @@ const zoneResult = z.object({
   status: z.string().optional(),
   type: z.string().optional(),
 });
-const recordResult = z.object({ id: z.string(), name: z.string(), content: z.string() });
+const recordResult = z.object({ id: z.string(), name: z.string().optional(), content: z.string() });
 
 /** Longest page of records that every version of the API gives. */
 const perPage = 100;
@@ -72,7 +72,7 @@ export default defineProvider({
         async create({ zone, fqdn }, value, { signal, ttlSeconds: ttl }) {
           const body = { type: "TXT", name: fqdn, content: quoteTxt(value), ttl, ...(comment && { comment }) };
           const { result } = read(await records(`zones/${zone.id}/dns_records`, { body, signal }), recordResult);
-          if (parseName(result.name) === fqdn) return;
+          if (parseName(result.name ?? fqdn) === fqdn) return;
           // A name outside of the pinned zone is taken for one inside of it.
           await records(`zones/${zone.id}/dns_records/${result.id}`, { method: "DELETE", signal }).catch(gone);
           throw new ZoneNotFoundError(`${fqdn} is not in the zone ${zone.id}`, [zone.apex], {
