@@ -13,6 +13,8 @@ const packages = {
   certbot: "certbot python3-certbot-dns-rfc2136",
   openssl: "openssl",
   setpriv: "util-linux",
+  pdns_server: "pdns-server pdns-backend-sqlite3",
+  sqlite3: "sqlite3",
 } as const;
 
 export type Service = keyof typeof packages;
