@@ -4,6 +4,7 @@ import type { Provider } from "../src/index.ts";
 export type Load = () => Promise<{ readonly default: Provider }>;
 
 export const providers = {
+  "acme-dns": () => import("./acme-dns.ts"),
   alidns: () => import("./alidns.ts"),
   cloudflare: () => import("./cloudflare.ts"),
   desec: () => import("./desec.ts"),
