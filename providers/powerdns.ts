@@ -13,7 +13,7 @@ import {
   z,
 } from "../src/index.ts";
 import { classify, isUnknownChange } from "./powerdns/errors.ts";
-import { record, singly, wholly } from "./powerdns/sets.ts";
+import { singly, storedRecord, wholly } from "./powerdns/sets.ts";
 
 const config = z.strictObject({
   endpoint: z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).meta({
@@ -31,7 +31,7 @@ const config = z.strictObject({
 
 const zoneList = z.array(z.object({ id: z.string(), name: z.string(), kind: z.string() }));
 const zoneAnswer = z.object({
-  rrsets: z.array(z.object({ name: z.string(), type: z.string(), ttl: z.number(), records: z.array(record) })),
+  rrsets: z.array(z.object({ name: z.string(), type: z.string(), ttl: z.number(), records: z.array(storedRecord) })),
 });
 
 export default defineProvider({
@@ -56,14 +56,16 @@ export default defineProvider({
       }
       return { apex, id: `${zone.id} ${zone.kind}` };
     };
-    const read = async ({ zone, fqdn }: Owner, { signal }: Call): Promise<RRset | undefined> => {
-      const query = { rrset_name: `${fqdn}.`, rrset_type: "TXT" };
-      const { rrsets } = zoneAnswer.parse(await api(pathOf(zone), { query, signal }));
+    const read = async ({ zone, fqdn }: Owner, { signal, ttlSeconds }: Call): Promise<RRset | undefined> => {
+      const { rrsets } = zoneAnswer.parse(await api(pathOf(zone), { query: { rrset_name: `${fqdn}.` }, signal }));
       // Servers before 4.8 do not know the filter and answer with the whole zone.
-      const set = rrsets.find(({ name, type }) => type === "TXT" && name.toLowerCase() === `${fqdn}.`);
-      const served = set?.records.filter(({ disabled }) => !disabled) ?? [];
-      const values = served.map(({ content }) => unquoteTxt(content));
-      return set && { values, ttlSeconds: set.ttl, version: JSON.stringify(set.records) };
+      const at = rrsets.filter(({ name }) => name.toLowerCase() === `${fqdn}.`);
+      const txt = at.find(({ type }) => type === "TXT");
+      const isAlias = at.some(({ type }) => type === "CNAME");
+      if (txt === undefined && !isAlias) return undefined;
+      const { records, ttl } = txt ?? { records: [], ttl: ttlSeconds };
+      const values = records.filter(({ disabled }) => !disabled).map(({ content }) => unquoteTxt(content));
+      return { values, ttlSeconds: ttl, version: JSON.stringify({ records, isAlias }) };
     };
     const patch = async (zone: Zone, rrsets: readonly object[], signal: AbortSignal): Promise<void> => {
       await api(pathOf(zone), { method: "PATCH", body: { rrsets }, signal });

@@ -15,6 +15,9 @@ const packages = [
   "util-linux",
   "python3-moto",
   "python3-flask-cors",
+  "pdns-server",
+  "pdns-backend-sqlite3",
+  "sqlite3",
 ];
 
 /** One script, so that one `sudo` is enough and the trap puts everything back. */

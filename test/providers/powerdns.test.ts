@@ -107,22 +107,31 @@ test.each(["/", "/api/v1", "/api/v1/"])("takes the address of the API with %s at
   });
 });
 
-test("names the server that does not exist and the CNAME that is in the way", async () => {
-  await withFake(
+test("names what to look at when there is no such server", () =>
+  withFake(
     {},
     async (_fake, backend) => {
       const hint = expect.stringContaining("PDNS_API_URL");
       await expect(backend.findZone(apex, call)).rejects.toMatchObject({ code: "REJECTED", hint });
     },
     { serverName: "other" },
-  );
-  await withFake({}, async ({ putSet }, backend) => {
+  ));
+
+test.each([true, false])("puts nothing beside a CNAME, which is told (single changes: %s)", (knowsSingleChanges) =>
+  withFake({ knowsSingleChanges }, async ({ putSet, put, setsAt, values }, backend) => {
     const records = [{ content: "elsewhere.test.", disabled: false }];
     putSet(apex, { name: `${fqdn}.`, type: "CNAME", ttl: 60, records });
     const hint = expect.stringContaining("CNAME");
     await expect(apply(backend, { add: ["one"] })).rejects.toMatchObject({ code: "REJECTED", hint });
-  });
-});
+    expect(setsAt(apex, fqdn)).toHaveLength(1);
+    expect(await apply(backend, { remove: ["one"] })).toEqual(["unchanged"]);
+    // What others managed to put there can be taken away again.
+    put(apex, fqdn, ["one"], 60);
+    await apply(backend, { remove: ["one"] });
+    expect(values(apex, fqdn)).toEqual([]);
+    expect(setsAt(apex, fqdn)).toHaveLength(1);
+  }),
+);
 
 test("takes lego's environment names, the TTL's too", () => {
   const names = fieldsOf(powerdns).map(({ name, env }) => [name, env[0]]);
