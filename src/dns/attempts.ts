@@ -11,6 +11,9 @@ import { placeOf, RoundTripError, tcpRoundTrip, udpRoundTrip } from "./sockets.t
 const firstUdpMs = 1000;
 const secondUdpMs = 1500;
 const tcpAloneMs = 3000;
+/** Fresh datagrams beside a first one that is overdue by what this server usually takes. */
+const mostHedges = 2;
+const shortestHedgeMs = 100;
 
 export type Path = "udp" | "tcp";
 
@@ -21,6 +24,8 @@ export interface Climb {
   readonly edns: boolean;
   /** Where to begin. */
   readonly path: Path;
+  /** How long this server's answers over UDP take, as far as known. */
+  readonly usualRttMs: number | undefined;
   /** Counted up with each datagram and connection. */
   readonly spent: { udp: number; tcp: number };
   readonly warnings: Set<string>;
@@ -69,6 +74,40 @@ export function createAttempts(clock: Clock, pace: Pace): Attempts {
     }
   };
 
+  /**
+   * The first second over UDP. A server that is known to answer in a few milliseconds and has not has most likely lost
+   * the datagram: asking again soon costs little, and waiting out the second would cost the order that second.
+   */
+  const firstSecond = async (climb: Climb): Promise<Result> => {
+    const hedgeMs = Math.max(shortestHedgeMs, 4 * (climb.usualRttMs ?? firstUdpMs));
+    const link = linkSignal(climb.signal);
+    const later = async (n: number): Promise<Result> => {
+      const after = hedgeMs * (2 ** n - 1);
+      await clock.sleep(after, link.signal);
+      return attempt(climb, "udp", firstUdpMs - after, link.signal);
+    };
+    const hedges = Array.from({ length: mostHedges }, (_, i) => i + 1).filter(
+      (n) => hedgeMs * (2 ** n - 1) < firstUdpMs,
+    );
+    const racers = [attempt(climb, "udp", firstUdpMs, link.signal), ...hedges.map(later)];
+    // Those that are stopped below reject, and that means nothing.
+    for (const racer of racers) racer.catch(() => {});
+    try {
+      return await new Promise<Result>((resolve, reject) => {
+        let open = racers.length;
+        for (const racer of racers) {
+          racer.then((result) => {
+            open -= 1;
+            if (open === 0 || !isTimeout(result)) resolve(result);
+          }, reject);
+        }
+      });
+    } finally {
+      link.abort(new AbortedError("another attempt was faster"));
+      link.release();
+    }
+  };
+
   /** Second datagram and TCP side by side; whoever has the answer first wins. */
   const sideBySide = async (climb: Climb): Promise<readonly Result[]> => {
     const link = linkSignal(climb.signal);
@@ -93,7 +132,7 @@ export function createAttempts(clock: Clock, pace: Pace): Attempts {
   return {
     async climb(climb) {
       if (climb.path === "tcp") return conclude(climb, [await attempt(climb, "tcp", tcpAloneMs, climb.signal)]);
-      const first = await attempt(climb, "udp", firstUdpMs, climb.signal);
+      const first = await firstSecond(climb);
       if (heardOf(first) || isHopeless(first)) return conclude(climb, [first]);
       if (first.outcome instanceof RoundTripError) return conclude(climb, [first, ...(await sideBySide(climb))]);
       return conclude(climb, [first, await attempt(climb, "tcp", tcpAloneMs, climb.signal)]);
@@ -104,6 +143,10 @@ export function createAttempts(clock: Clock, pace: Pace): Attempts {
 function outOfPatience(to: Endpoint): Result {
   const outcome = new RoundTripError("timeout", `${placeOf("TCP", to)}: no answer within ${secondUdpMs} ms`);
   return { via: "tcp", rttMs: secondUdpMs, outcome };
+}
+
+function isTimeout({ outcome }: Result): boolean {
+  return outcome instanceof RoundTripError && outcome.failure === "timeout";
 }
 
 function heardOf(result: Result): { readonly message: Message } | undefined {

@@ -18,6 +18,8 @@ export interface ExchangeOptions {
 interface ServerMemory {
   /** A datagram of this server has arrived. */
   udpWorks: boolean;
+  /** Smoothed time of its answers over UDP, milliseconds. */
+  rttMs: number | undefined;
   /** UDP was silent where TCP answered: begin with TCP. */
   tcpFirst: boolean;
   /** It answers only without OPT. */
@@ -36,7 +38,7 @@ export function createExchange(options: ExchangeOptions = {}): Exchange {
 
   const memoryOf = (to: Endpoint): ServerMemory => {
     const key = `${to.address} ${to.port}`;
-    const known = servers.get(key) ?? { udpWorks: false, tcpFirst: false, noEdns: false };
+    const known = servers.get(key) ?? { udpWorks: false, rttMs: undefined, tcpFirst: false, noEdns: false };
     servers.set(key, known);
     return known;
   };
@@ -46,9 +48,10 @@ export function createExchange(options: ExchangeOptions = {}): Exchange {
     const spent = { udp: 0, tcp: 0 };
     const warnings = new Set<string>();
     const go = (path: Path, edns: boolean) =>
-      attempts.climb({ ask, to, signal, edns, spent, warnings, path }).then(
+      attempts.climb({ ask, to, signal, edns, spent, warnings, path, usualRttMs: memory.rttMs }).then(
         (heard) => {
           if (heard.udpSpoke) memory.udpWorks = true;
+          if (heard.transport === "udp") memory.rttMs = 0.7 * (memory.rttMs ?? heard.rttMs) + 0.3 * heard.rttMs;
           if (path === "udp") memory.tcpFirst = !memory.udpWorks;
           return heard;
         },

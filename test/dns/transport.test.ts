@@ -132,6 +132,23 @@ describe("a question over UDP", () => {
     });
   });
 
+  test("is asked again soon where the server is known to be quick, without falling back to TCP", async () => {
+    // Answers once, loses the next two datagrams, then answers again.
+    const server = await serve({ udp: (q, o, n) => (n === 2 || n === 3 ? [] : [answer(q, o)]), tcp: right });
+    const exchange = createExchange();
+    await exchange(ask(), server.to);
+    const second = await exchange(ask(), server.to);
+    expect(second).toMatchObject({ transport: "udp", queries: { udp: 3, tcp: 0 } });
+    expect(new Set(server.udp.map((o) => decodeMessage(o).id)).size).toBeGreaterThan(2);
+  });
+
+  test("is not asked again early where nothing is known of the server", async () => {
+    const server = await serve({ udp: (q, o, n) => (n === 1 ? [] : [answer(q, o)]), tcp: () => [] });
+    const result = await createExchange({ clock: fastClock() })(ask(), server.to);
+    expect(result.queries.udp).toBe(2);
+    expect(server.udp).toHaveLength(2);
+  });
+
   test("reports the identity of the server", async () => {
     const edns = { udpSize: 1232, version: 0, dnssecOk: false, options: [{ code: 3, data: Buffer.from("fra1") }] };
     const server = await serve({ udp: (q, o) => [answer(q, o, { edns })] });
