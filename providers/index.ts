@@ -9,6 +9,7 @@ export const providers = {
   cloudflare: () => import("./cloudflare.ts"),
   desec: () => import("./desec.ts"),
   dnspod: () => import("./dnspod.ts"),
+  exec: () => import("./exec.ts"),
   hetzner: () => import("./hetzner.ts"),
   httpreq: () => import("./httpreq.ts"),
   huaweicloud: () => import("./huaweicloud.ts"),
