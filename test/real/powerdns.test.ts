@@ -165,7 +165,16 @@ describe.skipIf(reason !== undefined)(`PowerDNS itself${reason === undefined ? "
     const state = mkdtempSync(join(tmpdir(), "dns01-state-"));
     const env = { PDNS_API_URL: `${real().url}/`, PDNS_API_KEY: real().apiKey, PDNS_TTL: "77", DNS01_STATE: state };
     const run = async (command: string) => {
-      const args = [command, owner, "the-value", "--provider", "pdns", "--propagation", "none", "--json"];
+      const args = [
+        command,
+        owner,
+        "the-value",
+        "--provider",
+        "pdns",
+        "--nameserver",
+        `127.0.0.1:${real().at.port}`,
+        "--json",
+      ];
       const { status, stdout, stderr } = await cli(args, env);
       expect(status, `${stdout}${stderr}`).toBe(0);
     };
