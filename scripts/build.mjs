@@ -13,7 +13,12 @@ process.on("exit", () => rmSync(fresh, { recursive: true, force: true }));
 
 await build({
   absWorkingDir: root,
-  entryPoints: { "cli/main": "src/cli/main.ts", library: "src/library.ts", testing: "src/testing/index.ts" },
+  entryPoints: {
+    "cli/main": "src/cli/main.ts",
+    library: "src/library.ts",
+    testing: "src/testing/index.ts",
+    "plugin-hook": "src/plugins/hook.ts",
+  },
   outdir,
   chunkNames: "chunks/[name]-[hash]",
   bundle: true,

@@ -1,7 +1,7 @@
 import { providers as builtIn, type Load } from "../providers/index.ts";
 import { toDns01Error } from "./core/classify.ts";
 import { type Clock, systemClock } from "./core/clock.ts";
-import { ConfigError, Dns01Error } from "./core/errors.ts";
+import { ConfigError, type ConfigIssue, Dns01Error, TransientError } from "./core/errors.ts";
 import { type Observer, silent } from "./core/events.ts";
 import { guard } from "./core/guard.ts";
 import { nearest } from "./core/nearest.ts";
@@ -9,21 +9,41 @@ import type { Provider, TxtBackend } from "./core/provider.ts";
 import type { Redactor } from "./core/redact.ts";
 import type { RetryPolicy } from "./core/retry.ts";
 import { createSolver, type Solver } from "./core/solver.ts";
+import { withTimeLimit } from "./core/time-limit.ts";
 import { createHttp } from "./http.ts";
+import { sortOut } from "./plugins/clashes.ts";
+import type { PluginHost } from "./plugins/host.ts";
+import { loadPlugin } from "./plugins/load.ts";
+import type { PluginRef } from "./plugins/locate.ts";
 
-/** The providers there are, loaded when asked for. Plugins are one more map merged into the built-in one. */
+/** The providers there are, loaded when asked for. */
 export interface Registry {
   /** Sorted. */
   ids(): readonly string[];
-  /** By id or alias. Throws ConfigError naming the nearest id. */
+  /** By id or alias. Throws ConfigError naming the nearest id, or what is wrong with the plugin that claims it. */
   load(id: string): Promise<Provider>;
+  /** What is wrong with the plugins that are left out. */
+  readonly faults: readonly ConfigIssue[];
 }
 
-export function createRegistry(loaders: Readonly<Record<string, Load>>): Registry {
+/** Plugins that cannot be used. */
+export interface LeftOut {
+  readonly faults: readonly ConfigIssue[];
+  /** Ids that nobody gets, because it is not clear whose they are. */
+  readonly refused: ReadonlyMap<string, readonly ConfigIssue[]>;
+}
+
+export function createRegistry(
+  loaders: Readonly<Record<string, Load>>,
+  { faults, refused }: LeftOut = { faults: [], refused: new Map() },
+): Registry {
   const ids = Object.keys(loaders).sort();
   return {
     ids: () => ids,
+    faults,
     async load(id) {
+      const contested = refused.get(id);
+      if (contested !== undefined) throw new ConfigError(contested);
       const loader = Object.hasOwn(loaders, id) ? loaders[id] : undefined;
       if (loader !== undefined) return (await loader()).default;
       const all = await Promise.all(Object.values(loaders).map(async (load) => (await load()).default));
@@ -31,12 +51,18 @@ export function createRegistry(loaders: Readonly<Record<string, Load>>): Registr
       if (byAlias !== undefined) return byAlias;
       const near = nearest(id, [...ids, ...all.flatMap(({ aliases }) => aliases ?? [])]);
       const meant = near === undefined ? `there are ${ids.join(", ")}` : `did you mean ${near}?`;
-      throw new ConfigError([{ path: "--provider", message: `there is no provider "${id}"; ${meant}` }]);
+      const issue = { path: "--provider", message: `there is no provider "${id}"; ${meant}` };
+      throw new ConfigError([issue, ...faults]);
     },
   };
 }
 
 const builtInRegistry = createRegistry(builtIn);
+
+/** The providers that come with dns01. */
+export function builtInProviders(): Registry {
+  return builtInRegistry;
+}
 
 /** Ids of the providers that come with dns01. */
 export function providerIds(): readonly string[] {
@@ -46,6 +72,29 @@ export function providerIds(): readonly string[] {
 /** A provider that comes with dns01, by id or alias. Throws ConfigError naming the nearest id. */
 export function loadProvider(id: string): Promise<Provider> {
   return builtInRegistry.load(id);
+}
+
+export interface RegistryOptions {
+  readonly host: PluginHost;
+  readonly observer: Observer;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The providers that come with dns01 and those of plugins. A plugin that cannot be used is left out and told by a
+ * warning; whoever asks for its provider gets a ConfigError.
+ */
+export async function openRegistry(refs: readonly PluginRef[], options: RegistryOptions): Promise<Registry> {
+  if (refs.length === 0) return builtInRegistry;
+  const { host, observer, signal } = options;
+  const loaded = await Promise.all(refs.map((ref) => loadPlugin(ref, host, { signal })));
+  const own = await Promise.all(builtInRegistry.ids().map(loadProvider));
+  const { plugins, leftOut } = sortOut(loaded, own);
+  for (const { path, message } of leftOut.faults) {
+    observer({ type: "warning", code: "W_PLUGIN", text: `${path}: ${message}; goes on without it` });
+  }
+  const more = plugins.map((provider) => [provider.id, async () => ({ default: provider })] as const);
+  return createRegistry({ ...builtIn, ...Object.fromEntries(more) }, leftOut);
 }
 
 export interface ConnectOptions {
@@ -64,6 +113,8 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch;
   readonly timeoutMs?: number;
   readonly requestTimeoutMs?: number;
+  /** Longest time for the provider's connect. Default 30,000. */
+  readonly connectTimeoutMs?: number;
   readonly retry?: RetryPolicy;
 }
 
@@ -73,40 +124,43 @@ export async function connectProvider(
   config: Readonly<Record<string, unknown>>,
   options: ConnectOptions,
 ): Promise<TxtBackend> {
-  const { observer = silent, clock = systemClock, redactor } = options;
+  const { observer = silent, clock = systemClock, timeoutMs, requestTimeoutMs, retry } = options;
+  const backend = await connectUnguarded(provider, config, options);
+  return guard(backend, { provider, observer, clock, redact: redactOf(options), timeoutMs, requestTimeoutMs, retry });
+}
+
+/** Connects a provider, for somebody who puts the guard around it himself. */
+export async function connectUnguarded(
+  provider: Provider,
+  config: Readonly<Record<string, unknown>>,
+  options: ConnectOptions,
+): Promise<TxtBackend> {
+  const { observer = silent, clock = systemClock, signal, connectTimeoutMs: timeoutMs = 30_000 } = options;
   if (provider.traits.localOnly === true && options.ownConfig !== true) throw localOnly(provider);
-  const redact = (text: string) => redactor?.redact(text) ?? text;
-  const warn = (text: string) =>
-    observer({ type: "warning", code: "W_PROVIDER", text: redact(`${provider.id}: ${text}`) });
-  const debug = (text: string) => observer({ type: "log", level: "debug", text: redact(`${provider.id}: ${text}`) });
+  const redact = redactOf(options);
+  const say = (text: string) => redact(`${provider.id}: ${text}`);
+  const deps = {
+    http: createHttp({ ...(options.fetch === undefined ? {} : { fetch: options.fetch }), redact }),
+    signal,
+    allowAmbientCredentials: options.allowAmbientCredentials ?? false,
+    warn: (text: string) => observer({ type: "warning", code: "W_PROVIDER", text: say(text) }),
+    debug: (text: string) => observer({ type: "log", level: "debug", text: say(text) }),
+    mask: (secret: string) => options.redactor?.add(secret),
+  };
+  const late = () => new TransientError(`no answer within ${timeoutMs / 1000} s`, { timeout: true });
   try {
-    const backend = await provider.connect(config, {
-      http: createHttp({ ...(options.fetch === undefined ? {} : { fetch: options.fetch }), redact }),
-      signal: options.signal,
-      allowAmbientCredentials: options.allowAmbientCredentials ?? false,
-      warn,
-      debug,
-      mask: (secret: string) => redactor?.add(secret),
-    });
+    const backend = await withTimeLimit(() => provider.connect(config, deps), { timeoutMs, late, signal, clock });
     if (typeof backend?.findZone !== "function" || typeof backend.apply !== "function") {
       throw new Dns01Error("UNKNOWN", "its connect did not return a backend with findZone and apply", false);
     }
-    return guard(backend, {
-      provider,
-      observer,
-      clock,
-      redact,
-      timeoutMs: options.timeoutMs,
-      requestTimeoutMs: options.requestTimeoutMs,
-      retry: options.retry,
-    });
+    return backend;
   } catch (error) {
     // What the user gave is named as it is; everything else says who failed at what.
-    if (error instanceof ConfigError) throw error;
+    if (error instanceof ConfigError || (signal.aborted && error === signal.reason)) throw error;
     const classify = provider.classify === undefined ? undefined : (cause: unknown) => provider.classify?.(cause);
     throw toDns01Error(
       error,
-      { provider: provider.id, operation: "connect", name: "the service" },
+      { provider: provider.id, operation: "connect", name: "the service", plugin: provider.plugin },
       { classify, redact },
     );
   }
@@ -118,6 +172,10 @@ function localOnly({ id, title }: Provider): ConfigError {
     provider: id,
     hint: "Use it from the command line or the library, or choose a provider that only talks to a DNS service.",
   });
+}
+
+function redactOf({ redactor }: ConnectOptions): (text: string) => string {
+  return (text) => redactor?.redact(text) ?? text;
 }
 
 /** A connected, guarded provider as the issuer uses it. `resolved` is what resolveConfig returned. */

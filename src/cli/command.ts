@@ -1,6 +1,9 @@
+import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { Redactor } from "../core/redact.ts";
+import type { PluginHost } from "../plugins/host.ts";
+import type { Registry } from "../providers.ts";
 import type { Flags } from "./args.ts";
 import type { Io } from "./io.ts";
 import type { CommandSpec } from "./spec.ts";
@@ -17,6 +20,11 @@ export interface CommandInput {
   readonly io: Io;
   readonly observer: Observer;
   readonly redactor: Redactor;
+  /** The providers that come with dns01, and those of the plugins that were named. */
+  readonly registry: Registry;
+  readonly plugins: PluginHost;
+  /** The configuration file, read once. Throws ConfigError. */
+  readonly loadConfig: () => Promise<LoadedConfig>;
   readonly version: string;
 }
 

@@ -23,6 +23,22 @@ export function generalHelp(): string {
   ].join("\n");
 }
 
+/** The text of `dns01 <word> --help` where several commands begin with that word. */
+export function groupHelp(word: string): string {
+  const inGroup = commands.filter((c) => c.name.startsWith(`${word} `));
+  const width = Math.max(...inGroup.map((c) => c.name.length)) + 2;
+  return [
+    `Usage: dns01 ${word} <command> [options]`,
+    "",
+    "Commands:",
+    ...inGroup.map((c) => `  ${c.name.padEnd(width)}${c.summary}`),
+    "",
+    "Example:",
+    `  ${inGroup[0]?.example ?? ""}`,
+    "",
+  ].join("\n");
+}
+
 /** The text of `dns01 <command> --help`. */
 export function commandHelp(command: CommandSpec): string {
   return [

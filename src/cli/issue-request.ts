@@ -3,7 +3,7 @@ import { checkEab } from "../acme/account.ts";
 import { readCsr } from "../acme/csr.ts";
 import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
-import { emptyConfig, loadConfig } from "../config/load.ts";
+import { emptyConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { readDomains } from "../issuer/domains.ts";
 import type { DnsSettings } from "../issuer/network.ts";
@@ -26,7 +26,8 @@ export interface ReadRequest {
 }
 
 /** Everything `dns01 issue` was told, checked without any call; all faults together. */
-export async function readIssueRequest({ flags, io, redactor, observer }: CommandInput): Promise<ReadRequest> {
+export async function readIssueRequest(input: CommandInput): Promise<ReadRequest> {
+  const { flags, io, redactor, registry, observer } = input;
   const issues: ConfigIssue[] = [];
   const given = flags.list("domain");
   const domainPath = flags.source("domain") ?? "--domain";
@@ -45,7 +46,7 @@ export async function readIssueRequest({ flags, io, redactor, observer }: Comman
       });
     }
   }
-  const loaded = await attempt(issues, () => loadConfig(flags.text("config"), io.env));
+  const loaded = await attempt(issues, input.loadConfig);
   const config = loaded ?? emptyConfig;
   const acme = config.config.acme ?? {};
   // A flag or its environment form wins over the file, the file over the default.
@@ -53,7 +54,7 @@ export async function readIssueRequest({ flags, io, redactor, observer }: Comman
     inFile !== undefined && (flags.source(flag) ?? "default") === "default"
       ? { value: inFile, path: config.place(["acme", key]) }
       : { value: flags.text(flag), path: flags.source(flag) ?? `--${flag}` };
-  const provider = await readRoutes({ flags, env: io.env, redactor, config, observer });
+  const provider = await readRoutes({ flags, env: io.env, redactor, config, registry, observer });
   if (loaded !== undefined || flags.text("provider") !== undefined) issues.push(...provider.issues);
   const dns = readDnsSettings(flags);
   issues.push(...dns.issues);

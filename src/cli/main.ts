@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import type { Command } from "./command.ts";
-import { commandHelp, generalHelp } from "./help.ts";
-import { commands, globalFlags } from "./spec.ts";
+import { commandHelp, generalHelp, groupHelp } from "./help.ts";
+import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 
 /** Loaded only when the command runs: `--help` and `--version` stay as fast as Node itself. */
 const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
@@ -13,6 +13,8 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command
   cleanup: () => import("./cleanup.ts"),
   check: () => import("./check.ts"),
   providers: () => import("./providers.ts"),
+  "plugin new": () => import("./plugin-new.ts"),
+  "plugin test": () => import("./plugin-test.ts"),
   sandbox: () => import("./sandbox.ts"),
 };
 
@@ -20,36 +22,72 @@ const argv = process.argv.slice(2);
 // What a sandbox runs after "--" is not ours to read.
 const end = argv.indexOf("--");
 const own = end === -1 ? argv : argv.slice(0, end);
-const name = commandName(own);
+const words = commandWords(own);
+const isHelp = words[0]?.text === "help";
+const asked = isHelp ? words.slice(1) : words;
+const spec = specOf(asked.map(({ text }) => text));
+const name = words[0]?.text;
 
 if (name === undefined && own.includes("--version")) {
   process.stdout.write(`${version()}\n`);
 } else if (name === undefined && (own.length === 0 || own.includes("--help") || own.includes("-h"))) {
   process.stdout.write(generalHelp());
   if (own.length === 0) process.exitCode = 2;
+} else if (spec === undefined && (isHelp || own.includes("--help") || own.includes("-h")) && isGroup(asked[0]?.text)) {
+  process.stdout.write(groupHelp(asked[0]?.text ?? ""));
+} else if (isHelp && spec === undefined) {
+  process.stdout.write(generalHelp());
+} else if (spec !== undefined && (isHelp || own.includes("--help") || own.includes("-h"))) {
+  process.stdout.write(commandHelp(spec));
 } else {
-  const spec = commands.find((c) => c.name === (name === "help" ? own[own.indexOf("help") + 1] : name));
-  const load = loaders[spec?.name ?? ""];
-  if (name === "help" && spec === undefined) process.stdout.write(generalHelp());
-  else if (spec !== undefined && (name === "help" || own.includes("--help") || own.includes("-h"))) {
-    process.stdout.write(commandHelp(spec));
-  } else {
-    const { runCommand } = await import("./run.ts");
-    const at = name === undefined ? -1 : argv.indexOf(name);
-    const args = at === -1 ? argv : [...argv.slice(0, at), ...argv.slice(at + 1)];
-    process.exitCode = await runCommand({ name, spec, load, args, version: version() });
-  }
+  const { runCommand } = await import("./run.ts");
+  const taken = words.slice(0, spec === undefined ? 1 : spec.name.split(" ").length).map(({ at }) => at);
+  const args = argv.filter((_, at) => !taken.includes(at));
+  const given =
+    isGroup(name) && spec === undefined
+      ? asked
+          .slice(0, 2)
+          .map(({ text }) => text)
+          .join(" ")
+      : name;
+  const home = new URL("..", import.meta.url);
+  process.exitCode = await runCommand({
+    name: given,
+    spec,
+    load: loaders[spec?.name ?? ""],
+    args,
+    version: version(),
+    home,
+  });
 }
 
-/** The first word that is neither an option nor the value of a global option (they may stand before the command). */
-function commandName(args: readonly string[]): string | undefined {
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] ?? "";
-    if (!arg.startsWith("-")) return arg;
-    const flag = globalFlags.find((f) => arg === `--${f.name}` || arg === `-${f.short}`);
-    if (flag !== undefined && flag.kind !== "boolean") i++;
+interface Word {
+  readonly text: string;
+  readonly at: number;
+}
+
+/** Words that are neither an option nor the value of a global option (they may stand before the command). */
+function commandWords(args: readonly string[]): readonly Word[] {
+  const found: Word[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const text = args[at] ?? "";
+    if (!text.startsWith("-")) {
+      found.push({ text, at });
+      continue;
+    }
+    const flag = globalFlags.find((f) => text === `--${f.name}` || text === `-${f.short}`);
+    if (flag !== undefined && flag.kind !== "boolean") at++;
   }
-  return undefined;
+  return found;
+}
+
+/** Commands of two words go first: "plugin new". */
+function specOf([first = "", second]: readonly string[]): CommandSpec | undefined {
+  return commands.find((c) => c.name === `${first} ${second}`) ?? commands.find((c) => c.name === first);
+}
+
+function isGroup(word: string | undefined): boolean {
+  return word !== undefined && commands.some((c) => c.name.startsWith(`${word} `));
 }
 
 /** From package.json, two folders up from dist/cli as from src/cli. */

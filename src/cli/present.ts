@@ -1,4 +1,3 @@
-import { loadConfig } from "../config/load.ts";
 import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
@@ -16,8 +15,9 @@ export const command: Command = {
   async run(input) {
     const { flags, io, observer } = input;
     const read = readTxtArguments(input);
-    const config = await loadConfig(flags.text("config"), io.env);
-    const { routes, issues } = await readRoutes({ flags, env: io.env, redactor: input.redactor, config, observer });
+    const config = await input.loadConfig();
+    const { redactor, registry } = input;
+    const { routes, issues } = await readRoutes({ flags, env: io.env, redactor, config, registry, observer });
     const dns = readDnsSettings(flags);
     failOn([...input.issues, ...read.issues, ...issues, ...dns.issues]);
     if (read.arguments === undefined) throw new Error("unchecked arguments");

@@ -1,11 +1,16 @@
 import { type Field, fieldsOf } from "../core/fields.ts";
-import { loadProvider } from "../providers.ts";
+import type { Provider } from "../core/provider.ts";
+import type { Registry } from "../providers.ts";
 import type { FlagSpec } from "./spec.ts";
 
 /** The fields of the chosen provider as flags; none while it is not known which, or it does not exist. */
-export async function providerFlagSpecs(id: string | undefined): Promise<readonly FlagSpec[]> {
-  const provider = id === undefined ? undefined : await loadProvider(id).catch(() => undefined);
-  return provider === undefined ? [] : fieldsOf(provider).flatMap(flagSpec);
+export async function providerFlagSpecs(id: string | undefined, registry: Registry): Promise<readonly FlagSpec[]> {
+  const provider = id === undefined ? undefined : await registry.load(id).catch(() => undefined);
+  return provider === undefined ? [] : flagSpecsOf(provider);
+}
+
+export function flagSpecsOf(provider: Provider): readonly FlagSpec[] {
+  return fieldsOf(provider).flatMap(flagSpec);
 }
 
 function flagSpec(field: Field): readonly FlagSpec[] {

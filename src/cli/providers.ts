@@ -1,22 +1,26 @@
 import { ConfigError } from "../core/errors.ts";
 import { type Field, fieldsOf } from "../core/fields.ts";
-import { loadProvider, providerIds } from "../providers.ts";
+import type { Provider } from "../core/provider.ts";
 import { type Command, failOn } from "./command.ts";
 import { align } from "./table.ts";
 
 /** `dns01 providers [ID]`: what exists, and what one of them needs. */
 export const command: Command = {
-  async run({ flags, issues }) {
+  async run({ flags, issues, registry, loadConfig }) {
     failOn(issues);
+    await loadConfig();
     const id = flags.positionals[0];
     if (id === undefined) {
-      const all = await Promise.all(providerIds().map(loadProvider));
+      const all = await Promise.all(registry.ids().map(registry.load));
+      const { faults } = registry;
       return {
-        json: { providers: all.map((p) => ({ id: p.id, title: p.title, docs: p.docs, aliases: p.aliases ?? [] })) },
-        text: `${align(all.map((p) => [p.id, p.title])).join("\n")}\n`,
+        json: { providers: all.map(summary), ...(faults.length === 0 ? {} : { faults }) },
+        text: `${align(all.map((p) => [p.id, p.plugin === undefined ? p.title : `${p.title} (${p.plugin})`])).join("\n")}\n`,
+        // The list is whole but for these; who asks by a script has to see it.
+        status: faults.length === 0 ? 0 : 2,
       };
     }
-    const provider = await loadProvider(id).catch((error: unknown) => {
+    const provider = await registry.load(id).catch((error: unknown) => {
       throw error instanceof ConfigError
         ? new ConfigError(error.issues, { hint: "dns01 providers lists them." })
         : error;
@@ -38,6 +42,10 @@ export const command: Command = {
     };
   },
 };
+
+function summary({ id, title, docs, aliases = [], plugin }: Provider) {
+  return { id, title, docs, aliases, ...(plugin === undefined ? {} : { plugin }) };
+}
 
 function note(field: Field): string {
   const rest = field.default === undefined ? "" : ` [${String(field.default)}]`;

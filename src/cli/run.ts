@@ -1,14 +1,17 @@
 import { channel } from "node:diagnostics_channel";
+import { loadConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { nearest } from "../core/nearest.ts";
 import { createRedactor } from "../core/redact.ts";
+import { createPluginHost } from "../plugins/host.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { type Flags, readFlags } from "./args.ts";
 import type { Command } from "./command.ts";
 import { exitStatusOf, InterruptError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { asDns01Error, errorDocument, errorText, printer } from "./output.ts";
+import { endPlugins, openProviders } from "./plugins.ts";
 import { createLiveProgress } from "./progress.ts";
 import { providerFlagSpecs } from "./provider-flags.ts";
 import { showConfig } from "./show-config.ts";
@@ -21,6 +24,8 @@ export interface RunOptions {
   /** Everything but the command's name. */
   readonly args: readonly string[];
   readonly version: string;
+  /** Folder of the running copy, dist/ or src/. */
+  readonly home: URL;
 }
 
 /** Runs one command in this process: signals, flags, progress, output. Returns the exit status; never throws. */
@@ -37,14 +42,19 @@ export async function runCommand(options: RunOptions): Promise<number> {
     const { spec, load } = options;
     if (spec === undefined || load === undefined) throw unknownCommand(options.name);
     const first = readFlags(own, [...globalFlags, ...spec.flags], io.env).flags;
-    const more = spec.providerFlags === undefined ? [] : await providerFlagSpecs(first.text("provider"));
+    progress = openProgress(first, io, tell);
+    const { observer } = progress;
+    const plugins = createPluginHost(options.home);
+    const readConfig = once(() => loadConfig(first.text("config"), io.env));
+    const sources = { spec, flags: first, loadConfig: readConfig, host: plugins, observer, signal: io.signal };
+    const registry = await openProviders(sources);
+    const more = spec.providerFlags === undefined ? [] : await providerFlagSpecs(first.text("provider"), registry);
     const { flags, issues } = readFlags(own, [...globalFlags, ...spec.flags, ...more], io.env);
     const all = [...issues, ...positionalFaults(spec, flags)];
     if (flags.on("show-config")) {
       print(showConfig(flags, [...globalFlags, ...spec.flags, ...more]));
       return all.length === 0 ? 0 : 2;
     }
-    progress = openProgress(flags, io, tell);
     const command = (await load()).command;
     const output = await command.run({
       spec,
@@ -53,8 +63,11 @@ export async function runCommand(options: RunOptions): Promise<number> {
       args: own,
       rest: end === -1 ? [] : options.args.slice(end + 1),
       io,
-      observer: progress.observer,
+      observer,
       redactor,
+      registry,
+      plugins,
+      loadConfig: readConfig,
       version: options.version,
     });
     progress.stop();
@@ -67,6 +80,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     progress.stop();
     return fail(thrown, own, print, tell);
   } finally {
+    endPlugins();
     interrupt.stop();
   }
 }
@@ -96,10 +110,13 @@ function stackOf(error: Error): string {
 function unknownCommand(name: string | undefined): ConfigError {
   const names = commands.map((c) => c.name);
   const near = name === undefined ? undefined : nearest(name, names);
+  const inGroup = names.filter((n) => n.startsWith(`${name} `));
   const message =
     name === undefined
       ? `no command given; one of ${names.join(", ")}`
-      : `unknown command "${name}"${near === undefined ? `; one of ${names.join(", ")}` : `; did you mean "${near}"?`}`;
+      : inGroup.length > 0
+        ? `"${name}" is half a command; one of ${inGroup.join(", ")}`
+        : `unknown command "${name}"${near === undefined ? `; one of ${names.join(", ")}` : `; did you mean "${near}"?`}`;
   return new ConfigError([{ path: "", message }], { hint: "dns01 --help lists the commands." });
 }
 
@@ -111,6 +128,14 @@ function positionalFaults(spec: CommandSpec, flags: Flags): readonly ConfigIssue
     return [{ path: "", message: `unexpected argument: ${extra} (usage: dns01 ${spec.name} ${spec.usage})` }];
   }
   return count < min ? [{ path: "", message: `usage: dns01 ${spec.name} ${spec.usage}` }] : [];
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= work();
+    return result;
+  };
 }
 
 interface Progress {

@@ -7,7 +7,7 @@ import { type DomainName, parseName } from "../core/name.ts";
 import type { Provider } from "../core/provider.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { Route } from "../issuer/router.ts";
-import { connectSolver, loadProvider } from "../providers.ts";
+import { connectSolver, type Registry } from "../providers.ts";
 import { readableByOthers } from "../store/index.ts";
 import type { Flags } from "./args.ts";
 
@@ -27,6 +27,7 @@ interface Sources {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly redactor: Redactor;
   readonly config: LoadedConfig;
+  readonly registry: Registry;
   readonly observer: Observer;
 }
 
@@ -71,11 +72,11 @@ export async function readRoutes(
 async function readProvider(
   id: string,
   path: string,
-  { flags, env, redactor, config: file, observer }: Sources,
+  { flags, env, redactor, config: file, registry, observer }: Sources,
   solver: { readonly index: number; readonly values: Readonly<Record<string, unknown>> } | undefined,
 ): Promise<{ readonly chosen: ChosenProvider | undefined; readonly issues: readonly ConfigIssue[] }> {
   try {
-    const provider = await loadProvider(id);
+    const provider = await registry.load(id);
     const byFlag = Object.fromEntries(
       fieldsOf(provider).flatMap((field) => {
         const name = field.flag?.replace(/^--/, "");

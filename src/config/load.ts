@@ -78,7 +78,7 @@ function faults(issue: z.core.$ZodIssue, place: LoadedConfig["place"]): readonly
 function knownKeys(path: readonly (string | number)[]): readonly string[] {
   switch (path.filter((p) => typeof p === "string").join(".")) {
     case "":
-      return ["acme", "solvers", "certificates"];
+      return ["acme", "plugins", "solvers", "certificates"];
     case "acme":
       return ["ca", "email", "caRoot", "profile", "preferredChain"];
     case "solvers":

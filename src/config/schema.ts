@@ -20,6 +20,10 @@ export const configSchema = z.strictObject({
       preferredChain: z.string().min(1).describe("common name of an issuer to prefer").optional(),
     })
     .optional(),
+  plugins: z
+    .array(z.string().min(1))
+    .describe("more providers: JavaScript files, relative to this one, or installed packages")
+    .optional(),
   solvers: z
     .array(
       z.strictObject({

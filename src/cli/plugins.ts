@@ -1,0 +1,60 @@
+import { dirname, resolve } from "node:path";
+import { emptyConfig, type LoadedConfig } from "../config/load.ts";
+import { ConfigError } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
+import { thrownText } from "../core/thrown.ts";
+import type { PluginHost } from "../plugins/host.ts";
+import type { PluginRef } from "../plugins/locate.ts";
+import { builtInProviders, openRegistry, type Registry } from "../providers.ts";
+import type { Flags } from "./args.ts";
+import type { CommandSpec } from "./spec.ts";
+
+export interface PluginSources {
+  readonly spec: CommandSpec;
+  readonly flags: Flags;
+  readonly loadConfig: () => Promise<LoadedConfig>;
+  readonly host: PluginHost;
+  readonly observer: Observer;
+  readonly signal: AbortSignal;
+}
+
+/** The providers of a command: those of dns01, of `--plugin`, and of `plugins` in the configuration file. */
+export async function openProviders(sources: PluginSources): Promise<Registry> {
+  const { spec, flags, host, observer, signal } = sources;
+  if (!spec.flags.some(({ name }) => name === "plugin")) return builtInProviders();
+  // A faulty file is the command's to tell, with all that is wrong besides.
+  const config = await sources.loadConfig().catch((error: unknown) => {
+    if (error instanceof ConfigError) return emptyConfig;
+    throw error;
+  });
+  const refs = [...fromFlags(flags), ...fromFile(config)];
+  if (refs.length > 0) watchPlugins(observer);
+  return await openRegistry(refs, { host, observer, signal });
+}
+
+/**
+ * What a plugin leaves behind must not decide how the program ends: a promise that nobody waits for is told instead of
+ * ending the process with values in DNS, and sockets and timers that stay open do not keep it alive.
+ */
+export function watchPlugins(observer: Observer): void {
+  process.on("unhandledRejection", (reason: unknown) => {
+    const text = `a promise was rejected that nobody waited for: ${thrownText(reason)}`;
+    observer({ type: "warning", code: "W_PLUGIN", text });
+  });
+}
+
+/** To be called when the command is over. */
+export function endPlugins(graceMs = 2000): void {
+  if (process.listenerCount("unhandledRejection") === 0) return;
+  setTimeout(() => process.exit(), graceMs).unref();
+}
+
+function fromFlags(flags: Flags): readonly PluginRef[] {
+  const from = flags.source("plugin") ?? "--plugin";
+  return flags.list("plugin").map((text) => ({ text, base: process.cwd(), from }));
+}
+
+function fromFile({ file, config, place }: LoadedConfig): readonly PluginRef[] {
+  const base = dirname(resolve(file ?? ""));
+  return (config.plugins ?? []).map((text, index) => ({ text, base, from: place(["plugins", index]) }));
+}

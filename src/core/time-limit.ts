@@ -1,0 +1,29 @@
+import { linkSignal, raceAbort } from "./abort.ts";
+import type { Clock } from "./clock.ts";
+import { AbortedError } from "./errors.ts";
+
+export interface TimeLimit {
+  readonly timeoutMs: number;
+  /** What to reject with when the time is over. */
+  readonly late: () => Error;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/**
+ * The result of `work`, but for no longer than the limit or the signal allow; what `work` does afterwards is nobody's
+ * business. It is given a signal that ends with the wait. No timer is left behind.
+ */
+export async function withTimeLimit<T>(work: (signal: AbortSignal) => T | Promise<T>, limit: TimeLimit): Promise<T> {
+  const link = linkSignal(limit.signal);
+  limit.clock.sleep(limit.timeoutMs, link.signal).then(
+    () => link.abort(limit.late()),
+    () => {},
+  );
+  try {
+    return await raceAbort((async () => work(link.signal))(), link.signal);
+  } finally {
+    link.release();
+    link.abort(new AbortedError("over"));
+  }
+}
