@@ -9,7 +9,10 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/real/**"],
-          testTimeout: 20_000,
+          // Five at once also on two cores: most of their time is spent waiting for servers that are slow on purpose.
+          maxWorkers: 5,
+          testTimeout: 60_000,
+          hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },

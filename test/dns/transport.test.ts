@@ -144,7 +144,7 @@ describe("a question over UDP", () => {
 
   test("is not asked again early where nothing is known of the server", async () => {
     const server = await serve({ udp: (q, o, n) => (n === 1 ? [] : [answer(q, o)]), tcp: () => [] });
-    const result = await createExchange({ clock: fastClock() })(ask(), server.to);
+    const result = await createExchange()(ask(), server.to);
     expect(result.queries.udp).toBe(2);
     expect(server.udp).toHaveLength(2);
   });
