@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { inspect } from "node:util";
 import { AbortedError, Dns01Error } from "../core/errors.ts";
-import { createRedactor } from "../core/redact.ts";
 import { ownerIn } from "./stage.ts";
 import type { Case, Stage } from "./subject.ts";
 
@@ -32,21 +30,6 @@ export const errorCases: readonly Case[] = [
     },
   },
   {
-    id: "errors.secrets",
-    title: "shows no secret in any part of an error",
-    needs: ["refuseCredentials", "secrets"],
-    run: async (stage) => {
-      const fail = await prepare(stage);
-      stage.service.refuseCredentials?.();
-      const shown = inspect(await fail(), { depth: 20, showHidden: true });
-      for (const secret of stage.service.secrets ?? []) {
-        const redactor = createRedactor();
-        redactor.add(secret);
-        assert.ok(redactor.redact(shown) === shown, "a secret of the configuration stands in the error");
-      }
-    },
-  },
-  {
     id: "errors.unreachable",
     title: "says TRANSIENT when nobody answers",
     needs: ["disappear"],
@@ -54,6 +37,23 @@ export const errorCases: readonly Case[] = [
       const fail = await prepare(stage);
       await stage.service.disappear?.();
       assert.equal((await fail()).code, "TRANSIENT");
+    },
+  },
+  {
+    id: "errors.temporary",
+    title: "says RATE_LIMITED when it is asked for fewer requests, and TRANSIENT when the service or the network fails",
+    needs: ["inject"],
+    run: async ({ connect, service }) => {
+      for (const fault of ["throttle", "unavailable", "reset", "page", "lost"] as const) {
+        const { zone } = await connect({ once: true });
+        service.inject?.(fault, 1);
+        const error = await zone(apex).then(
+          () => assert.fail(`${fault}: success, although the service has not answered`),
+          (thrown: unknown) => thrown,
+        );
+        const code = fault === "throttle" ? "RATE_LIMITED" : "TRANSIENT";
+        assert.ok(Dns01Error.is(error) && error.code === code, `${fault} is ${code}, not ${String(error)}`);
+      }
     },
   },
   {
@@ -75,7 +75,7 @@ export const errorCases: readonly Case[] = [
 ];
 
 /** A connection that works, and one attempt at a change that is expected to fail; answers with the error. */
-async function prepare({ connect, signal }: Stage): Promise<() => Promise<Dns01Error>> {
+export async function prepare({ connect, signal }: Stage): Promise<() => Promise<Dns01Error>> {
   const { backend, zone } = await connect({ once: true });
   const found = await zone(apex);
   assert.ok(found, `the service holds ${apex}`);

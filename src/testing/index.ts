@@ -1,17 +1,29 @@
 import { addingCases } from "./adding.ts";
 import { concurrencyCases } from "./concurrency.ts";
 import { errorCases } from "./errors.ts";
+import { faultCases } from "./faults.ts";
 import { nameCases } from "./names.ts";
+import { pagingCases } from "./paging.ts";
 import { removingCases } from "./removing.ts";
 import { restartCases } from "./restarts.ts";
+import { secrecyCases } from "./secrecy.ts";
 import { siblingCases } from "./siblings.ts";
 import { runCase } from "./stage.ts";
 import type { Case, Subject } from "./subject.ts";
 import { zoneCases } from "./zones.ts";
 
 export { type ConnectOptions, connectBackend } from "./connect.ts";
+export {
+  type FakeAnswer,
+  type FakeOptions,
+  type FakeRecord,
+  type FakeRequest,
+  type FakeZone,
+  startFake,
+} from "./fake.ts";
+export { type Fake, withFake } from "./fake-subject.ts";
 export { runCase } from "./stage.ts";
-export type { Case, Service, Subject } from "./subject.ts";
+export type { Case, InjectedFault, Service, ServiceFault, Subject } from "./subject.ts";
 
 /** `test` of node:test, vitest, jest or mocha. */
 export interface Runner {
@@ -35,7 +47,10 @@ export const cases: readonly Case[] = [
   ...restartCases,
   ...concurrencyCases,
   ...nameCases,
+  ...pagingCases,
+  ...faultCases,
   ...errorCases,
+  ...secrecyCases,
 ];
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
-import { silent } from "../core/events.ts";
+import type { Observer } from "../core/events.ts";
 import { guard } from "../core/guard.ts";
 import { type DomainName, parseName, relativeTo } from "../core/name.ts";
 import type { Edit, TxtBackend, Zone } from "../core/provider.ts";
@@ -27,13 +27,16 @@ export async function runCase(testCase: Case, subject: Subject, options: CaseOpt
         `the service does not offer ${lacking.join(", ")}; offer it, or give a reason in skip["${testCase.id}"]`,
       );
     }
+    const told: string[] = [];
+    const observer: Observer = (event) => void told.push(JSON.stringify(event));
     const stage: Stage = {
       service,
       subject,
       ...options,
       signal: end.signal,
+      told: () => told,
       connect: async ({ once = false } = {}) =>
-        connectionOf(guarded(await service.connect(end.signal), subject, once), subject, end.signal),
+        connectionOf(guarded(await service.connect(end.signal), subject, observer, once), subject, end.signal),
     };
     await testCase.run(stage);
   } finally {
@@ -42,13 +45,13 @@ export async function runCase(testCase: Case, subject: Subject, options: CaseOpt
   }
 }
 
-function guarded(backend: TxtBackend, subject: Subject, once: boolean): TxtBackend {
+function guarded(backend: TxtBackend, subject: Subject, observer: Observer, once: boolean): TxtBackend {
   const { provider, clock = systemClock } = subject;
   // The published limit of the real service would only slow down its fake.
   const { rate: _rate, ...traits } = provider.traits;
   return guard(backend, {
     provider: { id: provider.id, traits, classify: (cause) => provider.classify?.(cause) },
-    observer: silent,
+    observer,
     clock,
     timeoutMs: subject.timeoutMs ?? 60_000,
     requestTimeoutMs: subject.requestTimeoutMs ?? 5000,

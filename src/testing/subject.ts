@@ -42,8 +42,24 @@ export interface Service {
   disappear?(): Promise<void>;
   /** From now on requests are taken and never answered. */
   hang?(): void;
+  /** The `nth` request from now on, counted from 1, meets this fault. */
+  inject?(fault: ServiceFault, nth: number): InjectedFault;
   /** The secrets of the connections' configuration. */
   readonly secrets?: readonly string[];
+}
+
+/**
+ * `throttle`: the service asks for fewer requests, in its own form. `unavailable`: a status of 500 or the like, nothing
+ * done. `reset`: the connection ends before the request is handled. `page`: a proxy's page of HTML, nothing done.
+ * `lost`: carried out, and the connection ends before the answer.
+ */
+export type ServiceFault = "throttle" | "unavailable" | "reset" | "page" | "lost";
+
+export interface InjectedFault {
+  /** Whether a request has met it. */
+  met(): boolean;
+  /** Takes it back if none has. */
+  cancel(): void;
 }
 
 /** One rule. `id` is "subject.rule"; `title` says what must hold. */
@@ -68,6 +84,8 @@ export interface Stage {
   readonly signal: AbortSignal;
   /** A connection as the program uses it: guarded. `once` does not repeat after a failure. */
   connect(options?: { readonly once?: boolean }): Promise<Connection>;
+  /** The events of all connections so far, one JSON text each. */
+  told(): readonly string[];
 }
 
 /** A guarded backend with the steps that cases repeat. `name` and `apex` are plain text. */

@@ -28,7 +28,14 @@ testProvider(
       "restarts.lost-remove": "no answer can be lost within a process",
       "errors.credentials": "it has no credentials",
       "errors.words": "it has no credentials",
-      "errors.secrets": "it has no credentials",
+      "secrecy.errors": "it has no credentials",
+      "secrecy.events": "it has no credentials",
+      ...Object.fromEntries(
+        cases.flatMap(({ id }) =>
+          id.startsWith("faults.") ? [[id, "there is nobody between it and its caller"]] : [],
+        ),
+      ),
+      "errors.temporary": "there is nobody between it and its caller",
       "errors.unreachable": "it cannot be out of reach",
       "errors.abort": "it answers at once",
     },

@@ -10,7 +10,8 @@ describe("the conformance suite", () => {
     expect([...new Set(mutants.map(({ rule }) => rule))].sort()).toEqual(cases.map(({ id }) => id).sort());
   });
 
-  test.each(mutants)(
+  // Side by side, because some of them wait until the program gives up.
+  test.concurrent.each(mutants)(
     "fails $rule for a backend that $fault, and nothing else",
     async ({ rule, fault, also = [], connect }) => {
       const outcomes = await Promise.allSettled(

@@ -5,7 +5,8 @@ import type { Owner, RecordApi, RRset, RRsetApi, Traits, TxtBackend } from "../.
 import { recordBackend } from "../../src/core/records.ts";
 import { rrsetBackend } from "../../src/core/rrsets.ts";
 import { HttpError } from "../../src/http.ts";
-import type { Service, Subject } from "../../src/testing/index.ts";
+import type { InjectedFault, Service, ServiceFault, Subject } from "../../src/testing/index.ts";
+import { createFastClock } from "../fakes/fast-clock.ts";
 
 export interface StoredRecord {
   readonly id: string;
@@ -19,10 +20,25 @@ export interface World {
   readonly zones: Map<DomainName, Map<DomainName, StoredRecord[]>>;
   /** Everything a request passes on its way in: latency, refusal, silence. */
   enter(signal: AbortSignal): Promise<void>;
-  /** And on its way out, after the write was carried out. */
-  leave(): void;
+  /** And on its way out, after a read or a write was carried out. */
+  leave(kind?: "read" | "write"): void;
   newId(): string;
   readonly weather: { refused: boolean; gone: boolean; hanging: boolean; loseAnswer: boolean };
+  inject(fault: ServiceFault, nth: number): InjectedFault;
+}
+
+/** What a request throws under a fault: as fetch and src/http.ts throw it, with a mark for mutants. */
+export function faultError(fault: ServiceFault): Error {
+  const http = (status: number, body: string) =>
+    new HttpError(`POST http://127.0.0.1/records: ${status}`, { status, body, headers: {} });
+  const error = {
+    throttle: () => http(429, "slow down"),
+    unavailable: () => http(503, "try again later"),
+    page: () => http(502, "<!DOCTYPE html><html></html>"),
+    reset: () => Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }),
+    lost: () => Object.assign(new Error("socket hang up"), { code: "ECONNRESET" }),
+  }[fault]();
+  return Object.assign(error, { fault });
 }
 
 export const secretToken = "tok-5ecret/+value";
@@ -30,11 +46,30 @@ export const secretToken = "tok-5ecret/+value";
 function createWorld(apexes: readonly DomainName[]): World {
   const weather = { refused: false, gone: false, hanging: false, loseAnswer: false };
   let ids = 0;
+  let waiting: { readonly fault: ServiceFault; readonly nth: number; seen: number; met: boolean }[] = [];
+  let losing = false;
   return {
+    inject(fault, nth) {
+      const entry = { fault, nth, seen: 0, met: false };
+      waiting.push(entry);
+      return {
+        met: () => entry.met,
+        cancel: () => {
+          waiting = waiting.filter((other) => other !== entry);
+        },
+      };
+    },
     zones: new Map(apexes.map((apex) => [apex, new Map()])),
     weather,
     newId: () => `id-${++ids}`,
     async enter(signal) {
+      for (const entry of [...waiting]) {
+        if (++entry.seen < entry.nth) continue;
+        waiting = waiting.filter((other) => other !== entry);
+        entry.met = true;
+        if (entry.fault !== "lost") throw faultError(entry.fault);
+        losing = true;
+      }
       for (let turns = Math.floor(Math.random() * 4); turns > 0; turns--) await setImmediate();
       if (weather.hanging)
         await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -47,10 +82,11 @@ function createWorld(apexes: readonly DomainName[]): World {
         });
       }
     },
-    leave() {
-      if (!weather.loseAnswer) return;
-      weather.loseAnswer = false;
-      throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    leave(kind = "write") {
+      if (!losing && !(weather.loseAnswer && kind === "write")) return;
+      if (!losing) weather.loseAnswer = false;
+      losing = false;
+      throw faultError("lost");
     },
   };
 }
@@ -68,10 +104,12 @@ export function recordApi(world: World): RecordApi {
   return {
     async findZone(apex, { signal }) {
       await world.enter(signal);
+      world.leave("read");
       return world.zones.has(apex) ? { apex, id: apex } : undefined;
     },
     async list({ zone, fqdn }, { signal }) {
       await world.enter(signal);
+      world.leave("read");
       return recordsAt(world, zone.apex, fqdn).filter(({ type }) => type === "TXT");
     },
     async create({ zone, fqdn }, value, { signal, ttlSeconds }) {
@@ -102,10 +140,12 @@ export function rrsetApi(world: World, conditional: boolean): RRsetApi {
     conditional,
     async findZone(apex, { signal }) {
       await world.enter(signal);
+      world.leave("read");
       return world.zones.has(apex) ? { apex, id: apex } : undefined;
     },
     async read(owner, { signal }) {
       await world.enter(signal);
+      world.leave("read");
       return current(owner);
     },
     async replace(_zone, changes, { signal }) {
@@ -173,6 +213,9 @@ export function worldSubject(
   return {
     ...more,
     provider: { id, traits },
+    clock: createFastClock(50),
+    timeoutMs: 200_000,
+    requestTimeoutMs: 100_000,
     start: async (apexes) => {
       const world = createWorld(apexes);
       return serviceOf(world, () => connect(world));
@@ -208,6 +251,7 @@ function serviceOf(world: World, connect: () => TxtBackend): Service {
     hang() {
       world.weather.hanging = true;
     },
+    inject: world.inject,
     secrets: [secretToken],
   };
 }

@@ -20,8 +20,10 @@ export interface UpdateServerOptions {
   readonly zones?: readonly string[];
   /** Seconds since 1970 by the server's clock. */
   readonly now?: () => number;
-  /** Instead of the usual reply; `undefined` for the usual one, an empty list for silence. */
-  readonly script?: ((received: Received, usual: () => Uint8Array) => readonly Uint8Array[] | undefined) | undefined;
+  /** Instead of the usual reply; `undefined` for the usual one, an empty list for silence, "cut" to end a connection. */
+  readonly script?:
+    | ((received: Received, usual: () => Uint8Array) => readonly Uint8Array[] | "cut" | undefined)
+    | undefined;
 }
 
 export interface UpdateServer {
@@ -48,7 +50,7 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
   const [records] = zones.values();
   if (records === undefined) throw new Error("a primary holds a zone");
 
-  const handle = (octets: Uint8Array, via: "udp" | "tcp"): readonly Uint8Array[] => {
+  const handle = (octets: Uint8Array, via: "udp" | "tcp"): readonly Uint8Array[] | "cut" => {
     const message = decodeMessage(octets);
     const verdict = verifyTsig(octets, options.keys ?? [], { now: now() });
     const one: Received = { message, octets, via, verdict };
@@ -64,7 +66,11 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
     socket.on("error", () => {});
     const frames = createDeframer();
     socket.on("data", (chunk) => {
-      for (const frame of frames(chunk)) for (const reply of handle(frame, "tcp")) socket.write(framed(reply));
+      for (const frame of frames(chunk)) {
+        const replies = handle(frame, "tcp");
+        if (replies === "cut") socket.resetAndDestroy();
+        else for (const reply of replies) socket.write(framed(reply));
+      }
     });
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
@@ -73,7 +79,8 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
   const udp = createSocket("udp4");
   await new Promise<void>((resolve) => udp.bind(address.port, "127.0.0.1", resolve));
   udp.on("message", (octets, from) => {
-    for (const reply of handle(octets, "udp")) udp.send(reply, from.port, from.address);
+    const replies = handle(octets, "udp");
+    if (replies !== "cut") for (const reply of replies) udp.send(reply, from.port, from.address);
   });
   return {
     to: { address: "127.0.0.1", port: address.port },

@@ -33,17 +33,33 @@ export interface Fault {
   readonly reply?: (request: FakeRequest) => FakeReply;
 }
 
+export interface Injected {
+  /** Whether a call has met it. */
+  met(): boolean;
+  /** Takes it back. */
+  cancel(): void;
+}
+
 interface Faults {
-  inject(fault: Fault): void;
+  inject(fault: Fault): Injected;
   calm(): void;
   /** The fault that this call meets; the earliest injected wins. */
   next(operation: FakeOperation, request: FakeRequest): Fault | undefined;
 }
 
 export function createFaults(): Faults {
-  let waiting: { readonly fault: Fault; seen: number }[] = [];
+  let waiting: { readonly fault: Fault; seen: number; met: boolean }[] = [];
   return {
-    inject: (fault) => void waiting.push({ fault, seen: 0 }),
+    inject(fault) {
+      const entry = { fault, seen: 0, met: false };
+      waiting.push(entry);
+      return {
+        met: () => entry.met,
+        cancel: () => {
+          waiting = waiting.filter((other) => other !== entry);
+        },
+      };
+    },
     calm() {
       waiting = [];
     },
@@ -53,7 +69,9 @@ export function createFaults(): Faults {
         const { when = () => true, nth = 1, times = 1 } = entry.fault;
         if (!when(operation, request)) continue;
         entry.seen++;
-        if (entry.seen >= nth && entry.seen < nth + times) met ??= entry.fault;
+        if (met !== undefined || entry.seen < nth || entry.seen >= nth + times) continue;
+        met = entry.fault;
+        entry.met = true;
       }
       waiting = waiting.filter(({ fault: { nth = 1, times = 1 }, seen }) => seen < nth + times - 1);
       return met;

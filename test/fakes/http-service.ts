@@ -1,9 +1,9 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createFaults, type Fault, type FaultKind } from "./http-faults.ts";
+import { createFaults, type Fault, type FaultKind, type Injected } from "./http-faults.ts";
 
-export { type Fault, type FaultKind, faultKinds } from "./http-faults.ts";
+export { type Fault, type FaultKind, faultKinds, type Injected } from "./http-faults.ts";
 
 /** A request as the fake sees it. Nothing is decoded but the query; a signature can be computed from what is here. */
 export interface FakeRequest {
@@ -70,7 +70,7 @@ export interface HttpService {
   readonly defects: readonly unknown[];
   /** Empties the log; call numbers go on. */
   clearCalls(): void;
-  inject(fault: Fault): void;
+  inject(fault: Fault): Injected;
   /** Takes back what was injected. */
   calm(): void;
   setLatency(latencyMs: (request: FakeRequest) => number): void;

@@ -28,13 +28,18 @@ describe("the trial", () => {
     async ({ check: wanted, fault, also = [], trial }) => {
       const tried = checks.filter(({ id }) => soak || id === wanted || also.includes(id) || !slow.test(id));
       const failed: string[] = [];
+      const said: string[] = [];
       await forEachInOrder(tried, 4, async (check) => {
-        await runCheck(check, trial(), { seed: 7, rounds: 20 }).catch(() => failed.push(check.id));
+        await runCheck(check, trial(), { seed: 7, rounds: 20 }).catch((error: unknown) => {
+          failed.push(check.id);
+          said.push(`${check.id}: ${error instanceof Error ? error.message : String(error)}`);
+        });
       });
-      expect(failed, fault).toContain(wanted);
+      const why = [fault, ...said].join("\n");
+      expect(failed, why).toContain(wanted);
       expect(
         failed.filter((id) => id !== wanted && !also.includes(id)),
-        fault,
+        why,
       ).toEqual([]);
     },
   );

@@ -64,6 +64,14 @@ export function tryAdapter(trial: AdapterTrial): void {
   }
 }
 
+const faultOf = {
+  throttle: "throttle",
+  unavailable: "error500",
+  reset: "reset",
+  page: "html200",
+  lost: "lostResponse",
+} as const;
+
 /** The fake as a subject of the conformance suite. */
 export function subjectOf(trial: AdapterTrial): Subject {
   const { provider, skip = {} } = trial;
@@ -91,9 +99,10 @@ export function subjectOf(trial: AdapterTrial): Subject {
         }),
         ...(ttlSeconds && { ttlSeconds: async (apex, fqdn) => ttlSeconds(apex, fqdn) }),
         ...(refuseCredentials && { refuseCredentials: () => refuseCredentials() }),
-        loseNextAnswer: () => http.inject({ kind: "lostResponse", when: ({ write }) => write }),
+        loseNextAnswer: () => void http.inject({ kind: "lostResponse", when: ({ write }) => write }),
+        inject: (fault, nth) => http.inject({ kind: faultOf[fault], nth }),
         disappear: () => http.close(),
-        hang: () => http.inject({ kind: "hang", times: forever }),
+        hang: () => void http.inject({ kind: "hang", times: forever }),
         secrets: fieldsOf(provider)
           .flatMap(({ name, secret }) => (secret ? [String(config[name] ?? "")] : []))
           .filter(Boolean),

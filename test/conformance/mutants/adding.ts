@@ -15,7 +15,7 @@ export const addingMutants: readonly Mutant[] = [
   {
     rule: "adding.again",
     fault: "creates without looking what is there",
-    also: ["adding.owners", "restarts.adding", "restarts.lost-add"],
+    also: ["adding.owners", "restarts.adding", "restarts.lost-add", "paging.values", "paging.names", "faults.lost"],
     connect: (world) => {
       const right = directBackend(world);
       return {

@@ -1,6 +1,7 @@
-import { AuthError } from "../../../src/core/errors.ts";
+import { AuthError, TransientError } from "../../../src/core/errors.ts";
 import type { TxtBackend } from "../../../src/core/provider.ts";
-import { directBackend, secretToken, type World } from "../world.ts";
+import { inEachShape, isFault, wrapRequests } from "../shapes.ts";
+import { directBackend, type World } from "../world.ts";
 import type { Mutant } from "./mutant.ts";
 
 export const errorMutants: readonly Mutant[] = [
@@ -18,19 +19,20 @@ export const errorMutants: readonly Mutant[] = [
       ),
   },
   {
-    rule: "errors.secrets",
-    fault: "repeats the request's header in the message",
-    connect: (world) =>
-      failing(world, (error) => {
-        const header = btoa(`user:${secretToken}`);
-        return world.weather.refused ? new AuthError(`bad token in "Authorization: Basic ${header}"`) : error;
-      }),
-  },
-  {
     rule: "errors.unreachable",
     fault: "hides the network's code",
     connect: (world) => failing(world, (error) => (world.weather.gone ? new Error("something went wrong") : error)),
   },
+  ...inEachShape(
+    { rule: "errors.temporary", fault: "tells a throttled request as a failure of the service" },
+    wrapRequests(async (request) => {
+      try {
+        return await request();
+      } catch (error) {
+        throw isFault(error, "throttle") ? new TransientError("failed") : error;
+      }
+    }),
+  ),
   {
     rule: "errors.abort",
     fault: "answers success when it is told to stop",

@@ -1,10 +1,13 @@
 import { addingMutants } from "./adding.ts";
 import { concurrencyMutants } from "./concurrency.ts";
 import { errorMutants } from "./error.ts";
+import { faultMutants } from "./fault.ts";
 import type { Mutant } from "./mutant.ts";
 import { nameMutants } from "./name.ts";
+import { pagingMutants } from "./paging.ts";
 import { removingMutants } from "./removing.ts";
 import { restartMutants } from "./restart.ts";
+import { secrecyMutants } from "./secrecy.ts";
 import { siblingMutants } from "./sibling.ts";
 import { zoneMutants } from "./zone.ts";
 
@@ -16,5 +19,8 @@ export const mutants: readonly Mutant[] = [
   ...restartMutants,
   ...concurrencyMutants,
   ...nameMutants,
+  ...pagingMutants,
+  ...faultMutants,
   ...errorMutants,
+  ...secrecyMutants,
 ];

@@ -13,7 +13,7 @@ export const removingMutants: readonly Mutant[] = [
   {
     rule: "removing.gone",
     fault: "fails when the value is gone and others are there",
-    also: ["restarts.lost-remove", "concurrency.interleavings"],
+    also: ["restarts.lost-remove", "concurrency.interleavings", "faults.lost"],
     connect: (world) =>
       bent(world, {
         edit: (edit) => {

@@ -46,6 +46,7 @@ export const restartMutants: readonly Mutant[] = [
   {
     rule: "restarts.lost-add",
     fault: "accepts doubles and does not read before it repeats",
+    also: ["faults.lost"],
     connect: (world) => {
       const api = recordApi(world);
       return recordBackend(
@@ -55,7 +56,7 @@ export const restartMutants: readonly Mutant[] = [
             try {
               await api.create(owner, value, call);
             } catch (error) {
-              if (!/ECONNRESET/.test(String(error))) throw error;
+              if (!/socket hang up/.test(String(error))) throw error;
               const records = recordsAt(world, owner.zone.apex, owner.fqdn);
               records.push({ id: world.newId(), type: "TXT", value, ttlSeconds: call.ttlSeconds });
             }
@@ -68,6 +69,7 @@ export const restartMutants: readonly Mutant[] = [
   {
     rule: "restarts.lost-remove",
     fault: "takes a removed record for an error when it repeats a delete",
+    also: ["faults.lost"],
     connect: (world) => {
       const api = recordApi(world);
       return recordBackend(

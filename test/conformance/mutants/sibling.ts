@@ -3,11 +3,14 @@ import { bent, drop, txtAt } from "../bent.ts";
 import { rrsetApi } from "../world.ts";
 import type { Mutant } from "./mutant.ts";
 
+/** They are tried beside a foreign value. */
+const faultRules = ["faults.throttle", "faults.unavailable", "faults.reset", "faults.page", "faults.lost"];
+
 export const siblingMutants: readonly Mutant[] = [
   {
     rule: "siblings.adding",
     fault: "replaces what others wrote at the name",
-    also: ["siblings.ttl", "concurrency.interleavings"],
+    also: ["siblings.ttl", "concurrency.interleavings", "paging.values", ...faultRules],
     connect: (world) => {
       const mine = new Set<string>();
       return bent(world, {
@@ -23,7 +26,7 @@ export const siblingMutants: readonly Mutant[] = [
   {
     rule: "siblings.removing",
     fault: "deletes what others wrote when it cleans up",
-    also: ["siblings.ttl", "concurrency.interleavings"],
+    also: ["siblings.ttl", "concurrency.interleavings", "paging.values", ...faultRules],
     connect: (world) =>
       bent(world, {
         edit: (edit) =>
