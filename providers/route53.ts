@@ -1,9 +1,11 @@
+import type { Change } from "@aws-sdk/client-route-53";
 import { defineProvider, type RRsetApi, rrsetBackend, type TxtBackend } from "../src/index.ts";
 import { connectClient } from "./route53/access.ts";
 import { createCalls } from "./route53/calls.ts";
 import { config } from "./route53/config.ts";
 import { classify, twins } from "./route53/errors.ts";
 import { waitForInsync } from "./route53/insync.ts";
+import { createRefusals, type Refusals } from "./route53/refusals.ts";
 import { batchesOf, changesOf, rrsetOf } from "./route53/sets.ts";
 
 export default defineProvider({
@@ -19,7 +21,8 @@ export default defineProvider({
     const calls = createCalls(aws, client);
     const { hostedZoneID: pinned, privateZone } = given;
 
-    const api = (changed: (changeId: string) => void): RRsetApi => ({
+    /** For one operation, which is told the id of each change. */
+    const api = (refusals: Refusals, changed: (changeId: string) => void): RRsetApi => ({
       conditional: true,
       batchesOf,
       async findZone(apex, { signal }) {
@@ -37,17 +40,17 @@ export default defineProvider({
       },
       read: async ({ zone, fqdn }, { signal }) => rrsetOf(await calls.txtSets(zone.id, fqdn, signal)),
       async replace(zone, changes, { signal }) {
-        changed(await calls.change(zone.id, changes.flatMap(changesOf), signal));
+        const send = (sent: readonly Change[]) => calls.change(zone.id, sent, signal);
+        changed(await refusals.ask(changes, changes.flatMap(changesOf), send));
       },
     });
-    const backend = rrsetBackend(api(() => {}));
-    if (!given.waitForInsync) return backend;
     return {
-      ...backend,
+      ...rrsetBackend(api(createRefusals(), () => {})),
       async apply(zone, edits, call) {
         const changeIds: string[] = [];
-        const changes = await rrsetBackend(api((id) => changeIds.push(id))).apply(zone, edits, call);
-        if (!edits.some(({ add }) => add.length > 0)) return changes;
+        const swaps = rrsetBackend(api(createRefusals(), (id) => changeIds.push(id)));
+        const changes = await swaps.apply(zone, edits, call);
+        if (!given.waitForInsync || !edits.some(({ add }) => add.length > 0)) return changes;
         for (const id of changeIds) {
           await waitForInsync(zone, call, ({ signal }) => calls.isInsync(id, signal), deps.warn);
         }

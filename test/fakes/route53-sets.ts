@@ -30,11 +30,18 @@ export class BatchRefused extends Error {
 
 /**
  * The sets of a zone after a change batch, by AWS's rules: in order, all or nothing, and everything that is wrong is told
- * at once. Throws BatchRefused.
+ * at once. Throws BatchRefused. With `created`, which remembers every set that was created, as moto does: no set is created
+ * that was created before, and one batch may touch a set twice in any way.
  */
-export function changeSets(apex: string, before: readonly StoredSet[], changes: readonly SetChange[]): StoredSet[] {
+export function changeSets(
+  apex: string,
+  before: readonly StoredSet[],
+  changes: readonly SetChange[],
+  created?: Set<string>,
+): StoredSet[] {
   refuse(limits(changes));
-  refuse(contradictions(changes));
+  if (created === undefined) refuse(contradictions(changes));
+  else refuse(memories(created, changes));
   const faults: string[] = [];
   let sets = [...before];
   for (const { action, set } of changes) {
@@ -45,7 +52,16 @@ export function changeSets(apex: string, before: readonly StoredSet[], changes: 
     if (action !== "DELETE") sets.push(set);
   }
   refuse(faults);
+  for (const change of changes) if (change.action === "CREATE") created?.add(JSON.stringify(change.set));
   return sets;
+}
+
+function memories(created: ReadonlySet<string>, changes: readonly SetChange[]): readonly string[] {
+  return changes
+    .filter(({ action, set }) => action === "CREATE" && created.has(JSON.stringify(set)))
+    .map(
+      ({ set }) => `Tried to create resource record set [name='${set.name}', type='${set.type}'] but it already exists`,
+    );
 }
 
 function refuse(messages: readonly string[]): void {

@@ -22,6 +22,8 @@ export interface Route53Options {
   readonly now?: () => number;
   /** InvalidChangeBatch as a document of its own, as older answers have it, instead of an ErrorResponse. */
   readonly bareChangeBatchErrors?: boolean;
+  /** Refuse to create a set that equals one that was ever created, as moto does. */
+  readonly remembersCreates?: boolean;
 }
 
 export interface Route53Fake extends AdapterFake {
@@ -56,6 +58,7 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
   const zones: HostedZone[] = [];
   const changes = new Map<string, number>();
   const denied = new Set<string>();
+  const created = options.remembersCreates ? new Set<string>() : undefined;
   const requestIds: string[] = [];
   let accepted = true;
 
@@ -137,7 +140,7 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
 
     ChangeResourceRecordSets({ body }, id) {
       const zone = zoneOf(id);
-      zone.sets = changeSets(zone.apex, zone.sets, readChanges(body));
+      zone.sets = changeSets(zone.apex, zone.sets, readChanges(body), created);
       const changeId = `C${String(changes.size + 1).padStart(13, "0")}`;
       changes.set(changeId, 0);
       return document("ChangeResourceRecordSetsResponse", [changeInfo(changeId, "PENDING")]);

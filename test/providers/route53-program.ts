@@ -66,14 +66,16 @@ export async function withProgram(
 
 /** Lets somebody else act just before the service takes the next change batch. */
 export function beforeNextWrite(fake: Route53Fake, act: () => void): void {
-  let done = false;
+  beforeWrite(fake, 1, act);
+}
+
+/** Just before the service takes the `nth` change batch from now on. */
+export function beforeWrite(fake: Route53Fake, nth: number, act: () => void): void {
+  let seen = 0;
   fake.http.inject({
     kind: "reset",
     when: ({ write }) => {
-      if (write && !done) {
-        done = true;
-        act();
-      }
+      if (write && ++seen === nth) act();
       return false;
     },
   });

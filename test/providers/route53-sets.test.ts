@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { changesOf, plainName, rrsetOf } from "../../providers/route53/sets.ts";
 import { parseName } from "../../src/core/name.ts";
 import { txtStrings } from "../fakes/route53-sets.ts";
-import { beforeNextWrite, countOf, example, operations, withProgram } from "./route53-program.ts";
+import { beforeNextWrite, beforeWrite, countOf, example, operations, withProgram } from "./route53-program.ts";
 
 const owner = "_acme-challenge.example.com";
 const fqdn = parseName(owner);
@@ -121,6 +121,46 @@ describe("the swap", () => {
         expect(fake.values(example, fqdn)).toEqual(["theirs", "ours"]);
       },
       { bareChangeBatchErrors: true },
+    );
+  });
+});
+
+describe("a service that never forgets what was created, as moto", () => {
+  test("takes the same set again and again, and foreign TTLs stay", async () => {
+    await withProgram(
+      async ({ fake, zoneId, program }) => {
+        const values = () => fake.values(example, fqdn);
+        for (let round = 1; round <= 3; round++) {
+          await program.present({ [owner]: ["a"] });
+          await program.present({ [owner]: ["b"] });
+          await program.cleanUp({ [owner]: ["b"] });
+          expect(values()).toEqual(["a"]);
+          await program.cleanUp({ [owner]: ["a"] });
+          expect(values()).toEqual([]);
+        }
+        fake.put(example, fqdn, ["theirs"], 4321);
+        for (let round = 1; round <= 2; round++) {
+          await program.present({ [owner]: ["a"] });
+          await program.cleanUp({ [owner]: ["a"] });
+          expect(fake.sets(zoneId).filter(({ type }) => type === "TXT")).toMatchObject([
+            { ttl: 4321, values: ['"theirs"'] },
+          ]);
+        }
+      },
+      { remembersCreates: true },
+    );
+  });
+
+  test("still does not overwrite what somebody else creates meanwhile", async () => {
+    await withProgram(
+      async ({ fake, program }) => {
+        await program.present({ [owner]: ["a"] });
+        await program.cleanUp({ [owner]: ["a"] });
+        beforeWrite(fake, 4, () => fake.put(example, fqdn, ["theirs"], 60));
+        await program.present({ [owner]: ["a"] });
+        expect(fake.values(example, fqdn)).toEqual(["theirs", "a"]);
+      },
+      { remembersCreates: true },
     );
   });
 });
