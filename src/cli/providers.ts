@@ -1,5 +1,6 @@
 import { ConfigError } from "../core/errors.ts";
 import { type Field, fieldsOf } from "../core/fields.ts";
+import { schemasOf } from "../core/json-schema.ts";
 import type { Provider } from "../core/provider.ts";
 import { type Command, failOn } from "./command.ts";
 import { align } from "./table.ts";
@@ -28,7 +29,14 @@ export const command: Command = {
     const fields = fieldsOf(provider);
     const rows = fields.map((f) => [f.name, f.env.join(" or "), f.flag ?? "(no flag: secret)", note(f)]);
     return {
-      json: { id: provider.id, title: provider.title, docs: provider.docs, traits: provider.traits, fields },
+      json: {
+        id: provider.id,
+        title: provider.title,
+        docs: provider.docs,
+        traits: provider.traits,
+        fields,
+        schemas: schemasOf(provider),
+      },
       text: [
         `${provider.id}: ${provider.title}`,
         ...(provider.docs === undefined ? [] : [provider.docs]),
