@@ -28,7 +28,7 @@ export interface World {
 }
 
 /** What a request throws under a fault: as fetch and src/http.ts throw it, with a mark for mutants. */
-export function faultError(fault: ServiceFault): Error {
+function faultError(fault: ServiceFault): Error {
   const http = (status: number, body: string) =>
     new HttpError(`POST http://127.0.0.1/records: ${status}`, { status, body, headers: {} });
   const error = {

@@ -139,7 +139,7 @@ function setPath({ zone, fqdn }: Owner): string {
 }
 
 /** `undefined` for 404. */
-export async function gone(request: Promise<unknown>): Promise<unknown> {
+async function gone(request: Promise<unknown>): Promise<unknown> {
   try {
     return await request;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { test } from "vitest";
+import { test, vi } from "vitest";
 import { fieldsOf } from "../../src/core/fields.ts";
 import { cases, connectBackend, runCase, type Subject, testProvider } from "../../src/testing/index.ts";
 import { createFastClock } from "../fakes/fast-clock.ts";
@@ -44,6 +44,7 @@ export function tryAdapter(trial: AdapterTrial): void {
   const unknown = Object.keys(skip).filter((id) => !suiteIds.includes(id) && !checks.some((check) => check.id === id));
   if (unknown.length > 0) throw new Error(`skip names checks that do not exist: ${unknown.join(", ")}`);
 
+  if (soak) vi.setConfig({ testTimeout: 600_000 });
   const subject = subjectOf(trial);
   testProvider(test, subject, { seed: randomSeed, operations: soak ? 1000 : 60 });
   for (const testCase of cases.filter(({ id, random }) => random && skip[id] === undefined)) {
