@@ -22,6 +22,8 @@ export interface Registry {
   ids(): readonly string[];
   /** By id or alias. Throws ConfigError naming the nearest id, or what is wrong with the plugin that claims it. */
   load(id: string): Promise<Provider>;
+  /** Each of them, sorted, for a list. */
+  all(): Promise<readonly Provider[]>;
   /** What is wrong with the plugins that are left out. */
   readonly faults: readonly ConfigIssue[];
 }
@@ -38,18 +40,21 @@ export function createRegistry(
   { faults, refused }: LeftOut = { faults: [], refused: new Map() },
 ): Registry {
   const ids = Object.keys(loaders).sort();
+  const sorted = Object.entries(loaders).sort(([a], [b]) => (a < b ? -1 : 1));
+  const all = () => Promise.all(sorted.map(async ([, load]) => (await load()).default));
   return {
     ids: () => ids,
+    all,
     faults,
     async load(id) {
       const contested = refused.get(id);
       if (contested !== undefined) throw new ConfigError(contested);
       const loader = Object.hasOwn(loaders, id) ? loaders[id] : undefined;
       if (loader !== undefined) return (await loader()).default;
-      const all = await Promise.all(Object.values(loaders).map(async (load) => (await load()).default));
-      const byAlias = all.find(({ aliases }) => aliases?.includes(id));
+      const there = await all();
+      const byAlias = there.find(({ aliases }) => aliases?.includes(id));
       if (byAlias !== undefined) return byAlias;
-      const near = nearest(id, [...ids, ...all.flatMap(({ aliases }) => aliases ?? [])]);
+      const near = nearest(id, [...ids, ...there.flatMap(({ aliases }) => aliases ?? [])]);
       const meant = near === undefined ? `there are ${ids.join(", ")}` : `did you mean ${near}?`;
       const issue = { path: "--provider", message: `there is no provider "${id}"; ${meant}` };
       throw new ConfigError([issue, ...faults]);
@@ -88,8 +93,7 @@ export async function openRegistry(refs: readonly PluginRef[], options: Registry
   if (refs.length === 0) return builtInRegistry;
   const { host, observer, signal } = options;
   const loaded = await Promise.all(refs.map((ref) => loadPlugin(ref, host, { signal })));
-  const own = await Promise.all(builtInRegistry.ids().map(loadProvider));
-  const { plugins, leftOut } = sortOut(loaded, own);
+  const { plugins, leftOut } = sortOut(loaded, await builtInRegistry.all());
   for (const { path, message } of leftOut.faults) {
     observer({ type: "warning", code: "W_PLUGIN", text: `${path}: ${message}; goes on without it` });
   }

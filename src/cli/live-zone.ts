@@ -33,7 +33,7 @@ export interface LiveZone {
 
 /** The zone of the suite's rules; everything in it is moved below a name of its own in the real one. */
 const told = parseName("example.com");
-const pauseMs = 1000;
+const longestPauseMs = 2000;
 const cleanUpMs = 120_000;
 
 /** What was written at one name: what stands there now by our account, and what has ever stood there. */
@@ -193,7 +193,7 @@ async function shown(
 ): Promise<readonly string[]> {
   const until = systemClock.now() + timeoutMs;
   const expected = [...standing].sort().join("\n");
-  for (;;) {
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
     let different: readonly string[] | undefined;
     for (const server of servers) {
       const values = await served(owner, server, dns, signal);

@@ -12,7 +12,7 @@ export const command: Command = {
     await loadConfig();
     const id = flags.positionals[0];
     if (id === undefined) {
-      const all = await Promise.all(registry.ids().map(registry.load));
+      const all = await registry.all();
       const { faults } = registry;
       return {
         json: { providers: all.map(summary), ...(faults.length === 0 ? {} : { faults }) },

@@ -29,10 +29,10 @@ export function sortOut(loaded: readonly LoadedPlugin[], builtIn: readonly Provi
       if (plugin.id !== undefined) refused.set(plugin.id, plugin.issues);
       continue;
     }
-    const { provider, ref, file } = plugin;
+    const { provider, ref, file, identity } = plugin;
     // Named twice, by a flag and by the configuration file for example.
-    if (seen.has(file)) continue;
-    seen.add(file);
+    if (seen.has(identity)) continue;
+    seen.add(identity);
     const clashes = namesOf(provider).flatMap((name) => {
       const owner = owners.get(name);
       const what = name === provider.id ? "id" : "alias";

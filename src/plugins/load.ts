@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { systemClock } from "../core/clock.ts";
@@ -16,6 +17,8 @@ export type LoadedPlugin =
       readonly provider: Provider;
       /** As it is shown: the path of the file as it was named, or the package. */
       readonly file: string;
+      /** The same for the same module, however it was named. */
+      readonly identity: string;
     }
   | {
       readonly ref: PluginRef;
@@ -42,7 +45,10 @@ export async function loadPlugin(ref: PluginRef, host: PluginHost, options: Load
   try {
     const namespace = await importModule(located, ref, host, options);
     const checked = checkDefinition(namespace["default"], file);
-    if (checked.provider !== undefined) return { ref, provider: checked.provider, file };
+    if (checked.provider !== undefined) {
+      const identity = located.kind === "file" ? await realpath(file) : `package ${file}`;
+      return { ref, provider: checked.provider, file, identity };
+    }
     const { faults, id } = checked;
     const who = id === undefined ? "" : `provider ${id}: `;
     const others = Object.keys(namespace).filter((name) => name !== "default");

@@ -7,7 +7,9 @@ import { readFlags } from "../../src/cli/args.ts";
 import { InterruptError } from "../../src/cli/exit.ts";
 import { command } from "../../src/cli/sandbox.ts";
 import { commands, globalFlags } from "../../src/cli/spec.ts";
+import { emptyConfig } from "../../src/config/load.ts";
 import { createRedactor } from "../../src/core/redact.ts";
+import { builtInProviders } from "../../src/providers.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dns01-command-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -38,6 +40,9 @@ function start(args: readonly string[], env: Readonly<Record<string, string | un
     io,
     observer: () => {},
     redactor: createRedactor(),
+    registry: builtInProviders(),
+    plugins: { import: () => Promise.reject(new Error("the sandbox has no plugins")) },
+    loadConfig: async () => emptyConfig,
     version: "0",
   };
   return { done: command.run(base), stdout: () => out.join(""), interrupt };
