@@ -85,7 +85,8 @@ async function credentialsOf(
   const { fromNodeProviderChain, fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
   // Its info lines hold requests and answers.
   const logger = { debug, info: () => {}, warn: debug, error: debug };
-  const common = { logger, clientConfig: { region } };
+  // Asked once like the service itself: a request that goes on after everybody left would keep the process alive.
+  const common = { logger, clientConfig: { region, maxAttempts: 1 } };
   const named = profile === undefined ? {} : { profile };
   const own = keys || fromNodeProviderChain({ ...common, ...named, ignoreCache: true });
   const session = { RoleSessionName: "dns01", ...(externalID === undefined ? {} : { ExternalId: externalID }) };

@@ -61,6 +61,15 @@ describe("fieldsOf", () => {
     expect(field("transport")).toMatchObject({ choices: ["tcp", "udp"], default: "tcp", aliases: ["protocol"] });
   });
 
+  test("lets what is no secret be referred to where the schema says so", () => {
+    const config = z.strictObject({ keyID: z.string().meta({ description: "id", reference: true }).optional() });
+    expect(fieldsOf({ ...provider, config })[0]).toMatchObject({
+      secret: false,
+      flag: "--acme-host-key-id",
+      references: ["keyIDSecretRef", "keyIDRef"],
+    });
+  });
+
   test("keeps secret and description through optional", () => {
     expect(field("sessionToken")).toMatchObject({
       secret: true,

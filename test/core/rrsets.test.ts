@@ -72,6 +72,31 @@ test("twenty names are twenty reads and one batch, and nothing is written when n
   expect(log.filter((line) => line.startsWith("replace"))).toHaveLength(1);
 });
 
+test("what does not fit one request goes in parts, and a part that was refused undoes nothing of those before", async () => {
+  const { api, connect, clock, log, sets } = setUp(true);
+  const edits = Array.from({ length: 5 }, (_, i): Edit => ({ owner: ownerAt(`h${i}`), add: ["a"], remove: [] }));
+  const last = ownerAt("h4").fqdn;
+  let refused = false;
+  const backend = connect({
+    ...api,
+    batchesOf: (changes) => [changes.slice(0, 2), changes.slice(2, 4), changes.slice(4)].filter((b) => b.length > 0),
+    async replace(inZone, changes, inner) {
+      // Somebody else is faster at the last name, with just the value that is to be added.
+      if (!refused && changes.some((c) => c.owner.fqdn === last)) {
+        refused = true;
+        sets.set(last, { values: ["a"], ttlSeconds: 60 });
+      }
+      return api.replace(inZone, changes, inner);
+    },
+  });
+  expect(await clock.drive(backend.apply(zone, edits, call))).toEqual([
+    ...Array.from({ length: 4 }, () => "changed"),
+    "unchanged",
+  ]);
+  expect(log.filter((line) => line.startsWith("replace"))).toEqual(["replace 2", "replace 2", "replace 1"]);
+  expect(sets.size).toBe(5);
+});
+
 test("an owner that several edits name is one change", async () => {
   const { backend, clock, log, values } = setUp(true);
   expect(await clock.drive(backend.apply(zone, [add("a"), add("b"), remove("c")], call))).toEqual([

@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -105,6 +106,28 @@ describe("credentials", () => {
         /^route53: cannot look up the zone example\.com: .*not authorized to perform: sts:AssumeRole/,
       );
     });
+  });
+
+  test("that STS never hands out leave no connection behind when nobody waits any longer", async () => {
+    const open = new Set<Socket>();
+    const deaf = createServer((socket) => {
+      open.add(socket);
+      // What is not read hides the end of the connection.
+      socket.resume();
+      socket.on("close", () => open.delete(socket));
+      socket.on("error", () => {});
+    });
+    await new Promise<void>((resolve) => deaf.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(deaf.address() as AddressInfo).port}`;
+    vi.stubEnv("AWS_ENDPOINT_URL_STS", url);
+    const asked = findZone({ ...keys, role, endpoint: url }, false);
+    await vi.waitUntil(() => open.size > 0, { timeout: 5000, interval: 5 });
+    end.abort(new AbortedError("enough"));
+    await expect(asked).rejects.toThrow("enough");
+    // Long enough for a second attempt, if there were one.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(open.size).toBe(0);
+    await new Promise((resolve) => deaf.close(resolve));
   });
 
   test("are a web identity's, as IRSA gives it", async () => {

@@ -17,7 +17,7 @@ export interface Program {
 export const example: DomainName = parseName("example.com");
 
 /** Connects a program to the fake as the command line does, with a clock that runs a hundred times as fast. */
-export async function connectProgram(
+async function connectProgram(
   fake: Route53Fake,
   config: Readonly<Record<string, unknown>> = {},
   options: { readonly once?: boolean; readonly signal?: AbortSignal } = {},
