@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../core/clock.ts";
 import type { Observer } from "../core/events.ts";
-import { type DomainName, isWithin, parseName, relativeTo } from "../core/name.ts";
-import type { Call, Edit, Owner, Provider, TxtBackend, Zone } from "../core/provider.ts";
+import { type DomainName, parseName } from "../core/name.ts";
+import type { Provider, TxtBackend, Zone } from "../core/provider.ts";
 import { createRateLimit } from "../core/rate.ts";
 import { thrownText } from "../core/thrown.ts";
+import { withTimeLimit } from "../core/time-limit.ts";
 import { type Endpoint, ExchangeError } from "../dns/exchange.ts";
 import { txtValue } from "../dns/txt.ts";
 import type { DnsDeps } from "../issuer/request.ts";
 import { type Case, cases, type Service, type Subject } from "../testing/index.ts";
+import { moveBackend, moveName, ownerAt, type Written } from "./live-names.ts";
 
 export interface LiveZoneOptions {
   readonly provider: Provider;
@@ -31,17 +33,9 @@ export interface LiveZone {
   close(): Promise<void>;
 }
 
-/** The zone of the suite's rules; everything in it is moved below a name of its own in the real one. */
-const told = parseName("example.com");
 const longestPauseMs = 2000;
 const cleanUpMs = 120_000;
-
-/** What was written at one name: what stands there now by our account, and what has ever stood there. */
-interface Written {
-  readonly owner: DomainName;
-  readonly standing: Set<string>;
-  readonly ever: Set<string>;
-}
+const landingMs = 10_000;
 
 /**
  * A real zone as a service of the suite. What it serves is read from its nameservers, which may be late: they are asked
@@ -63,8 +57,12 @@ export async function openLiveZone(options: LiveZoneOptions): Promise<LiveZone> 
       written.set(owner, entry);
       return entry;
     };
-    const moved = (backend: TxtBackend) => move(backend, { below, apex, limit, writtenAt });
+    const writes = new Set<Promise<unknown>>();
+    const moved = (backend: TxtBackend) =>
+      moveBackend(backend, { below, apex, limit, writtenAt, writes, stop: signal });
     const tidy = async () => {
+      // After Ctrl-C a write may still be on its way, and would land behind the clean-up.
+      if (writes.size > 0) await landed(writes);
       await cleanUp([...written.values()], options);
       open.delete(tidy);
     };
@@ -77,7 +75,9 @@ export async function openLiveZone(options: LiveZoneOptions): Promise<LiveZone> 
         const { ever, standing } = writtenAt(owner.fqdn);
         for (const value of values) ever.add(value);
         const backend = await options.connect(signal);
-        await backend.apply(owner.zone, [{ owner, add: values, remove: [] }], { signal, ttlSeconds });
+        const write = backend.apply(owner.zone, [{ owner, add: values, remove: [] }], { signal, ttlSeconds });
+        writes.add(write);
+        await write.finally(() => writes.delete(write));
         for (const value of values) standing.add(value);
       },
       stop: tidy,
@@ -114,71 +114,6 @@ function unsuitable(): Readonly<Record<string, string>> {
   return Object.fromEntries(reasons.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-interface Move {
-  readonly below: DomainName;
-  readonly apex: DomainName;
-  readonly limit: { take(signal: AbortSignal): Promise<void> };
-  writtenAt(owner: DomainName): Written;
-}
-
-/** The backend as the suite sees it: example.com is the real zone, and names in it are moved. */
-function move(backend: TxtBackend, { below, apex, limit, writtenAt }: Move): TxtBackend {
-  // The suite has no limit for requests: a fake needs none.
-  const limited = <T>(call: Call, run: (call: Call) => Promise<T>): Promise<T> => {
-    const { conduct } = call;
-    if (backend.conducted !== true || conduct === undefined) return limit.take(call.signal).then(() => run(call));
-    return run({
-      ...call,
-      conduct: {
-        ...conduct,
-        request: async (label, work) => {
-          await limit.take(call.signal);
-          return await conduct.request(label, work);
-        },
-      },
-    });
-  };
-  return {
-    ...(backend.conducted === true ? { conducted: true } : {}),
-    async findZone(asked, call) {
-      const real = asked === told ? apex : otherZone(asked, below, apex);
-      const found = await limited(call, (inner) => backend.findZone(real, inner));
-      return found && { apex: asked, id: JSON.stringify(found) };
-    },
-    async apply(zone, edits, call) {
-      const real = JSON.parse(zone.id) as Zone;
-      const moved = edits.map(
-        (edit): Edit => ({ ...edit, owner: ownerAt(apex, moveName(edit.owner.fqdn, below), real) }),
-      );
-      // Before the write: if its answer is lost, the value may be there.
-      for (const { owner, add } of moved) for (const value of add) writtenAt(owner.fqdn).ever.add(value);
-      const changes = await limited(call, (inner) => backend.apply(real, moved, inner));
-      for (const { owner, add, remove } of moved) {
-        const { standing } = writtenAt(owner.fqdn);
-        for (const value of add) standing.add(value);
-        for (const value of remove) if (!add.includes(value)) standing.delete(value);
-      }
-      return changes;
-    },
-  };
-}
-
-function moveName(fqdn: DomainName, below: DomainName): DomainName {
-  const relative = relativeTo(fqdn, told);
-  return relative === "@" ? below : parseName(`${relative}.${below}`);
-}
-
-/** A zone that the account must not hold, in the same relation to the real one. */
-function otherZone(asked: DomainName, below: DomainName, apex: DomainName): DomainName {
-  if (isWithin(asked, told)) return moveName(asked, below);
-  if (asked.endsWith(told)) return parseName(`${asked.slice(0, -told.length)}${apex}`);
-  return told.endsWith(asked) ? parseName(apex.slice(told.length - asked.length)) : asked;
-}
-
-function ownerAt(apex: DomainName, fqdn: DomainName, zone: Zone): Owner {
-  return { zone, fqdn, relative: relativeTo(fqdn, apex) };
-}
-
 async function zoneOf({ connect, apex, provider, signal }: LiveZoneOptions): Promise<Zone> {
   const zone = await (await connect(signal)).findZone(apex, { signal, ttlSeconds: provider.traits.ttlSeconds.default });
   if (zone === undefined) throw new Error(`${provider.id}: this account does not hold the zone ${apex}`);
@@ -203,6 +138,13 @@ async function shown(
     if (systemClock.now() >= until) return different;
     await systemClock.sleep(pauseMs, signal);
   }
+}
+
+/** Resolves when all of these have ended, or have had their time to. */
+async function landed(writes: ReadonlySet<Promise<unknown>>): Promise<void> {
+  const late = () => new Error("still under way");
+  const limit = { timeoutMs: landingMs, late, signal: new AbortController().signal, clock: systemClock };
+  await withTimeLimit(() => Promise.allSettled([...writes]), limit).catch(() => {});
 }
 
 /** What one server answers; in words, which no value is, if it does not. */
