@@ -88,8 +88,8 @@ export function fakeTemplate({ id, shape, inTree }: Template): string {
 export const writers = 1;
 `
       : "";
-  return `import { ${names} } from "${testing}";
-import provider from "${adapter}";
+  const imports = [`import { ${names} } from "${testing}";`, `import provider from "${adapter}";`];
+  return `${(inTree ? imports.reverse() : imports).join("\n")}
 
 const token = "fake-t0ken";
 
@@ -108,7 +108,7 @@ export const start${inTree ? `: Fake["start"]` : ""} = (zones) =>
   });
 
 /** Rules that cannot hold for this service, each with its reason: { "adding.again": "…" }. */
-export const skip${inTree ? `: Fake["skip"]` : ""} = {};
+export const skip${inTree ? ": Readonly<Record<string, string>>" : ""} = {};
 ${writers}`;
 }
 

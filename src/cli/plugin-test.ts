@@ -43,7 +43,7 @@ export const command: Command = {
       redactor: input.redactor,
     });
     const connect = (signal: AbortSignal, raw?: "raw") => {
-      const options = { signal, observer, redactor: input.redactor, allowAmbientCredentials: true };
+      const options = { signal, observer, redactor: input.redactor, allowAmbientCredentials: true, ownConfig: true };
       return (raw === undefined ? connectProvider : connectUnguarded)(provider, resolved.config, options);
     };
     const live = await openLiveZone({

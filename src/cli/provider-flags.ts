@@ -9,7 +9,7 @@ export async function providerFlagSpecs(id: string | undefined, registry: Regist
   return provider === undefined ? [] : flagSpecsOf(provider);
 }
 
-export function flagSpecsOf(provider: Provider): readonly FlagSpec[] {
+function flagSpecsOf(provider: Provider): readonly FlagSpec[] {
   return fieldsOf(provider).flatMap(flagSpec);
 }
 

@@ -90,7 +90,7 @@ function knownKeys(path: readonly (string | number)[]): readonly string[] {
   }
 }
 
-export function pathText(path: readonly (string | number)[]): string {
+function pathText(path: readonly (string | number)[]): string {
   return path.map((p, i) => (typeof p === "number" ? `[${p}]` : i === 0 ? p : `.${p}`)).join("");
 }
 

@@ -14,7 +14,7 @@ import { reconcile } from "./reconcile.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
 import { type Measured, resultOf, reusedResult } from "./result.ts";
 import { isCovered, keyToReuse } from "./stored.ts";
-import { createValueLedger, type ValueLedger } from "./values.ts";
+import { createValueLedger } from "./values.ts";
 
 /** How long clean-up may take after everything else is over. */
 const CLEANUP_MS = 30_000;
@@ -237,5 +237,3 @@ function verdictWarnings(proof: ChallengeOutcome): readonly Warning[] {
 function observerLog(deps: IssueDeps, text: string): void {
   deps.observer({ type: "log", level: "warn", text });
 }
-
-export type { ValueLedger };

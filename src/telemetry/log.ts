@@ -26,7 +26,7 @@ export function createLog(options: LogOptions): Observer {
   };
 }
 
-export function formatLine(line: LogLine, options: Pick<LogOptions, "format" | "now">): string {
+function formatLine(line: LogLine, options: Pick<LogOptions, "format" | "now">): string {
   if (options.format === "json") {
     return `${JSON.stringify({ time: options.now().toISOString(), level: line.level, message: line.text, ...line.fields })}\n`;
   }

@@ -81,12 +81,17 @@ describe("an update message", () => {
   });
 });
 
+/** A datagram that is sent again, as by a machine that stalls, is the same update. */
+const distinct = <T extends { readonly message: { readonly id: number } }>(all: readonly T[]) => [
+  ...new Map(all.map((one) => [one.message.id, one])).values(),
+];
+
 describe.each(["tcp", "udp"] as const)("over %s", (transport) => {
   test("all edits of a zone are one signed update", async () => {
     const server = await start();
     const edits = Array.from({ length: 5 }, (_, i) => ({ owner: childOf(`n${i}`, zone), add: ["v"], remove: [] }));
     expect(await updateTxt(request(server, edits, { transport }))).toEqual([true, true, true, true, true]);
-    expect(server.updates()).toMatchObject([{ via: transport, verdict: { status: "ok" } }]);
+    expect(distinct(server.updates())).toMatchObject([{ via: transport, verdict: { status: "ok" } }]);
     expect(server.records.size).toBe(5);
   });
 
@@ -99,7 +104,7 @@ describe.each(["tcp", "udp"] as const)("over %s", (transport) => {
     expect(await change(remove("a"))).toEqual([true]);
     expect(await change(remove("a"))).toEqual([false]);
     expect(valuesAt(server)).toEqual(["b"]);
-    expect(server.updates()).toHaveLength(5);
+    expect(distinct(server.updates())).toHaveLength(5);
   });
 
   test.each<[string, TsigKey | undefined, UpdateFailure]>([

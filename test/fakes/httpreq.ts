@@ -2,8 +2,8 @@ import { type DomainName, isWithin, parseName } from "../../src/index.ts";
 import type { AdapterFake } from "../providers/trial/subject.ts";
 import { type FakeReply, type FakeRequest, type HttpService, startHttpService } from "./http-service.ts";
 
-export const username = "lego";
-export const password = "pässw0rd: of/the+bridge";
+const username = "lego";
+const password = "pässw0rd: of/the+bridge";
 
 export interface HttpreqFake extends AdapterFake {
   readonly http: HttpService;

@@ -34,6 +34,8 @@ export async function startPowerdns(
 
   const handle = (request: FakeRequest): FakeReply => {
     if (isRefusing || request.headers["x-api-key"] !== apiKey) return plain(401, "Unauthorized");
+    // Where clients learn whether paths begin with /api/v1.
+    if (request.path === "/api" && request.method === "GET") return { body: [{ url: "/api/v1", version: 1 }] };
     const [zoneId, action] = segments(request.path);
     if (zoneId === undefined) return notFound;
     if (zoneId === "") return request.method === "GET" && action === undefined ? listZones(request) : notFound;
