@@ -9,13 +9,12 @@ export interface Template {
 
 /** The adapter, every function of which says what it still lacks. */
 export function adapterTemplate({ id, shape, inTree }: Template): string {
-  const lift = { record: "recordBackend, ", rrset: "", direct: "" }[shape];
-  const liftAfter = { record: "", rrset: "rrsetBackend, ", direct: "" }[shape];
+  const lift = { record: "recordBackend, ", rrset: "rrsetBackend, ", direct: "" }[shape];
   const file = inTree ? `providers/${id}.ts` : `${id}.mjs`;
   const types = inTree
     ? { what: ": string", given: ": object", result: ": never" }
     : { what: "", given: "", result: "" };
-  return `import { byHttpStatus, defineProvider, ${lift}RejectedError, ${liftAfter}secret, z } from "${inTree ? "../src/index.ts" : "dns01"}";
+  return `import { byHttpStatus, defineProvider, RejectedError, ${lift}secret, z } from "${inTree ? "../src/index.ts" : "dns01"}";
 
 /** Fails until the function that calls it is written; \`given\` is what that function has to work with. */
 const todo = (what${types.what}, given${types.given})${types.result} => {
