@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -92,6 +92,53 @@ describe("the package", () => {
     );
     expect(said).toBe("");
   });
+
+  test("leads a plugin in an empty folder to itself, with its scaffold and its suite", async () => {
+    const empty = await mkdtemp(join(tmpdir(), "dns01-empty-"));
+    try {
+      const bin = join(dir, "node_modules/.bin/dns01");
+      await exec(bin, ["plugin", "new", "acmehost"], { cwd: empty });
+      const { stdout } = await exec(bin, ["providers", "acmehost", "--plugin", "acmehost.mjs"], { cwd: empty });
+      expect(stdout).toContain("ACMEHOST_TOKEN");
+      const suite = await exec(bin, ["plugin", "test", "acmehost.mjs", "--json"], { cwd: empty }).then(
+        () => "",
+        (error: { stdout: string }) => error.stdout,
+      );
+      expect(suite).toContain("write findZone in acmehost.mjs");
+    } finally {
+      await rm(empty, { recursive: true, force: true });
+    }
+  });
+
+  test("installed globally, it leads plugins to itself and finds those installed beside it", async () => {
+    const prefix = await mkdtemp(join(tmpdir(), "dns01-global-"));
+    try {
+      const tarball = (await readdir(dir)).find((file) => file.endsWith(".tgz")) ?? "";
+      await npm(["install", "--global", "--prefix", prefix, "--prefer-offline", join(dir, tarball)], dir);
+      const beside = join(prefix, "lib/node_modules/dns01-acmehost");
+      const empty = join(prefix, "empty");
+      await mkdir(beside);
+      await mkdir(empty);
+      await writeFile(
+        join(beside, "package.json"),
+        `{"name":"dns01-acmehost","type":"module","exports":"./acmehost.js"}`,
+      );
+      const provider = `import { defineProvider, z } from "dns01";
+        export default defineProvider({ id: "acmehost", title: "Acmehost", config: z.strictObject({}),
+          traits: { ttlSeconds: { min: 0, default: 60 } }, connect: () => undefined });`;
+      await writeFile(join(beside, "acmehost.js"), provider);
+      await writeFile(join(empty, "filehost.mjs"), provider.replace(`id: "acmehost"`, `id: "filehost"`));
+      const args = ["providers", "--json", "--plugin", "dns01-acmehost,./filehost.mjs"];
+      const { stdout } = await exec(join(prefix, "bin/dns01"), args, { cwd: empty });
+      const { providers } = JSON.parse(stdout) as { providers: readonly { id: string; plugin?: string }[] };
+      expect(providers.filter(({ plugin }) => plugin !== undefined).map(({ id }) => id)).toEqual([
+        "acmehost",
+        "filehost",
+      ]);
+    } finally {
+      await rm(prefix, { recursive: true, force: true });
+    }
+  }, 120_000);
 
   test("issues a certificate from its own sandbox", async () => {
     const issue = "dns01 issue -d example.test -d '*.example.test' -p rfc2136 --state state --json".split(" ");
