@@ -74,7 +74,17 @@ function run(
     child.once("error", reject);
     child.once("close", (status) => {
       if (status === 0) resolve();
-      else reject(new Error(output.trim().split("\n").slice(-3).join(" ").slice(-400)));
+      else
+        reject(
+          new Error(
+            output
+              .trim()
+              .split("\n")
+              .at(-1)
+              ?.replace(/^[\d/]+ [\d:]+ /, "")
+              .trim(),
+          ),
+        );
     });
   });
 }

@@ -62,7 +62,8 @@ export const subjects: readonly Subject[] = [
   },
   {
     id: "powerdns",
-    start: (zones) => startPowerdns(zones),
+    // A primary: both clients have it tell its secondaries.
+    start: (zones) => startPowerdns(zones, { kind: "Master" }),
     lego: { code: "pdns", env: (config, url) => ({ PDNS_API_URL: url, PDNS_API_KEY: text(config, "apiKey") }) },
   },
   {
