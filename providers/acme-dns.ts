@@ -1,21 +1,18 @@
-import { readFile } from "node:fs/promises";
 import {
   AuthError,
-  ConfigError,
-  type ConnectDeps,
   conductOf,
   type DomainName,
   defineProvider,
   type Edit,
   HttpError,
-  parseName,
   RejectedError,
   type TxtBackend,
-  ZoneNotFoundError,
   z,
 } from "../src/index.ts";
-import { type Account, parseAccounts, servesAt, standsIn } from "./acme-dns/accounts.ts";
+import { type Account, servesAt, standsIn } from "./acme-dns/accounts.ts";
 import { config } from "./acme-dns/config.ts";
+import { noAccount, noAlias, tooMany } from "./acme-dns/errors.ts";
+import { accountsOf } from "./acme-dns/storage.ts";
 
 /** Values that an account keeps, unless its server's operator has chosen otherwise. */
 const kept = 2;
@@ -78,26 +75,6 @@ export default defineProvider({
   },
 });
 
-async function accountsOf(given: z.output<typeof config>, deps: ConnectDeps): Promise<readonly Account[]> {
-  const { storagePath, accounts, username, password, subdomain, fulldomain } = given;
-  if (accounts !== undefined) return parseAccounts(accounts);
-  if (username !== undefined && password !== undefined && subdomain !== undefined) {
-    const name = fulldomain === undefined ? undefined : parseName(fulldomain);
-    return [{ username, password, subdomain, fulldomain: name, domain: undefined }];
-  }
-  const fault = (message: string) =>
-    new ConfigError([{ path: "storagePath", message }], { provider: "acme-dns", hint: "It is never written here." });
-  // An Issuer in a cluster must not choose which files of the server are read.
-  if (storagePath === undefined || !deps.allowAmbientCredentials)
-    throw fault("files of this machine may not be used here");
-  try {
-    return parseAccounts(await readFile(storagePath, { encoding: "utf8", signal: deps.signal }));
-  } catch (error) {
-    deps.signal.throwIfAborted();
-    throw fault(`cannot take accounts from ${storagePath}: ${error instanceof Error ? error.message : error}`);
-  }
-}
-
 /** What to send for each owner, checked as a whole before anything is sent. */
 function updates(accounts: readonly Account[], edits: readonly Edit[]) {
   const values = new Map<DomainName, Set<string>>();
@@ -106,32 +83,7 @@ function updates(accounts: readonly Account[], edits: readonly Edit[]) {
   return [...values].map(([fqdn, wanted]) => {
     const account = accounts.find((candidate) => servesAt(candidate, fqdn));
     if (account === undefined) throw noAccount(fqdn);
-    if (wanted.size > kept) throw tooMany(fqdn, wanted.size);
+    if (wanted.size > kept) throw tooMany(fqdn, wanted.size, kept);
     return { account, fqdn, values: [...wanted] };
   });
-}
-
-function noAccount(fqdn: DomainName): RejectedError {
-  const hint = "Give the account whose fulldomain this is, or correct the CNAME that leads here.";
-  return new RejectedError(`none of the given accounts is for ${fqdn}`, { fqdn, hint });
-}
-
-function tooMany(fqdn: DomainName, count: number): RejectedError {
-  const message = `an account keeps the ${kept} newest values, and ${count} are needed at once at ${fqdn}`;
-  const hint = "Have fewer challenge names lead to this account: register one for each domain.";
-  return new RejectedError(message, { fqdn, hint });
-}
-
-/** The commonest mistake: the CNAME that the whole idea rests on is not there (yet). */
-function noAlias(fqdn: DomainName, accounts: readonly Account[]): ZoneNotFoundError {
-  const domain = fqdn.replace("_acme-challenge.", "");
-  const single = accounts.length === 1 && accounts[0]?.domain === undefined ? accounts[0] : undefined;
-  const account = accounts.find((candidate) => candidate.domain === domain) ?? single;
-  const target =
-    account === undefined ? undefined : (account.fulldomain ?? `${account.subdomain}.<the server's domain>`);
-  const hint =
-    target === undefined
-      ? `No account is given for ${domain}: register one at the server, add it, and create the CNAME. dns01 registers none.`
-      : `Create the record: ${fqdn}. CNAME ${target}.`;
-  return new ZoneNotFoundError(`${fqdn} has to be an alias of an account's name, and is none`, [fqdn], { fqdn, hint });
 }
