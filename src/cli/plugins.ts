@@ -4,6 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { PluginHost } from "../plugins/host.ts";
+import { placeOf } from "../plugins/load.ts";
 import type { PluginRef } from "../plugins/locate.ts";
 import { builtInProviders, openRegistry, type Registry } from "../providers.ts";
 import type { Flags } from "./args.ts";
@@ -33,14 +34,16 @@ export async function openProviders(sources: PluginSources): Promise<Registry> {
 }
 
 /**
- * What a plugin leaves behind must not decide how the program ends: a promise that nobody waits for is told instead of
- * ending the process with values in DNS, and sockets and timers that stay open do not keep it alive.
+ * What a plugin leaves behind must not decide how the program ends: what it throws where nobody waits for it is told
+ * instead of ending the process with values in DNS, and sockets and timers that stay open do not keep it alive.
  */
 export function watchPlugins(observer: Observer): void {
-  process.on("unhandledRejection", (reason: unknown) => {
-    const text = `a promise was rejected that nobody waited for: ${thrownText(reason)}`;
+  const tell = (what: string) => (thrown: unknown) => {
+    const text = `${what}: ${thrownText(thrown)}${placeOf(thrown)}`;
     observer({ type: "warning", code: "W_PLUGIN", text });
-  });
+  };
+  process.on("unhandledRejection", tell("a promise was rejected that nobody waited for"));
+  process.on("uncaughtException", tell("something was thrown outside of any call"));
 }
 
 /** To be called when the command is over. */

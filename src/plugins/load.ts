@@ -138,7 +138,8 @@ export function loadFault(error: unknown): string {
   return `throws while it is loaded: ${name}${text}${placeOf(error)}`;
 }
 
-function placeOf(error: unknown): string {
+/** " (acmehost.mjs, line 3)" where it can be told, else nothing. */
+export function placeOf(error: unknown): string {
   const stack = error instanceof Error && typeof error.stack === "string" ? error.stack : "";
   const [, address, line] = /(file:\/\/[^\s()]+?):(\d+)(?::\d+)?(?=[\s)]|$)/.exec(stack) ?? [];
   if (address === undefined || line === undefined) return "";

@@ -7,6 +7,7 @@ import { ConfigError } from "../../src/core/errors.ts";
 
 const good = `
 acme: { ca: letsencrypt, email: ops@example.com }
+plugins: [./acmehost.mjs, dns01-other]
 solvers:
   - zones: [example.com]
     provider: rfc2136
@@ -21,7 +22,9 @@ certificates:
 test("a good file is read whole, and every path has its line", async () => {
   const { config, place } = await parseConfig("dns01.yaml", good);
   expect(config.solvers?.map((s) => s.provider)).toEqual(["rfc2136", "memory"]);
-  expect(place(["solvers", 0, "config", "nameserver"])).toBe("dns01.yaml:6 solvers[0].config.nameserver");
+  expect(place(["solvers", 0, "config", "nameserver"])).toBe("dns01.yaml:7 solvers[0].config.nameserver");
+  expect(config.plugins).toEqual(["./acmehost.mjs", "dns01-other"]);
+  expect(place(["plugins", 1])).toBe("dns01.yaml:3 plugins[1]");
 });
 
 test("all faults at once, each with its line, and the nearest key", async () => {

@@ -188,11 +188,16 @@ test("whoever asks for the provider of a broken plugin is told why it is not the
 
 test("a plugin that keeps the process busy or forgets its promises does not decide how the program ends", async () => {
   const cwd = await folder({
-    "busy.mjs": provider("busy", `setInterval(() => {}, 1000); Promise.reject(new Error("forgotten"));`),
+    "busy.mjs": provider(
+      "busy",
+      `setInterval(() => {}, 1000); Promise.reject(new Error("forgotten"));
+      setTimeout(() => { throw new Error("too late"); }, 1); await new Promise((done) => setTimeout(done, 20));`,
+    ),
   });
   const { status, stderr, plugins } = await list(cwd, ["--plugin", "busy.mjs"]);
   expect(plugins).toEqual({ busy: join(cwd, "busy.mjs") });
-  expect(stderr).toMatch(/a promise was rejected that nobody waited for: forgotten/);
+  expect(stderr).toMatch(/a promise was rejected that nobody waited for: forgotten \(busy\.mjs, line 3\)/);
+  expect(stderr).toMatch(/something was thrown outside of any call: too late \(busy\.mjs, line 4\)/);
   expect(status).toBe(0);
 });
 
