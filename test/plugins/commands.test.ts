@@ -1,9 +1,12 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test as sequentially } from "vitest";
+import { afterAll, beforeAll, describe, expect, test as sequentially, vi } from "vitest";
 import { cases } from "../../src/testing/index.ts";
 import { dns01, root } from "./program.ts";
+
+// Most of the time goes to starting Node, and a busy machine takes its own.
+vi.setConfig({ testTimeout: 60_000 });
 
 const test = sequentially.concurrent;
 let dir: string;

@@ -2,9 +2,12 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { dns01, main, updatePlugin } from "./program.ts";
+
+// Most of the time goes to starting Node, and a busy machine takes its own.
+vi.setConfig({ testTimeout: 60_000 });
 
 let dir: string;
 let box: Sandbox | undefined;

@@ -1,10 +1,12 @@
 import { mkdir, mkdtemp, readFile, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test as sequentially } from "vitest";
+import { afterAll, beforeAll, describe, expect, test as sequentially, vi } from "vitest";
 import { dns01, updatePlugin } from "./program.ts";
 
-/** Most of the time goes to starting Node. */
+// Most of the time goes to starting Node, and a busy machine takes its own.
+vi.setConfig({ testTimeout: 60_000 });
+
 const test = sequentially.concurrent;
 
 /** Nothing but what a test writes: no package.json, no node_modules. */
