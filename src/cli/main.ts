@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
+import { tolerateClosedOutput } from "./closed-output.ts";
 import type { Command } from "./command.ts";
 import { commandHelp, generalHelp, groupHelp } from "./help.ts";
 import { type CommandSpec, commands, globalFlags } from "./spec.ts";
@@ -17,6 +18,8 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command
   "plugin test": () => import("./plugin-test.ts"),
   sandbox: () => import("./sandbox.ts"),
 };
+
+tolerateClosedOutput();
 
 const argv = process.argv.slice(2);
 // What a sandbox runs after "--" is not ours to read.
