@@ -3,6 +3,7 @@ import { AcmeError, TransientError } from "../core/errors.ts";
 import { failureOf } from "./failure.ts";
 import { fanOut } from "./fan-out.ts";
 import { poll } from "./poll.ts";
+import { malformedAnswer } from "./problem.ts";
 import { inWords } from "./retry-after.ts";
 import type { AcmeClient, Authorization, Order } from "./types.ts";
 
@@ -32,6 +33,18 @@ export async function authorizationsOf(
   } catch (error) {
     failed.abort(error);
     throw error;
+  }
+}
+
+/**
+ * Refuses authorizations for anything that was not ordered: what they name is where a value would be written, in any
+ * zone the credentials reach. `names` as in the order. Throws AcmeError.
+ */
+export function checkOrdered(authorizations: readonly Authorization[], names: readonly string[]): void {
+  const bases = new Set(names.map((name) => name.replace(/^\*\./, "")));
+  for (const { identifier } of authorizations) {
+    if (identifier.type === "dns" && bases.has(identifier.value.toLowerCase().replace(/\.$/, ""))) continue;
+    throw malformedAnswer("authorization", `it is for ${identifier.type} "${identifier.value}", which was not ordered`);
   }
 }
 

@@ -68,6 +68,10 @@ function challengeOf(client: Pick<AcmeClient, "dnsValue">, authorization: Author
   if (status === "invalid") throw orderFailure(undefined, [authorization]);
   if (status === "valid") return [];
   if (token === undefined) throw malformedAnswer("authorization", `the dns-01 challenge ${url} has no token`);
+  // RFC 8555 §8.3: anything else in it would be signed as part of the key authorization.
+  if (!/^[A-Za-z0-9_-]+$/.test(token)) {
+    throw malformedAnswer("authorization", `the token of the dns-01 challenge ${url} is no base64url`);
+  }
   const value = client.dnsValue(token);
   return [{ domain, base, wildcard, token, value, status, challengeUrl: url, authorizationUrl: authorization.url }];
 }

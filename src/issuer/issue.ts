@@ -1,7 +1,7 @@
 import { ensureAccount } from "../acme/account.ts";
 import { certificateInfo, renewAfter, splitChain, verifyIssued } from "../acme/certificate.ts";
 import { chooseChain } from "../acme/chains.ts";
-import { authorizationsOf, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
+import { authorizationsOf, checkOrdered, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { challengeName } from "../core/challenge.ts";
 import { AcmeError } from "../core/errors.ts";
@@ -138,6 +138,10 @@ async function run(
       detail: request.identifiers.map((i) => i.text).join(", "),
     });
     authorizations = open.order.status === "pending" ? await authorizationsOf(client, open.order, signal) : [];
+    checkOrdered(
+      authorizations,
+      request.identifiers.map((i) => i.text),
+    );
     observer({ type: "phase", phase: "order", state: "done" });
     const orderMs = clock.now() - times.order;
     const proof = await proveAll(client, open.order, authorizations, placements, ledger, request, deps);

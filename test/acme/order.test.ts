@@ -5,13 +5,14 @@ import { generateKey } from "../../src/acme/keys.ts";
 import {
   answerAll,
   authorizationsOf,
+  checkOrdered,
   finalizeOrder,
   pendingDns01,
   resumeOrder,
   waitForFinalAuthorizations,
   waitForOrder,
 } from "../../src/acme/order.ts";
-import type { AcmeClient, Order } from "../../src/acme/types.ts";
+import type { AcmeClient, Authorization, Order } from "../../src/acme/types.ts";
 import { AcmeError, RateLimitedError, TransientError } from "../../src/core/errors.ts";
 import { ScriptedCa } from "./scripted-ca.ts";
 import { type FastClock, failureOf, never, open } from "./support.ts";
@@ -121,6 +122,28 @@ describe("authorizations", () => {
       expect(token).toBe(state?.token);
       expect(value).toBe(client.dnsValue(token));
     }
+  });
+
+  it.each(["", "a b", "../x", "tok\u0000en"])("with the token %j are refused", async (token) => {
+    const order = await client.newOrder({ identifiers: names }, never);
+    const authorizations = (await authorizationsOf(client, order, never)).map((a) => ({
+      ...a,
+      challenges: a.challenges.map((challenge) => ({ ...challenge, token })),
+    }));
+    expect(() => pendingDns01(client, authorizations)).toThrow(/token/);
+  });
+
+  it.each([
+    [["example.test"], "EXAMPLE.test.", true],
+    [["*.example.test"], "example.test", true],
+    [["example.test"], "example.org", false],
+    [["example.test"], "sub.example.test", false],
+    [["a.example.test"], "example.test", false],
+  ])("for an order of %j: one for %s is taken: %s", (ordered, value, taken) => {
+    const one = { identifier: { type: "dns", value } } as Authorization;
+    const check = () => checkOrdered([one], ordered);
+    if (taken) expect(check).not.toThrow();
+    else expect(check).toThrow(/not ordered/);
   });
 
   it("that are valid already need nothing", async () => {

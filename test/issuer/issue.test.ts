@@ -212,3 +212,23 @@ test("a dry run proves everything and stores nothing", async () => {
   expect(world.box.log.entries.filter((e) => e.kind === "acme" && e.path.includes("finalize"))).toEqual([]);
   expect(world.box.zone.txt(owner)).toEqual([]);
 });
+
+test("a CA that asks for a proof of a name that was not ordered gets none: nothing is written there", async () => {
+  world = await openWorld();
+  const deps = await world.deps();
+  const lying: IssueDeps = {
+    ...deps,
+    connectAcme: async (options) => {
+      const client = await deps.connectAcme(options);
+      const authorization: typeof client.authorization = async (url, signal) => {
+        const honest = await client.authorization(url, signal);
+        return { ...honest, identifier: { type: "dns", value: "child.example.test" } };
+      };
+      return Object.assign(Object.create(client), { authorization }) as typeof client;
+    },
+  };
+  const failure = await issue(world.request(pair), lying).catch((e: unknown) => e);
+  expect(failure).toBeInstanceOf(AcmeError);
+  expect((failure as Error).message).toContain("child.example.test");
+  expect(updatesOf(world.box)).toEqual([]);
+});
