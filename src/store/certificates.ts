@@ -87,11 +87,12 @@ async function load(disk: Disk, folder: string): Promise<StoredCertificate | und
     const target = await versionAt(current);
     if (target === undefined) return undefined;
     const version = resolve(folder, target);
-    const [metaText, cert, chain, privkey] = await Promise.all(
-      ["meta.json", "cert.pem", "chain.pem", "privkey.pem"].map((file) => disk.read(join(version, file))),
+    const needed = ["meta.json", "cert.pem", "chain.pem", "fullchain.pem"] as const;
+    const [metaText, cert, chain, fullchain, privkey] = await Promise.all(
+      [...needed, "privkey.pem"].map((file) => disk.read(join(version, file))),
     );
-    const missing = metaText === undefined ? "meta.json" : cert === undefined ? "cert.pem" : "chain.pem";
-    if (metaText === undefined || cert === undefined || chain === undefined) {
+    const missing = needed[[metaText, cert, chain, fullchain].indexOf(undefined)] ?? "";
+    if (metaText === undefined || cert === undefined || chain === undefined || fullchain === undefined) {
       // Somebody stored so many new versions meanwhile that this one is gone.
       if (attempts < 3 && (await versionAt(current)) !== target) continue;
       throw damaged(join(current, missing), "the file is missing", metaKind.remedy);
@@ -102,6 +103,10 @@ async function load(disk: Disk, folder: string): Promise<StoredCertificate | und
     }
     const fault = pairFault(cert, privkey);
     if (fault !== undefined) throw damaged(current, fault, metaKind.remedy);
+    // What servers read is this one: a set that only looks whole must not count as a certificate that needs nothing.
+    if (fullchain !== cert + chain) {
+      throw damaged(join(current, "fullchain.pem"), "it is not cert.pem followed by chain.pem", metaKind.remedy);
+    }
     const pem = { cert, chain, ...(privkey === undefined ? {} : { privkey }) };
     return { meta, files: filesOf(folder, privkey !== undefined), pem };
   }

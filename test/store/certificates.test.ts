@@ -201,6 +201,20 @@ describe("what cannot be read", () => {
     await expect(store.certificates.load("example.test")).rejects.toThrow("privkey.pem: the file is missing");
   });
 
+  test.each(["", "the wrong one"])("whose fullchain.pem is %j is no certificate that needs nothing", async (text) => {
+    const files = await save("example.test", first, second.cert);
+    await writeFile(files.fullchain, text);
+    await expect(store.certificates.load("example.test")).rejects.toThrow("fullchain.pem: it is not cert.pem");
+    await rm(files.fullchain);
+    await expect(store.certificates.load("example.test")).rejects.toThrow("fullchain.pem: the file is missing");
+  });
+
+  test("whose chain.pem was cut is found out by its fullchain.pem", async () => {
+    const files = await save("example.test", first, second.cert);
+    await writeFile(files.chain, "");
+    await expect(store.certificates.load("example.test")).rejects.toThrow("fullchain.pem");
+  });
+
   test("of a newer schema is left to the newer version", async () => {
     await save("example.test", first);
     const meta = join(dir, "certificates/example.test/current/meta.json");
