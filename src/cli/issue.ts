@@ -62,6 +62,12 @@ async function deploy(result: IssueResult, { flags, io, observer }: Parameters<C
   if (hook === undefined || result.reused) return;
   observer({ type: "phase", phase: "hook", state: "start", detail: hook });
   const outcome = await runDeployHook(hook, result, { env: io.env, signal: io.signal, observer });
-  if (outcome !== undefined) throw new HookError(outcome, { operation: "deploy", details: { certificate: result } });
+  if (outcome !== undefined) {
+    throw new HookError(outcome, {
+      operation: "deploy",
+      hint: "The certificate is stored. Mend the command and run it by hand: the same dns01 command finds nothing due and does not run it, and --force orders anew.",
+      details: { certificate: result },
+    });
+  }
   observer({ type: "phase", phase: "hook", state: "done" });
 }
