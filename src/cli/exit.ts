@@ -17,13 +17,21 @@ const statusByCode: Readonly<Record<ErrorCode, number>> = {
   ABORTED: 130,
 };
 
+export type InterruptedBy = "SIGHUP" | "SIGINT" | "SIGTERM";
+
+const statusBySignal: Readonly<Record<InterruptedBy, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
 /** The user or the system asked the process to stop. */
 export class InterruptError extends AbortedError {
+  readonly by: InterruptedBy;
   readonly exitStatus: number;
 
-  constructor(signal: "SIGINT" | "SIGTERM") {
-    super(`stopped by ${signal}`, { hint: "What had been put into DNS was taken out; run the same command again." });
-    this.exitStatus = signal === "SIGINT" ? 130 : 143;
+  constructor(by: InterruptedBy) {
+    super(`stopped by ${by}`, {
+      hint: "What this run had put into DNS was taken out; run the same command again.",
+    });
+    this.by = by;
+    this.exitStatus = statusBySignal[by];
   }
 }
 

@@ -20,6 +20,12 @@ export function errorDocument(error: Dns01Error): unknown {
   };
 }
 
+/** A failure as one line of a JSON log. */
+export function errorLine(error: Dns01Error, now: Date): string {
+  const { error: facts } = errorDocument(error) as { readonly error: Readonly<Record<string, unknown>> };
+  return `${JSON.stringify({ time: now.toISOString(), level: "error", ...facts })}\n`;
+}
+
 /** A failure for people. */
 export function errorText(error: Dns01Error): string {
   const hint = error.hint ?? defaultHint(error);

@@ -1,16 +1,17 @@
 import { channel } from "node:diagnostics_channel";
 import { loadConfig } from "../config/load.ts";
-import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { nearest } from "../core/nearest.ts";
 import { createRedactor } from "../core/redact.ts";
 import { createPluginHost } from "../plugins/host.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
-import { type Flags, readFlags } from "./args.ts";
+import { environmentName, type Flags, readFlags } from "./args.ts";
 import type { Command } from "./command.ts";
-import { exitStatusOf, InterruptError } from "./exit.ts";
+import { exitStatusOf, type InterruptError } from "./exit.ts";
+import { listenForInterrupts } from "./interrupt.ts";
 import type { Io } from "./io.ts";
-import { asDns01Error, errorDocument, errorText, printer } from "./output.ts";
+import { asDns01Error, errorDocument, errorLine, errorText, printer } from "./output.ts";
 import { endPlugins, openProviders } from "./plugins.ts";
 import { createLiveProgress } from "./progress.ts";
 import { providerFlagSpecs } from "./provider-flags.ts";
@@ -30,13 +31,13 @@ export interface RunOptions {
 
 /** Runs one command in this process: signals, flags, progress, output. Returns the exit status; never throws. */
 export async function runCommand(options: RunOptions): Promise<number> {
-  const interrupt = interruptSignal();
-  const io: Io = { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
   const redactor = createRedactor();
-  const print = printer(io.stdout, redactor);
-  const tell = printer(io.stderr, redactor);
+  const print = printer(process.stdout, redactor);
+  const tell = printer(process.stderr, redactor);
   const end = options.args.indexOf("--");
   const own = end === -1 ? options.args : options.args.slice(0, end);
+  const interrupt = listenForInterrupts((error) => fail(atOnce(error), own, print, tell));
+  const io: Io = { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
   let progress: Progress = { observer: () => {}, stop: () => {} };
   try {
     const { spec, load } = options;
@@ -96,10 +97,21 @@ function fail(
   if (args.includes("--json") || /^(1|true|yes|on)$/i.test(process.env["DNS01_JSON"] ?? "")) {
     print(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`);
   }
-  tell(errorText(error));
-  const debug = args.some((a, i) => a === "--log-level=debug" || (a === "--log-level" && args[i + 1] === "debug"));
+  const has = (flag: string, value: string) =>
+    args.some((a, i) => a === `--${flag}=${value}` || (a === `--${flag}` && args[i + 1] === value)) ||
+    process.env[environmentName(flag)] === value;
+  const debug = has("log-level", "debug");
+  tell(has("log-format", "json") ? errorLine(error, new Date()) : errorText(error));
   if (error.code === "UNKNOWN" || debug) tell(`${stackOf(error)}\n`);
   return exitStatusOf(error);
+}
+
+/** What a second signal leaves: the clean-up was cut short. */
+function atOnce(error: InterruptError): Dns01Error {
+  return new Dns01Error(error.code, `${error.message} during the clean-up`, true, {
+    hint: "Values may be left in DNS. The journal remembers them: run the same command again, and they are taken out first.",
+    cause: error,
+  });
 }
 
 function stackOf(error: Error): string {
@@ -158,24 +170,5 @@ function openProgress(flags: Flags, io: Io, tell: (text: string) => void): Progr
       else shown.observer(event);
     },
     stop: shown.stop,
-  };
-}
-
-/** The first SIGINT or SIGTERM asks for an orderly end, the second one ends at once. */
-function interruptSignal(): { readonly signal: AbortSignal; readonly stop: () => void } {
-  const controller = new AbortController();
-  const handler = (name: NodeJS.Signals) => {
-    const error = new InterruptError(name === "SIGTERM" ? "SIGTERM" : "SIGINT");
-    if (controller.signal.aborted) process.exit(error.exitStatus);
-    controller.abort(error);
-  };
-  process.on("SIGINT", handler);
-  process.on("SIGTERM", handler);
-  return {
-    signal: controller.signal,
-    stop: () => {
-      process.off("SIGINT", handler);
-      process.off("SIGTERM", handler);
-    },
   };
 }

@@ -15,14 +15,11 @@ export async function runInSandbox(
   const [file = "", ...args] = itself(command);
   const child = spawn(file, args, { env, stdio: "inherit" });
   const onAbort = () => passOn(child, signal.reason);
-  const onHangUp = () => child.kill("SIGHUP");
-  process.on("SIGHUP", onHangUp);
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
   try {
     return await exitStatus(child, command[0] ?? "");
   } finally {
-    process.off("SIGHUP", onHangUp);
     signal.removeEventListener("abort", onAbort);
   }
 }
@@ -34,10 +31,10 @@ function itself([first = "", ...args]: readonly string[]): readonly string[] {
 }
 
 function passOn(child: ChildProcess, reason: unknown): void {
-  const isInterrupt = reason instanceof InterruptError && reason.exitStatus === 130;
+  const by = reason instanceof InterruptError ? reason.by : "SIGTERM";
   // Ctrl-C on a terminal reaches the whole process group: passing it on would look like a second one.
-  if (isInterrupt && process.stdin.isTTY === true) return;
-  child.kill(isInterrupt ? "SIGINT" : "SIGTERM");
+  if (by === "SIGINT" && process.stdin.isTTY === true) return;
+  child.kill(by);
 }
 
 function exitStatus(child: ChildProcess, name: string): Promise<number> {

@@ -51,19 +51,12 @@ function done(status: number): CommandOutput {
   return { json: undefined, text: "", status };
 }
 
-/** Resolves with the exit status when somebody asks for the end; a closed terminal is one way to ask. */
+/** Resolves with the exit status when somebody asks for the end. */
 function stopped(signal: AbortSignal): Promise<number> {
   return new Promise((resolve) => {
-    const end = (status: number) => {
-      process.off("SIGHUP", onHangUp);
-      signal.removeEventListener("abort", onAbort);
-      resolve(status);
-    };
-    const onHangUp = () => end(129);
-    const onAbort = () => end(signal.reason instanceof InterruptError ? signal.reason.exitStatus : 130);
-    process.on("SIGHUP", onHangUp);
-    signal.addEventListener("abort", onAbort);
+    const onAbort = () => resolve(signal.reason instanceof InterruptError ? signal.reason.exitStatus : 130);
     if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
   });
 }
 

@@ -1,0 +1,65 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
+
+const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const owner = "_acme-challenge.example.test";
+let box: Sandbox;
+let dir: string;
+
+beforeAll(async () => {
+  box = await startSandbox({ lagMs: Number.POSITIVE_INFINITY });
+  dir = await mkdtemp(join(tmpdir(), "dns01-signals-"));
+});
+afterAll(async () => {
+  await box.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** Signals while the nameservers are awaited. */
+async function interrupted(state: string, signals: readonly NodeJS.Signals[], wrap: readonly string[] = []) {
+  const args = [process.execPath, main, "issue", "-d", "example.test", "-p", "rfc2136", "--state", state, "--json"];
+  const [file = "", ...rest] = [...wrap, ...args];
+  const child = spawn(file, rest, {
+    cwd: dir,
+    env: { PATH: process.env["PATH"], HOME: dir, ...box.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  child.stdout.on("data", (piece: Buffer) => {
+    stdout += piece.toString();
+  });
+  const done = new Promise<number | null>((resolve) => child.on("close", (status) => resolve(status)));
+  while (box.zone.txt(owner).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const signal of signals) child.kill(signal);
+  return { child, done, stdout: () => stdout };
+}
+
+const journalOf = async (state: string) =>
+  (await readdir(join(dir, state, "journal"))).filter((f) => !f.startsWith("."));
+
+test.each([
+  [["SIGHUP"], 129, "SIGHUP"],
+  [["SIGTERM", "SIGINT"], 143, "SIGTERM"],
+  [["SIGINT", "SIGINT", "SIGINT"], 130, "SIGINT"],
+] as const)("%j in the wait: an orderly end, one document, DNS clean", async (signals, status, by) => {
+  const state = signals.join("-");
+  const { done, stdout } = await interrupted(state, signals);
+  expect(await done).toBe(status);
+  expect(JSON.parse(stdout())).toMatchObject({ error: { code: "ABORTED", message: `stopped by ${by}` } });
+  expect(box.zone.txt(owner)).toEqual([]);
+  expect(await journalOf(state)).toEqual([]);
+});
+
+test.skipIf(process.platform !== "linux")("nohup keeps it running when the terminal goes", async () => {
+  const { child, done } = await interrupted("nohup", ["SIGHUP"], ["nohup"]);
+  const first = await Promise.race([done, new Promise((resolve) => setTimeout(() => resolve("running"), 500))]);
+  expect(first).toBe("running");
+  child.kill("SIGTERM");
+  expect(await done).toBe(143);
+  expect(box.zone.txt(owner)).toEqual([]);
+});
