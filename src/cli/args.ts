@@ -31,10 +31,12 @@ export function readFlags(
   args: readonly string[],
   specs: readonly FlagSpec[],
   env: Readonly<Record<string, string | undefined>>,
+  /** Names somebody may take for a flag, and the environment name that is meant: secrets of the provider. */
+  secrets: ReadonlyMap<string, string> = new Map(),
 ): { readonly flags: Flags; readonly issues: readonly ConfigIssue[] } {
   const issues: ConfigIssue[] = [];
   const known = new Map(specs.map((s) => [s.name, s]));
-  const options = Object.fromEntries(
+  const options: Record<string, { type: "boolean" | "string"; multiple: true; short?: string }> = Object.fromEntries(
     specs.map((s) => [
       s.name,
       {
@@ -44,6 +46,8 @@ export function readFlags(
       },
     ]),
   );
+  // As options with a value, so that the value is not taken for an argument and shown.
+  for (const name of secrets.keys()) options[name] ??= { type: "string", multiple: true };
   const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, FlagValue>();
   const positionals: string[] = [];
@@ -51,6 +55,12 @@ export function readFlags(
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const spec = known.get(token.name);
+    const variable = spec === undefined ? secrets.get(token.name) : undefined;
+    if (variable !== undefined) {
+      const message = `is a secret, and argument lists are public: give it as ${variable} or ${variable}_FILE`;
+      issues.push({ path: token.rawName, message });
+      continue;
+    }
     if (spec === undefined) {
       const near = nearest(token.name, [...known.keys()]);
       issues.push({

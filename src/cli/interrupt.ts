@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { constants } from "node:os";
 import { InterruptError, type InterruptedBy } from "./exit.ts";
 
 /** Closer together than this, two signals are one wish: a wrapper and a terminal that both pass on a Ctrl-C. */
@@ -27,7 +25,8 @@ export function listenForInterrupts(lastWords: (error: InterruptError) => void):
       process.exit(error.exitStatus);
     }
   };
-  const names: readonly InterruptedBy[] = ["SIGINT", "SIGTERM", ...(isHangUpIgnored() ? [] : ["SIGHUP" as const])];
+  // Under nohup too: Node has reset what it asked for, so that the process would end at once without a handler.
+  const names: readonly InterruptedBy[] = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const name of names) process.on(name, handler);
   return {
     signal: controller.signal,
@@ -35,14 +34,4 @@ export function listenForInterrupts(lastWords: (error: InterruptError) => void):
       for (const name of names) process.off(name, handler);
     },
   };
-}
-
-/** `nohup` asks by an ignored signal not to be stopped by it, and a handler of ours would undo that. */
-function isHangUpIgnored(): boolean {
-  try {
-    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-    return mask !== undefined && (BigInt(`0x${mask}`) & (1n << BigInt(constants.signals.SIGHUP - 1))) !== 0n;
-  } catch {
-    return false;
-  }
 }

@@ -1,16 +1,32 @@
 import { type Field, fieldsOf } from "../core/fields.ts";
-import type { Provider } from "../core/provider.ts";
 import type { Registry } from "../providers.ts";
 import type { FlagSpec } from "./spec.ts";
 
-/** The fields of the chosen provider as flags; none while it is not known which, or it does not exist. */
-export async function providerFlagSpecs(id: string | undefined, registry: Registry): Promise<readonly FlagSpec[]> {
-  const provider = id === undefined ? undefined : await registry.load(id).catch(() => undefined);
-  return provider === undefined ? [] : flagSpecsOf(provider);
+/** The chosen provider's fields on the command line; nothing while it is not known which, or it does not exist. */
+export interface ProviderFlags {
+  readonly fields: readonly Field[];
+  readonly specs: readonly FlagSpec[];
+  /** What the flag of a secret would be called, and the environment name that takes its place. */
+  readonly secrets: ReadonlyMap<string, string>;
 }
 
-function flagSpecsOf(provider: Provider): readonly FlagSpec[] {
-  return fieldsOf(provider).flatMap(flagSpec);
+export const noProviderFlags: ProviderFlags = { fields: [], specs: [], secrets: new Map() };
+
+export async function readProviderFlags(id: string | undefined, registry: Registry): Promise<ProviderFlags> {
+  const provider = id === undefined ? undefined : await registry.load(id).catch(() => undefined);
+  if (provider === undefined) return noProviderFlags;
+  const fields = fieldsOf(provider);
+  return {
+    fields,
+    specs: fields.flatMap(flagSpec),
+    secrets: new Map(
+      fields.filter((f) => f.secret).map((f) => [`${provider.id}-${kebab(f.name)}`, f.env[0] ?? f.name]),
+    ),
+  };
+}
+
+function kebab(name: string): string {
+  return name.replace(/([a-z0-9])([A-Z])/g, "$1-$2").toLowerCase();
 }
 
 function flagSpec(field: Field): readonly FlagSpec[] {

@@ -14,7 +14,7 @@ import type { Io } from "./io.ts";
 import { asDns01Error, errorDocument, errorLine, errorText, printer } from "./output.ts";
 import { endPlugins, openProviders } from "./plugins.ts";
 import { createLiveProgress } from "./progress.ts";
-import { providerFlagSpecs } from "./provider-flags.ts";
+import { noProviderFlags, readProviderFlags } from "./provider-flags.ts";
 import { showConfig } from "./show-config.ts";
 import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 
@@ -49,11 +49,13 @@ export async function runCommand(options: RunOptions): Promise<number> {
     const readConfig = once(() => loadConfig(first.text("config"), io.env));
     const sources = { spec, flags: first, loadConfig: readConfig, host: plugins, observer, signal: io.signal };
     const registry = await openProviders(sources);
-    const more = spec.providerFlags === undefined ? [] : await providerFlagSpecs(first.text("provider"), registry);
-    const { flags, issues } = readFlags(own, [...globalFlags, ...spec.flags, ...more], io.env);
+    const more =
+      spec.providerFlags === undefined ? noProviderFlags : await readProviderFlags(first.text("provider"), registry);
+    const specs = [...globalFlags, ...spec.flags, ...more.specs];
+    const { flags, issues } = readFlags(own, specs, io.env, more.secrets);
     const all = [...issues, ...positionalFaults(spec, flags)];
     if (flags.on("show-config")) {
-      print(showConfig(flags, [...globalFlags, ...spec.flags, ...more]));
+      print(showConfig(flags, specs, more.fields, io.env));
       return all.length === 0 ? 0 : 2;
     }
     const command = (await load()).command;
@@ -160,7 +162,7 @@ function openProgress(flags: Flags, io: Io, tell: (text: string) => void): Progr
   const format = flags.text("log-format") === "json" ? "json" : "text";
   const live = io.stderr.isTTY === true && format === "text" && level === "info" && io.env["TERM"] !== "dumb";
   const shown = live
-    ? createLiveProgress({ write: tell, columns: io.stderr.columns ?? 80, color: (io.env["NO_COLOR"] ?? "") === "" })
+    ? createLiveProgress({ write: tell, columns: io.stderr.columns || 80, color: (io.env["NO_COLOR"] ?? "") === "" })
     : { observer: createLog({ level, format, write: tell, now: () => new Date() }), stop: () => {} };
   // Tools and tests can follow what outlives the process without a switch of their own.
   const steps = channel("dns01:step");

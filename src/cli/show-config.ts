@@ -1,15 +1,60 @@
+import type { Field } from "../core/fields.ts";
 import { environmentName, type Flags } from "./args.ts";
 import type { FlagSpec } from "./spec.ts";
 
-/** Every value and where it comes from; secrets are never flags, so what is here may be shown. */
-export function showConfig(flags: Flags, specs: readonly FlagSpec[]): string {
-  const rows = specs
-    .filter((s) => s.name !== "help" && s.name !== "show-config")
-    .map((s) => {
-      const given = flags.given.get(s.name);
-      const value = s.secretFile === true && given !== undefined ? "(file)" : (given?.values.join(",") ?? "");
-      return [s.name, value, given?.source ?? `unset (--${s.name}, ${environmentName(s.name)})`] as const;
-    });
+interface Shown {
+  readonly name: string;
+  readonly value: string | undefined;
+  /** "--ca", "DNS01_CA", "default"; undefined when nothing gives it. */
+  readonly source: string | undefined;
+  /** What would give it. */
+  readonly ways: readonly string[];
+}
+
+const masked = "***";
+
+/** Every value of flags and environment with its source, secrets masked; a table, or one document with `--json`. */
+export function showConfig(
+  flags: Flags,
+  specs: readonly FlagSpec[],
+  fields: readonly Field[],
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  const ofProvider = new Set(fields.flatMap((f) => (f.flag === undefined ? [] : [f.flag.replace(/^--/, "")])));
+  const shown = [
+    ...specs
+      .filter((s) => !["help", "show-config"].includes(s.name) && !ofProvider.has(s.name))
+      .map((s) => ofFlag(flags, s)),
+    ...fields.map((field) => ofField(flags, field, env)),
+  ];
+  if (flags.on("json")) {
+    const settings = shown.map(({ name, value, source }) => ({ name, value: value ?? null, source: source ?? null }));
+    return `${JSON.stringify({ settings }, undefined, 2)}\n`;
+  }
+  const rows = shown.map((s) => [s.name, s.value ?? "", s.source ?? `unset (${s.ways.join(", ")})`] as const);
   const width = (i: 0 | 1) => Math.min(48, Math.max(...rows.map((r) => r[i].length)));
   return `${rows.map((r) => `${r[0].padEnd(width(0))}  ${r[1].padEnd(width(1))}  ${r[2]}`.trimEnd()).join("\n")}\n`;
+}
+
+function ofFlag(flags: Flags, spec: FlagSpec): Shown {
+  const given = flags.given.get(spec.name);
+  const variable = environmentName(spec.name);
+  const value = spec.secretFile === true && given !== undefined ? masked : given?.values.join(",");
+  return { name: spec.name, value, source: given?.source, ways: [`--${spec.name}`, variable] };
+}
+
+/** As resolveConfig reads it: the flag before the environment, that before the default. */
+function ofField(flags: Flags, field: Field, env: Readonly<Record<string, string | undefined>>): Shown {
+  const flag = field.flag?.replace(/^--/, "");
+  const given = flag === undefined ? undefined : flags.given.get(flag);
+  const variable = field.env.flatMap((name) => [name, `${name}_FILE`]).find((name) => (env[name] ?? "") !== "");
+  const usual = field.default === undefined ? undefined : String(field.default);
+  const plain = given?.values.at(-1) ?? (variable === undefined ? usual : env[variable]);
+  const source = given?.source ?? variable ?? (usual === undefined ? undefined : "default");
+  return {
+    name: field.name,
+    value: field.secret && plain !== undefined && variable?.endsWith("_FILE") !== true ? masked : plain,
+    source,
+    ways: [...(field.flag === undefined ? [] : [field.flag]), ...field.env],
+  };
 }

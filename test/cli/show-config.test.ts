@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { providers } from "../../providers/index.ts";
+import { readFlags } from "../../src/cli/args.ts";
+import { readProviderFlags } from "../../src/cli/provider-flags.ts";
+import { showConfig } from "../../src/cli/show-config.ts";
+import { globalFlags } from "../../src/cli/spec.ts";
+import { createRegistry } from "../../src/providers.ts";
+
+const env = {
+  RFC2136_NAMESERVER: "192.0.2.53",
+  RFC2136_TSIG_KEY: "a-key",
+  RFC2136_TSIG_SECRET: "c2VjcmV0LXNlY3JldA==",
+};
+const registry = createRegistry(providers);
+
+async function read(args: readonly string[]) {
+  const more = await readProviderFlags("rfc2136", registry);
+  const specs = [...globalFlags, ...more.specs];
+  const { flags, issues } = readFlags(args, specs, env, more.secrets);
+  return { issues, text: showConfig(flags, specs, more.fields, env) };
+}
+
+test("values of the provider are shown with the variable they come from, secrets masked", async () => {
+  const { text } = await read(["--rfc2136-transport", "udp"]);
+  expect(text).toMatch(/^nameserver +192\.0\.2\.53 +RFC2136_NAMESERVER$/m);
+  expect(text).toMatch(/^tsigSecret +\*\*\* +RFC2136_TSIG_SECRET$/m);
+  expect(text).toMatch(/^transport +udp +--rfc2136-transport$/m);
+  expect(text).not.toContain(env.RFC2136_TSIG_SECRET);
+});
+
+test("with --json it is one document", async () => {
+  const { settings } = JSON.parse((await read(["--json"])).text) as { settings: { name: string }[] };
+  expect(settings).toContainEqual({ name: "nameserver", value: "192.0.2.53", source: "RFC2136_NAMESERVER" });
+  expect(settings).toContainEqual({ name: "tsigSecret", value: "***", source: "RFC2136_TSIG_SECRET" });
+});
+
+test("a secret given as a flag is refused with the variable to use, and its value is not repeated", async () => {
+  for (const args of [["--rfc2136-tsig-secret", "hunter2hunter2"], ["--rfc2136-tsig-secret=hunter2hunter2"]]) {
+    const { issues } = await read(args);
+    expect(issues).toEqual([
+      { path: "--rfc2136-tsig-secret", message: expect.stringContaining("RFC2136_TSIG_SECRET_FILE") },
+    ]);
+    expect(JSON.stringify(issues)).not.toContain("hunter2");
+  }
+});
