@@ -54,6 +54,18 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
     inFile !== undefined && (flags.source(flag) ?? "default") === "default"
       ? { value: inFile, path: config.place(["acme", key]) }
       : { value: flags.text(flag), path: flags.source(flag) ?? `--${flag}` };
+  const name = flags.text("name");
+  if (name !== undefined && (/[\p{Cc}\p{Cf}]/u.test(name) || name.trim() !== name)) {
+    issues.push({
+      path: flags.source("name") ?? "--name",
+      message: "has control characters, or white space around it",
+    });
+  }
+  if (flags.text("csr") !== undefined) {
+    const own = "is the request's: its key is yours, and dns01 never sees it; leave it out";
+    if (flags.source("key-type") === "--key-type") issues.push({ path: "--key-type", message: own });
+    if (flags.on("reuse-key")) issues.push({ path: "--reuse-key", message: own });
+  }
   const provider = await readRoutes({ flags, env: io.env, redactor, config, registry, observer });
   if (loaded !== undefined || flags.text("provider") !== undefined) issues.push(...provider.issues);
   const dns = readDnsSettings(flags);
@@ -82,7 +94,7 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
         routes: provider.routes,
         dns: dns.settings,
         request: {
-          name: flags.text("name") ?? first.text,
+          name: name ?? first.text,
           identifiers: domains.identifiers,
           ca: {
             directoryUrl: dryRun ? (ca.staging ?? usual) : usual,

@@ -1,5 +1,6 @@
 import { certificateInfo, splitChain } from "../acme/certificate.ts";
 import { ConfigError } from "../core/errors.ts";
+import { parseIdentifier } from "../core/name.ts";
 import { nearest } from "../core/nearest.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
@@ -11,7 +12,7 @@ export const command: Command = {
     failOn(issues);
     const name = flags.positionals[0] ?? "";
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
-    const stored = await store.certificates.load(name);
+    const stored = (await store.certificates.load(name)) ?? (await store.certificates.load(asStored(name)));
     if (stored === undefined) {
       const names = await store.certificates.names();
       const near = nearest(name, names);
@@ -46,6 +47,15 @@ export const command: Command = {
     return { json: { ...meta, files, chain }, text: lines.join("\n") };
   },
 };
+
+/** Certificates are named by A-labels, people type what they read. */
+function asStored(name: string): string {
+  try {
+    return parseIdentifier(name).text;
+  } catch {
+    return name;
+  }
+}
 
 function chainOf(cert: string, chain: string): readonly { subject: string; issuer: string; notAfter: string }[] {
   const all: string[] = [cert];

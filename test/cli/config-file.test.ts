@@ -104,3 +104,15 @@ test("secrets in the file itself, a missing variable and an unknown key are refu
   expect(error.message).toContain("NOT_SET");
   expect(error.message).not.toContain("aW5saW5l");
 });
+
+test("a name with control characters, and key options beside a CSR, are refused together", async () => {
+  await writeFile(join(dir, "request.pem"), "no request");
+  const { status, stdout } = await run([
+    ...["issue", "--csr", "request.pem", "--key-type", "rsa2048", "--reuse-key", "--name", "a\u0001b"],
+    ...flags(),
+  ]);
+  expect(status).toBe(2);
+  const { error } = JSON.parse(stdout) as { error: { details: { issues: { path: string }[] } } };
+  const paths = error.details.issues.map(({ path }) => path);
+  expect(paths).toEqual(expect.arrayContaining(["--csr", "--key-type", "--reuse-key", "--name"]));
+});
