@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { cliFile, issueArgs, labEnv, startCli } from "../../test/real/lab/cli.ts";
-import { updatesSince } from "../../test/real/lab/counts.ts";
+import { markUpdates, updatesSince } from "../../test/real/lab/counts.ts";
 import { zoneHolding } from "../../test/real/lab/judge.ts";
 import { type Lab, startLab } from "../../test/real/lab/lab.ts";
 import { type Contender, contenders, type Scenario } from "./contenders.ts";
@@ -79,11 +79,11 @@ async function compare(lab: Lab, scenario: Scenario): Promise<readonly (readonly
   for (let round = 0; round < Number(values.runs); round++) {
     for (const [contender, taken] of times) {
       if (contender.name !== "dns01" && (scenario.alone === true || round >= Number(values["peer-runs"]))) continue;
-      const mark = lab.updates.length;
+      const mark = await markUpdates(lab, zone);
       const elapsed = await contender.run(lab, scenario);
       if (elapsed === undefined) continue;
       taken.push(elapsed);
-      updates.set(contender, updatesSince(lab, mark, zone));
+      updates.set(contender, await updatesSince(lab, mark, zone));
       // What the run took out must be gone on the lagging server too before the next one starts.
       await new Promise((resolve) => setTimeout(resolve, scenario.lagMs + 200));
     }

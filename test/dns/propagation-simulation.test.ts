@@ -39,6 +39,7 @@ const start =
 for (const [what, seed, count] of start) {
   test(`never early, always in time, within the budget, in ${count} worlds from ${what}`, {
     timeout: 60_000 + 20 * count,
+    retry: 0,
   }, async () => {
     const { failures, statuses, faults, shares } = await runMany(seed, count);
     console.log(

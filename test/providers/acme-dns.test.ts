@@ -58,6 +58,7 @@ async function setup(given?: (endpoint: string) => Readonly<Record<string, unkno
     redactor,
     observer: (event) => void events.push(event),
     timeoutMs: 600_000,
+    requestTimeoutMs: 300_000,
   });
   return {
     server,

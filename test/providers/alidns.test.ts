@@ -26,7 +26,13 @@ async function withFake(
     const resolved = await resolveConfig(alidns, { config: { ...fake.config, ...options.config } });
     const clock = createFastClock(100);
     const observer = (event: Dns01Event) => void events.push(event);
-    const solver = await connectSolver(alidns, resolved, { signal, clock, observer, timeoutMs: 20_000 });
+    const solver = await connectSolver(alidns, resolved, {
+      signal,
+      clock,
+      observer,
+      timeoutMs: 600_000,
+      requestTimeoutMs: 300_000,
+    });
     const items = (name: string, values: readonly string[]) => [{ owner: parseName(name), values }];
     await work({
       fake,

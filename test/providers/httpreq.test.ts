@@ -52,7 +52,8 @@ async function withFake(
     const { config } = await resolveConfig(httpreq, { config: { ...fake.config, ...given } });
     const clock = createFastClock(100);
     const retry = { attempts: 2, baseMs: 10, maxMs: 10 };
-    const backend = await connectProvider(httpreq, config, { signal: call.signal, clock, retry });
+    const patient = { timeoutMs: 600_000, requestTimeoutMs: 300_000 };
+    const backend = await connectProvider(httpreq, config, { signal: call.signal, clock, retry, ...patient });
     await work(fake, async (add, remove, name = fqdn) => {
       const zone = await backend.findZone(apex, call);
       if (zone === undefined) throw new Error("no zone");

@@ -28,7 +28,12 @@ async function withFake(options: HuaweicloudOptions, work: (use: Use) => Promise
   try {
     const resolved = await resolveConfig(huaweicloud, { config: fake.config });
     const clock = createFastClock(100);
-    const solver = await connectSolver(huaweicloud, resolved, { signal, clock, timeoutMs: 20_000 });
+    const solver = await connectSolver(huaweicloud, resolved, {
+      signal,
+      clock,
+      timeoutMs: 600_000,
+      requestTimeoutMs: 300_000,
+    });
     await work({
       fake,
       present: async (...values) => void (await solver.present([{ owner, values }], signal)),

@@ -29,7 +29,12 @@ const call = { signal: new AbortController().signal, ttlSeconds: 60 };
 
 async function connect(given: Readonly<Record<string, unknown>>): Promise<TxtBackend> {
   const { config } = await resolveConfig(powerdns, { config: given });
-  return connectProvider(powerdns, config, { signal: call.signal, clock: createFastClock(100), timeoutMs: 600_000 });
+  return connectProvider(powerdns, config, {
+    signal: call.signal,
+    clock: createFastClock(100),
+    timeoutMs: 600_000,
+    requestTimeoutMs: 300_000,
+  });
 }
 
 async function withFake(

@@ -31,7 +31,9 @@ export async function startProgram(provider: Provider, fake: AdapterFake, option
     signal: end.signal,
     observer: (event) => void events.push(event),
     clock: createFastClock(100),
-    timeoutMs: 600_000,
+    // Of the fast clock: a minute and fifteen seconds of a machine that may be busy.
+    timeoutMs: 6_000_000,
+    requestTimeoutMs: 1_500_000,
     retry: once ? { ...defaultRetryPolicy, attempts: 1 } : defaultRetryPolicy,
   });
   const items = (owner: string, values: readonly string[]) => [{ owner: parseName(owner), values, zoneCut }];

@@ -30,7 +30,9 @@ async function connectProgram(
     signal,
     observer: (event) => void events.push(event),
     clock: createFastClock(100),
-    timeoutMs: 600_000,
+    // Of the fast clock: a minute and fifteen seconds of a machine that may be busy.
+    timeoutMs: 6_000_000,
+    requestTimeoutMs: 1_500_000,
     retry: { attempts: once ? 1 : 100, baseMs: 500, maxMs: 30_000 },
   });
   const items = (wanted: Readonly<Record<string, readonly string[]>>) =>

@@ -58,7 +58,7 @@ export function tryAdapter(trial: AdapterTrial): void {
       const name = `${provider.id}: ${check.id} ${check.title}${seeds.length > 1 ? ` (seed ${seed})` : ""}`;
       if (reason !== undefined) test.skip(`${name} (skipped: ${reason})`, () => {});
       else
-        test(name, { timeout: soak ? 600_000 : 20_000 }, () =>
+        test(name, { timeout: soak ? 600_000 : 60_000 }, () =>
           runCheck(check, trial, { seed, rounds: soak ? 1000 : 15 }),
         );
     }

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { cli, labEnv } from "./lab/cli.ts";
-import { updatesSince } from "./lab/counts.ts";
+import { markUpdates, updatesSince } from "./lab/counts.ts";
 import type { Lab } from "./lab/lab.ts";
 import { expectCleanDns, failed, issued } from "./lab/outcome.ts";
 import { describeInLab } from "./lab/suite.ts";
@@ -40,7 +40,7 @@ describeInLab("solvers of the configuration file", (inLab) => {
   test("an alias into a zone of another service is solved there, in one certificate with a name of the first", async () => {
     const lab = inLab();
     const { env, file } = setUp(lab);
-    const mark = lab.updates.length;
+    const mark = await markUpdates(lab, "example.test", "zone0.test");
     const args = ["issue", "--json", "--config", file, "-d", "cross.example.test", "-d", "zone0.test"];
     const document = issued(await cli(args, env));
     const places = Object.fromEntries(document.challenges.map((c) => [c.domain, `${c.owner} in ${c.zone}`]));
@@ -48,8 +48,8 @@ describeInLab("solvers of the configuration file", (inLab) => {
       "cross.example.test": "cross.bind.test in bind.test",
       "zone0.test": "_acme-challenge.zone0.test in zone0.test",
     });
-    expect(updatesSince(lab, mark, "example.test")).toBe(0);
-    expect(updatesSince(lab, mark, "zone0.test")).toBe(2);
+    expect(await updatesSince(lab, mark, "example.test")).toBe(0);
+    expect(await updatesSince(lab, mark, "zone0.test")).toBe(2);
     await expectCleanDns(lab, ["cross.bind.test", "_acme-challenge.zone0.test"]);
   });
 

@@ -37,6 +37,7 @@ function connect(lab: Lab): Promise<TxtBackend> | TxtBackend {
 describeInLab(`present and clean-up of several processes at once (DNS01_SEED=${seed})`, (inLab) => {
   test(`${rounds} random interleavings leave foreign values, other types and other people's challenges alone`, {
     timeout: 900_000,
+    retry: 0,
   }, async () => {
     const lab = inLab();
     const random = seeded(seed);

@@ -49,7 +49,10 @@ afterAll(async () => {
   await child.remove();
 });
 
-test("a process killed at any step leaves a store that is whole, and the next one goes on at once", async () => {
+test("a process killed at any step leaves a store that is whole, and the next one goes on at once", {
+  retry: 0,
+  timeout: 120_000,
+}, async () => {
   let steps = 0;
   const left = { done: false };
   const worker = async () => {
@@ -61,7 +64,7 @@ test("a process killed at any step leaves a store that is whole, and the next on
   await Promise.all([worker(), worker()]);
   console.log(`${steps - 2} or more steps, killed at each`);
   expect(steps).toBeGreaterThan(40);
-}, 120_000);
+});
 
 /** False when the scenario ends before the step. */
 async function killedAt(step: number): Promise<boolean> {

@@ -61,7 +61,7 @@ export const labZones: readonly LabZone[] = [
 ];
 
 /** The serial every zone starts with. */
-const firstSerial = 1;
+export const firstSerial = 1;
 
 /** Host name of a zone's server; in the zone itself, so that the delegation needs glue. */
 function serverName(zone: LabZone, role: Role): string {
