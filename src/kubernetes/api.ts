@@ -1,0 +1,65 @@
+/** A Secret as far as solvers need it. */
+export interface SecretData {
+  readonly resourceVersion: string;
+  readonly data: Readonly<Record<string, Uint8Array>>;
+}
+
+export interface ConfigMapData {
+  readonly resourceVersion: string;
+  readonly data: Readonly<Record<string, string>>;
+}
+
+export interface AccessReview {
+  readonly user: string;
+  readonly uid?: string | undefined;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined;
+  readonly resource?: {
+    readonly verb: string;
+    readonly group: string;
+    readonly version: string;
+    readonly resource: string;
+    readonly namespace?: string | undefined;
+    readonly name?: string | undefined;
+  };
+  readonly nonResource?: { readonly path: string; readonly verb: string };
+}
+
+export interface AccessDecision {
+  readonly allowed: boolean;
+  readonly reason?: string | undefined;
+}
+
+/**
+ * The API server, as far as dns01 talks to it. Everything throws KubernetesError: `status` 401, 403, 404, 409 … as the
+ * server answered, undefined when it could not be reached.
+ */
+export interface KubernetesApi {
+  readSecret(namespace: string, name: string, signal: AbortSignal): Promise<SecretData>;
+  readConfigMap(namespace: string, name: string, signal: AbortSignal): Promise<ConfigMapData>;
+  /** Calls back with every state of one ConfigMap, the present one first, until the signal fires; reconnects by itself. */
+  watchConfigMap(
+    namespace: string,
+    name: string,
+    onChange: (current: ConfigMapData | undefined) => void,
+    signal: AbortSignal,
+  ): void;
+  reviewAccess(review: AccessReview, signal: AbortSignal): Promise<AccessDecision>;
+  /** Any object or list as JSON, for checks: `get("/apis/cert-manager.io/v1/clusterissuers", signal)`. */
+  get(path: string, signal: AbortSignal): Promise<unknown>;
+  createEvent(event: KubernetesEvent, signal: AbortSignal): Promise<void>;
+}
+
+/** events.k8s.io/v1, about one object. */
+export interface KubernetesEvent {
+  readonly namespace: string;
+  readonly regarding: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly uid?: string;
+  };
+  readonly type: "Normal" | "Warning";
+  readonly reason: string;
+  readonly note: string;
+}
