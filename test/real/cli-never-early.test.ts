@@ -52,18 +52,22 @@ describeInLab(
           const witness = witnesses[slowest];
           witness.faults = { unavailable: between(0, 0.1), lost: between(0, 0.05) };
           const mark = await markUpdates(lab, zone);
+          const answersSoFar = witness.answered.length;
           const document = issued(await cli(issueArgs([zone, `*.${zone}`]), labEnv(lab, { ca: witness.directory })));
-          const answers = witness.answered.filter((challenge) => challenge.identifier === zone);
+          const answers = witness.answered.slice(answersSoFar).filter((challenge) => challenge.identifier === zone);
           await markUpdates(lab, zone);
           const update = lab.updates.slice(mark).find((candidate) => candidate.zone === zone);
           expect(document.challenges).toHaveLength(2);
           const early = answers.filter((challenge) => challenge.missingAt.length > 0);
           expect(early, `lag ${JSON.stringify(lag)}, seed ${seed}`).toEqual([]);
           expect(answers.length).toBeGreaterThanOrEqual(2);
-          const answered = answers.at(-2);
-          if (update === undefined || answered === undefined) throw new Error("the logs do not show the update");
+          if (update === undefined) throw new Error("the log does not show the update");
+          // The first try for each value: how often the CA then had to be asked again is no matter of propagation.
+          const first = new Map(answers.toReversed().map((challenge) => [challenge.value, challenge.at]));
+          expect(first.size).toBe(2);
+          const answeredAt = Math.max(...first.values());
           const there = await lastArrival(lab, zone, update.serial);
-          delays.push({ delayMs: there - update.at, overshootMs: answered.at - there });
+          delays.push({ delayMs: there - update.at, overshootMs: answeredAt - there });
           await expectCleanDns(lab, [`_acme-challenge.${zone}`]);
         }
       };

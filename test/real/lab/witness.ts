@@ -69,14 +69,15 @@ export async function startWitness(
     const path = incoming.url ?? "/";
     const body = await read(incoming);
     const note = (status: number) => requests.push({ at, method: incoming.method ?? "", path, status });
+    // Also when the CA does not hear of it: the client has said that the values are there.
+    const challenge = book.challengeAnswered(path, body);
+    if (challenge !== undefined)
+      answered.push({ at, ...challenge, missingAt: await judge(challenge.identifier, challenge.value) });
     if (path !== upstream.pathname && random() < witness.faults.unavailable) {
       note(503);
       outgoing.writeHead(503, { "content-type": "text/plain" }).end("try again");
       return;
     }
-    const challenge = book.challengeAnswered(path, body);
-    if (challenge !== undefined)
-      answered.push({ at, ...challenge, missingAt: await judge(challenge.identifier, challenge.value) });
     const response = await forward(upstream, agent, incoming, body);
     note(response.status);
     book.learn(body, response);
