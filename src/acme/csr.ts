@@ -38,6 +38,7 @@ export async function readCsr(bytes: Uint8Array, path = "--csr"): Promise<Csr> {
   const x509 = await loadX509();
   const der = derOf(bytes);
   if (der === undefined) throw fault("holds no certificate request, PEM or DER");
+  if (requestsIn(bytes) > 1) throw fault(`holds ${requestsIn(bytes)} certificate requests; give a file with one`);
   let request: InstanceType<typeof x509.Pkcs10CertificateRequest>;
   let key: KeyObject;
   try {
@@ -97,6 +98,14 @@ function algorithmOf(key: KeyObject): {
 }
 
 /** DER starts with a SEQUENCE; PEM may have text around it and the older label. */
+function requestsIn(bytes: Uint8Array): number {
+  return (
+    Buffer.from(bytes)
+      .toString("latin1")
+      .match(/-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----/g)?.length ?? 0
+  );
+}
+
 function derOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   if (bytes[0] === 0x30) return new Uint8Array(bytes);
   const text = Buffer.from(bytes).toString("latin1");

@@ -78,7 +78,8 @@ export interface ConfigIssue {
 export class ConfigError extends Dns01Error {
   readonly issues: readonly ConfigIssue[];
 
-  constructor(issues: readonly ConfigIssue[], facts: ErrorFacts = {}) {
+  constructor(given: readonly ConfigIssue[], facts: ErrorFacts = {}) {
+    const issues = withoutDoubles(given);
     const text = issues.map((i) => (i.path === "" ? i.message : `${i.path}: ${i.message}`));
     super("CONFIG", text.length === 1 ? (text[0] ?? "") : `${text.length} faults:\n  ${text.join("\n  ")}`, false, {
       ...facts,
@@ -86,6 +87,11 @@ export class ConfigError extends Dns01Error {
     });
     this.issues = issues;
   }
+}
+
+/** What is given twice (a flag, an environment variable that several readers look at) is told once. */
+function withoutDoubles(issues: readonly ConfigIssue[]): readonly ConfigIssue[] {
+  return [...new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue])).values()];
 }
 
 /** The provider does not accept the credentials, or they lack a permission. */

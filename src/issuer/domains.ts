@@ -19,11 +19,30 @@ export async function readDomains(
     }
   }
   const identifiers = [...byText.values()];
-  issues.push(...redundant(identifiers, path), ...(await wildcardsOfSuffixes(identifiers, path)));
+  issues.push(
+    ...reserved(identifiers, path),
+    ...redundant(identifiers, path),
+    ...(await wildcardsOfSuffixes(identifiers, path)),
+  );
   if (identifiers.length > 100) {
     issues.push({ path, message: `${identifiers.length} names; CAs take at most 100 in one certificate` });
   }
   return { identifiers, issues };
+}
+
+/** RFC 5890 §2.3.1: "--" in the third and fourth place is reserved; CAs take "xn--" only. */
+function reserved(identifiers: readonly Identifier[], path: string): readonly ConfigIssue[] {
+  return identifiers.flatMap(({ text, base }) => {
+    const label = base.split(".").find((l) => l.slice(2, 4) === "--" && !l.startsWith("xn--"));
+    return label === undefined
+      ? []
+      : [
+          {
+            path,
+            message: `"${text}": the label "${label}" has "--" in third place, which is reserved; CAs refuse it`,
+          },
+        ];
+  });
 }
 
 /** Names a wildcard of the same order covers already: CAs refuse such orders. */

@@ -28,6 +28,10 @@ const meanings: Readonly<Record<string, { readonly says: string; readonly hint: 
     says: "a part of this path is a file, not a folder",
     hint: "Name another folder with --state, or move the file away.",
   },
+  ENOENT: {
+    says: "it is not there, and this file system makes no folders",
+    hint: "Name a folder that can be written with --state or DNS01_STATE.",
+  },
   EEXIST: { says: "something else is in the way", hint: "Look at what stands at this path and move it away." },
   ENOTEMPTY: { says: "a folder with files is in the way", hint: "Look at what stands at this path and move it away." },
   EISDIR: {
