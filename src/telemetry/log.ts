@@ -69,7 +69,8 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "retry":
       return line(
         "info",
-        `${event.what}: ${event.message}; again in ${Math.round(event.waitMs)} ms (attempt ${event.attempt})`,
+        // Messages of the ACME client begin with the operation themselves.
+        `${event.message.startsWith(`${event.what}:`) ? "" : `${event.what}: `}${event.message}; again in ${Math.round(event.waitMs)} ms (attempt ${event.attempt})`,
       );
     case "acme.request":
       return line("debug", `${event.method} ${event.url}: ${event.status} in ${Math.round(event.durationMs)} ms`);

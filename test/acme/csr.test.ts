@@ -131,6 +131,13 @@ describe("a user's CSR", () => {
   });
 });
 
+describe("a file with more than one CSR", () => {
+  it("is refused: which one is meant cannot be told", async () => {
+    const one = pem(await foreign("", dns("a.example.test")), "CERTIFICATE REQUEST");
+    expect((await failureOf(readCsr(Buffer.concat([one, one])), ConfigError)).message).toContain("holds 2 certificate");
+  });
+});
+
 describe("key types", () => {
   it("are told from the key itself", () => {
     const ed25519 = generateKeyPairSync("ed25519").publicKey;
