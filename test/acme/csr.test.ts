@@ -134,7 +134,7 @@ describe("a user's CSR", () => {
 describe("a file with more than one CSR", () => {
   it("is refused: which one is meant cannot be told", async () => {
     const one = pem(await foreign("", dns("a.example.test")), "CERTIFICATE REQUEST");
-    expect((await failureOf(readCsr(Buffer.concat([one, one])), ConfigError)).message).toContain("holds 2 certificate");
+    expect((await failureOf(readCsr(Buffer.concat([one, one])))).message).toContain("holds 2 certificate");
   });
 });
 
