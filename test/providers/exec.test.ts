@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import exec from "../../providers/exec.ts";
 import type { Dns01Event } from "../../src/core/events.ts";
 import { fieldsOf, resolveConfig } from "../../src/core/fields.ts";
@@ -79,6 +79,9 @@ const untold = "the protocol does not tell whether the value was there";
 const zoneless = "the protocol knows no zones; the program finds its own";
 const noNetwork = "there is no connection of ours to disturb";
 
+const soak = process.env["DNS01_SOAK"] === "1";
+if (soak) vi.setConfig({ testTimeout: 600_000 });
+
 testProvider(
   test,
   {
@@ -127,7 +130,8 @@ testProvider(
       };
     },
   },
-  { operations: 30 },
+  // A process for each.
+  { operations: soak ? 1000 : 30 },
 );
 
 test("runs the program as lego does: act, name with its final dot, value; each an argument of its own", async () => {
