@@ -20,7 +20,7 @@ const config = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
     .default("https://alidns.aliyuncs.com")
-    .describe("address of the API"),
+    .meta({ description: "address of the API", endpoint: true }),
 });
 
 const domainAnswer = z.object({ DomainName: z.string() });

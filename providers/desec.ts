@@ -19,7 +19,11 @@ const config = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/, error: "has to be an http or https URL" })
     .default("https://desec.io/api/v1")
-    .meta({ description: "address of the API; without a path, /api/v1 is added", env: ["DESEC_ENDPOINT"] }),
+    .meta({
+      description: "address of the API; without a path, /api/v1 is added",
+      env: ["DESEC_ENDPOINT"],
+      endpoint: true,
+    }),
 });
 
 const rrsetAnswer = z.object({ ttl: z.number(), records: z.array(z.string()) });

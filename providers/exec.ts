@@ -15,7 +15,7 @@ const config = z.strictObject({
     .string()
     .min(1, "is empty")
     .refine((path) => isAbsolute(path), "has to be an absolute path")
-    .describe("program to run, absolute"),
+    .meta({ description: "program to run, absolute", local: true }),
   mode: z
     .string()
     .refine(

@@ -23,6 +23,7 @@ const config = z.strictObject({
     .default("https://api.hetzner.cloud/v1")
     .meta({
       description: "address of the API; without a path, /v1 is added",
+      endpoint: true,
       env: ["HETZNER_ENDPOINT", "HCLOUD_ENDPOINT"],
     }),
 });

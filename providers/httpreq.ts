@@ -5,7 +5,7 @@ const config = z
     endpoint: z
       .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
       .refine((url) => !/^[a-z]+:\/\/[^/?#]*@/i.test(url), "has a login in it; give it as username and password")
-      .meta({ description: "address that /present and /cleanup are appended to", aliases: ["url"] }),
+      .meta({ description: "address that /present and /cleanup are appended to", aliases: ["url"], endpoint: true }),
     username: z.string().min(1, "is empty").describe("user name for Basic authentication").optional(),
     password: secret("password for Basic authentication").optional(),
     mode: z

@@ -25,7 +25,7 @@ const config = z.strictObject({
   endpoint: z
     .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
     .optional()
-    .describe("address of the API, instead of https://dns.REGION.myhuaweicloud.com"),
+    .meta({ description: "address of the API, instead of https://dns.REGION.myhuaweicloud.com", endpoint: true }),
 });
 
 const zoneList = z.object({ zones: z.array(z.object({ id: z.string(), name: z.string() })) });

@@ -20,6 +20,7 @@ const config = z.strictObject({
     description: "address of the server's HTTP API, for example http://127.0.0.1:8081",
     env: ["PDNS_API_URL"],
     aliases: ["apiUrl", "host"],
+    endpoint: true,
   }),
   apiKey: secret("api-key of the server's configuration").meta({ env: ["PDNS_API_KEY"] }),
   serverName: z

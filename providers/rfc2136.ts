@@ -27,7 +27,10 @@ import {
 
 const config = z
   .strictObject({
-    nameserver: z.string().describe("primary nameserver that takes the updates: host[:port], IPv6 in brackets"),
+    nameserver: z.string().meta({
+      description: "primary nameserver that takes the updates: host[:port], IPv6 in brackets",
+      endpoint: "nameserver",
+    }),
     tsigKeyName: z
       .string()
       .optional()
@@ -40,7 +43,10 @@ const config = z
     tsigFile: z
       .string()
       .optional()
-      .describe("file with the TSIG key as BIND's tools write it, instead of the three above"),
+      .meta({
+        description: "file with the TSIG key as BIND's tools write it, instead of the three above",
+        local: true,
+      }),
     transport: z
       .string()
       .default("tcp")

@@ -10,8 +10,9 @@ export const config = z
       description: "address of the server's API, for example https://auth.acme-dns.io",
       env: ["ACME_DNS_API_BASE", "ACMEDNS_BASE_URL"],
       aliases: ["host"],
+      endpoint: true,
     }),
-    storagePath: text("file with accounts by domain, as lego keeps it").optional(),
+    storagePath: text("file with accounts by domain, as lego keeps it").meta({ local: true }).optional(),
     accounts: secret("the content of such a file: accounts by domain, as JSON")
       .superRefine((json, { addIssue }) => {
         const fault = faultOf(() => parseAccounts(json));

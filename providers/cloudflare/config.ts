@@ -28,6 +28,7 @@ export const config = z
       .default("https://api.cloudflare.com/client/v4")
       .meta({
         description: "address of the API; without a path, /client/v4 is added",
+        endpoint: true,
         env: ["CLOUDFLARE_ENDPOINT", "CLOUDFLARE_BASE_URL", "CF_BASE_URL"],
       }),
     comment: z

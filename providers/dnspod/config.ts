@@ -3,8 +3,8 @@ import { faultsOf } from "./faults.ts";
 
 const text = (description: string, ...env: readonly string[]) =>
   z.string().min(1, "is empty").meta({ description, env });
-const address = (description: string) =>
-  z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).describe(description);
+const address = (description: string, ...endpoint: readonly string[]) =>
+  z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).meta({ description, endpoint });
 
 export const config = z
   .strictObject({
@@ -30,15 +30,25 @@ export const config = z
       .describe("line of the records, as the console names it; empty: the default line"),
     roleArn: text("role to assume", "TENCENTCLOUD_ROLE_ARN", "TENCENTCLOUD_ASSUME_ROLE_ARN").optional(),
     roleSessionName: text("name of the session under a role", "TENCENTCLOUD_ROLE_SESSION_NAME").default("dns01"),
-    webIdentityTokenFile: text("file with an OIDC token, as TKE mounts it", "TKE_WEB_IDENTITY_TOKEN_FILE").optional(),
+    webIdentityTokenFile: text("file with an OIDC token, as TKE mounts it", "TKE_WEB_IDENTITY_TOKEN_FILE")
+      .meta({ local: true })
+      .optional(),
     webIdentityRoleArn: text("role for the OIDC token", "TKE_ROLE_ARN").optional(),
     webIdentityProviderId: text("identity provider for the OIDC token", "TKE_PROVIDER_ID").optional(),
     cvmRole: text("role that is bound to this CVM instance", "TENCENTCLOUD_CAM_ROLE_NAME").optional(),
     region: text("region of the token service", "TENCENTCLOUD_REGION", "TKE_REGION").default("ap-guangzhou"),
     endpoint: address(
       "address of the API; https://dnspod.intl.tencentcloudapi.com on the international site",
+      "dnspod.tencentcloudapi.com",
+      "dnspod.intl.tencentcloudapi.com",
+      "dnsapi.cn",
+      "api.dnspod.com",
     ).optional(),
-    stsEndpoint: address("address of the token service, for roles").optional(),
+    stsEndpoint: address(
+      "address of the token service, for roles",
+      "sts.tencentcloudapi.com",
+      "sts.intl.tencentcloudapi.com",
+    ).optional(),
   })
   .superRefine((given, context) => {
     for (const [path, message] of faultsOf(given)) context.addIssue({ code: "custom", path: [path], message });

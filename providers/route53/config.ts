@@ -20,7 +20,9 @@ const fields = z.strictObject({
   sessionToken: secret("session token, for temporary credentials")
     .meta({ env: ["AWS_SESSION_TOKEN"] })
     .optional(),
-  profile: text("profile of the shared AWS files to take the credentials from", "AWS_PROFILE").optional(),
+  profile: text("profile of the shared AWS files to take the credentials from", "AWS_PROFILE")
+    .meta({ local: true })
+    .optional(),
   region: z
     .string()
     .regex(/^[a-z]{2,5}(-[a-z]+)+(-\d+)?$/, "is no AWS region")
@@ -60,6 +62,7 @@ const fields = z.strictObject({
     .meta({
       description: "address of the API instead of the partition's own",
       env: ["ROUTE53_ENDPOINT", "AWS_ENDPOINT_URL_ROUTE_53"],
+      endpoint: ["route53.amazonaws.com", "route53.amazonaws.com.cn", "route53.us-gov.amazonaws.com"],
     }),
 });
 

@@ -31,7 +31,18 @@ export interface Field {
   readonly aliases: readonly string[];
   /** Keys of an Issuer's config that refer to a Kubernetes Secret: of secrets, and where `.meta({ reference: true })` says so. */
   readonly references: readonly string[];
+  /** Whom the provider talks to, where this field says it: see Endpoint. */
+  readonly endpoint?: Endpoint;
+  /** Names something of the machine that dns01 runs on (a file, a profile): nobody else's configuration may. */
+  readonly local?: true;
 }
+
+/**
+ * What `.meta({ endpoint: … })` says of a field that decides where credentials are sent. A list: hosts of the service
+ * itself, besides the field's default. "nameserver": spoken to by DNS, whose signatures never reveal their secret. Every
+ * field of the format URL counts, marked or not.
+ */
+export type Endpoint = { readonly kind: "url"; readonly hosts: readonly string[] } | { readonly kind: "nameserver" };
 
 /** The setting every provider has. */
 export const ttlField = "ttl";
@@ -68,6 +79,9 @@ interface Property {
   readonly env?: unknown;
   readonly aliases?: unknown;
   readonly reference?: unknown;
+  readonly format?: unknown;
+  readonly endpoint?: unknown;
+  readonly local?: unknown;
 }
 
 function fieldOf(id: string, name: string, property: Property, required: boolean): Field {
@@ -90,7 +104,15 @@ function fieldOf(id: string, name: string, property: Property, required: boolean
       secret || property.reference === true
         ? [name, ...aliases].flatMap((key) => [`${key}SecretRef`, `${key}Ref`])
         : [],
+    ...endpointOf(property),
+    ...(property.local === true ? { local: true } : {}),
   };
+}
+
+function endpointOf({ endpoint, format }: Property): Pick<Field, "endpoint"> {
+  if (endpoint === "nameserver") return { endpoint: { kind: "nameserver" } };
+  const marked = endpoint === true || Array.isArray(endpoint);
+  return marked || format === "uri" ? { endpoint: { kind: "url", hosts: strings(endpoint) } } : {};
 }
 
 function typeOf({ type }: Property): Field["type"] {

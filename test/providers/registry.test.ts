@@ -30,6 +30,27 @@ test.each(providerIds())("%s is what it says, with a flat schema of described sc
   expect(names, "no two fields share an environment name").toHaveLength(new Set(names).size);
 });
 
+/** Sounds like one and is none: a part of the path, and an HTTP service's own idea of a mode. */
+const noEndpoints = ["powerdns.serverName", "rfc2136.dnsTimeout"];
+
+test.each(providerIds())(
+  "%s marks every field that decides where credentials are sent, or that names a file",
+  async (id) => {
+    const provider = await loadProvider(id);
+    const { properties = {} } = z.toJSONSchema(provider.config, { io: "input" });
+    for (const field of fieldsOf(provider)) {
+      const property = (properties[field.name] ?? {}) as { readonly format?: string; readonly endpoint?: unknown };
+      const names = [field.name, ...field.aliases].join(" ");
+      const sounds = /url|endpoint|host(?!ed)|server|address|dns|proxy/i.test(names) || property.format === "uri";
+      if (sounds && !noEndpoints.includes(`${id}.${field.name}`)) {
+        expect(property.endpoint, `${id}.${field.name}: .meta({ endpoint: … })`).toBeDefined();
+        expect(field.endpoint, field.name).toBeDefined();
+      }
+      if (/file|path|profile|directory/i.test(names)) expect(field.local, `${id}.${field.name}: local`).toBe(true);
+    }
+  },
+);
+
 test("an unknown id names the nearest, an alias leads to its provider", async () => {
   await expect(loadProvider("memroy")).rejects.toThrow(/did you mean memory\?/);
   await expect(loadProvider("toString")).rejects.toThrow(/there is no provider "toString"/);
