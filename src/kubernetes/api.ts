@@ -1,3 +1,5 @@
+import type { KubernetesError } from "./error.ts";
+
 /** A Secret as far as solvers need it. */
 export interface SecretData {
   readonly resourceVersion: string;
@@ -37,16 +39,21 @@ export interface AccessDecision {
 export interface KubernetesApi {
   readSecret(namespace: string, name: string, signal: AbortSignal): Promise<SecretData>;
   readConfigMap(namespace: string, name: string, signal: AbortSignal): Promise<ConfigMapData>;
-  /** Calls back with every state of one ConfigMap, the present one first, until the signal fires; reconnects by itself. */
+  /**
+   * Calls back with every state of one ConfigMap (undefined while there is none), the present one first, until the signal
+   * fires. Connects again by itself, for ever; `onTrouble` hears of each failure in between.
+   */
   watchConfigMap(
     namespace: string,
     name: string,
     onChange: (current: ConfigMapData | undefined) => void,
     signal: AbortSignal,
+    onTrouble?: (error: KubernetesError) => void,
   ): void;
   reviewAccess(review: AccessReview, signal: AbortSignal): Promise<AccessDecision>;
   /** Any object or list as JSON, for checks: `get("/apis/cert-manager.io/v1/clusterissuers", signal)`. */
   get(path: string, signal: AbortSignal): Promise<unknown>;
+  /** Never rejects: an Event that could not be written is a line in the log. */
   createEvent(event: KubernetesEvent, signal: AbortSignal): Promise<void>;
 }
 
