@@ -1,0 +1,191 @@
+import type { RenewalAnswer } from "../acme/ari.ts";
+import { renewAfter } from "../acme/certificate.ts";
+
+/** The certificate a decision is about. */
+export interface RenewalSubject {
+  readonly serial: string;
+  /** RFC 3339, as in meta.json. */
+  readonly notBefore: string;
+  readonly notAfter: string;
+}
+
+/**
+ * What is kept of a certificate's renewal between two looks at it (`renewal.json`). It is about the certificate of this
+ * serial; beside any other one it says nothing. Times are RFC 3339.
+ */
+export interface RenewalState {
+  readonly serial: string;
+  /** The window the CA suggested last, and the instant that was chosen in it, once. */
+  readonly window?: RenewalWindow;
+  readonly checkedAt?: string;
+  /** When the CA is to be asked again. */
+  readonly checkAt?: string;
+  /** Answers of the CA that failed for a passing reason, in a row. */
+  readonly checkFailures?: number;
+  /** Why there is no window, for people. */
+  readonly checkFault?: string;
+  /** The last try to renew, when it failed. */
+  readonly lastError?: RenewalFault;
+}
+
+export interface RenewalWindow {
+  readonly start: string;
+  readonly end: string;
+  readonly at: string;
+  readonly explanationUrl?: string;
+}
+
+export interface RenewalFault {
+  readonly at: string;
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  /** Failed tries in a row. */
+  readonly count: number;
+}
+
+export interface RenewalDecision {
+  readonly isDue: boolean;
+  /** When it is, or was, to be renewed. */
+  readonly at: Date;
+  readonly rule: "ari" | "lifetime";
+  /** Which rule decided and why, for people. */
+  readonly reason: string;
+}
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+/** RFC 9773 §4.3.2, for a CA that does not say. */
+const usualCheckMs = 6 * hourMs;
+/** A directory without renewal information: it may come any day, and is no reason to ask more often. */
+const unsupportedCheckMs = dayMs;
+/**
+ * How far the CA may put a renewal off, as a part of the lifetime, beyond what the rule without it says. Windows are
+ * centred there at Let's Encrypt and reach 1 % to both sides; whoever asks for more is not believed.
+ */
+const postponement = 1 / 50;
+
+/** The state, if it is about this certificate. */
+export function stateOf(subject: RenewalSubject, state: RenewalState | undefined): RenewalState {
+  return state?.serial === subject.serial ? state : { serial: subject.serial };
+}
+
+/**
+ * When to renew: at the instant chosen in the CA's window, else with a third of the lifetime left (half below ten days).
+ * The window can make it earlier, and later by 2 % of the lifetime at most. `nextLook`: when the caller will decide
+ * again; an instant before that is due now (RFC 9773 §4.2).
+ */
+export function decideRenewal(
+  subject: RenewalSubject,
+  kept: RenewalState | undefined,
+  now: Date,
+  nextLook: Date = now,
+): RenewalDecision {
+  const { window } = stateOf(subject, kept);
+  const byLife = lifetimeRule(subject);
+  const last = new Date(byLife.getTime() + postponement * lifetimeMs(subject));
+  const chosen = window === undefined ? undefined : new Date(window.at);
+  // An unreadable time (the file was edited) is as good as none.
+  const byCa = chosen !== undefined && chosen <= last;
+  const at = byCa ? chosen : window === undefined || Number.isNaN(chosen?.getTime()) ? byLife : last;
+  const isDue = at <= now || at < nextLook;
+  if (byCa) {
+    const why = window?.explanationUrl === undefined ? "" : `, see ${window.explanationUrl}`;
+    const span = `${short(window?.start ?? "")} to ${short(window?.end ?? "")}`;
+    return { isDue, at, rule: "ari", reason: `the CA suggests ${span}${why}` };
+  }
+  const part = lifetimeMs(subject) < 10 * dayMs ? "half" : "a third";
+  return { isDue, at, rule: "lifetime", reason: `${part} of its lifetime ${at <= now ? "or less " : ""}left` };
+}
+
+/** Whether the CA is to be asked now: not while the answer is fresh, and not for what is due or over anyway. */
+export function isCheckDue(subject: RenewalSubject, kept: RenewalState | undefined, now: Date): boolean {
+  if (decideRenewal(subject, kept, now).isDue) return false;
+  return nextCheck(subject, kept, now) <= now;
+}
+
+/** When the CA is to be asked next; `now` when it never was, or when the clock was wrong at the time. */
+export function nextCheck(subject: RenewalSubject, kept: RenewalState | undefined, now: Date): Date {
+  const { checkAt, checkedAt } = stateOf(subject, kept);
+  const at = new Date(checkAt ?? Number.NaN);
+  const isSane = at.getTime() - now.getTime() <= dayMs && !(new Date(checkedAt ?? 0) > now);
+  return isSane ? at : now;
+}
+
+/** What to keep of the CA's answer. The instant of a window that has not changed stays as it is. */
+export function afterCheck(
+  subject: RenewalSubject,
+  kept: RenewalState | undefined,
+  answer: RenewalAnswer,
+  now: Date,
+  random: () => number,
+): RenewalState {
+  const { window, checkFailures = 0, lastError } = stateOf(subject, kept);
+  const state = (checkMs: number, more: Partial<RenewalState>): RenewalState => ({
+    serial: subject.serial,
+    ...(window === undefined ? {} : { window }),
+    checkedAt: now.toISOString(),
+    checkAt: new Date(now.getTime() + checkMs).toISOString(),
+    ...(lastError === undefined ? {} : { lastError }),
+    ...more,
+  });
+  switch (answer.kind) {
+    case "unsupported":
+      // What it said when it still had some is void.
+      return { ...without(state(unsupportedCheckMs, {})), checkFault: "the CA has no renewal information" };
+    case "failed":
+      if (answer.lasting) return state(answer.retryAfterMs ?? usualCheckMs, { checkFault: answer.reason });
+      return state(answer.retryAfterMs ?? Math.min(usualCheckMs, minuteMs * 2 ** Math.min(checkFailures, 16)), {
+        checkFailures: checkFailures + 1,
+        checkFault: answer.reason,
+      });
+    case "window":
+      return state(answer.retryAfterMs ?? usualCheckMs, { window: chooseIn(answer, window, random) });
+  }
+}
+
+/** What to keep of a try that failed. */
+export function afterFailure(
+  subject: RenewalSubject,
+  kept: RenewalState | undefined,
+  error: { readonly code: string; readonly message: string; readonly hint?: string | undefined },
+  now: Date,
+): RenewalState {
+  const state = stateOf(subject, kept);
+  const { code, message, hint } = error;
+  const count = (state.lastError?.count ?? 0) + 1;
+  const at = now.toISOString();
+  return { ...state, lastError: { at, code, message, ...(hint === undefined ? {} : { hint }), count } };
+}
+
+function chooseIn(
+  { start, end, explanationUrl }: Extract<RenewalAnswer, { kind: "window" }>,
+  before: RenewalWindow | undefined,
+  random: () => number,
+): RenewalWindow {
+  const same = before?.start === start.toISOString() && before.end === end.toISOString();
+  const at = same ? before.at : new Date(start.getTime() + random() * (end.getTime() - start.getTime())).toISOString();
+  return {
+    start: start.toISOString(),
+    end: end.toISOString(),
+    at,
+    ...(explanationUrl === undefined ? {} : { explanationUrl }),
+  };
+}
+
+function without({ window: _, ...state }: RenewalState): RenewalState {
+  return state;
+}
+
+function lifetimeRule({ notBefore, notAfter }: RenewalSubject): Date {
+  return renewAfter(new Date(notBefore), new Date(notAfter));
+}
+
+function lifetimeMs({ notBefore, notAfter }: RenewalSubject): number {
+  return new Date(notAfter).getTime() - new Date(notBefore).getTime();
+}
+
+function short(time: string): string {
+  return `${time.slice(0, 16).replace("T", " ")}Z`;
+}
