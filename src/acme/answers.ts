@@ -33,12 +33,16 @@ export function locationOf(answer: HttpMessage, base: string, operation: string)
 
 /** RFC 8555 §7.1.2. Only the address matters; some servers leave the body empty for a known account. */
 export function readAccount(answer: HttpMessage, base: string, operation: string): Account {
+  return { ...readAccountBody(answer), url: locationOf(answer, base, operation) };
+}
+
+/** The same for an answer of the account's own address, which need not be repeated there. */
+export function readAccountBody(answer: HttpMessage): Omit<Account, "url"> {
   const body: unknown = answer.body.length === 0 ? {} : parseJson(answer);
   const { status, contact } = (typeof body === "object" && body !== null ? body : {}) as Readonly<
     Record<string, unknown>
   >;
   return {
-    url: locationOf(answer, base, operation),
     status: typeof status === "string" ? status : "valid",
     contact: Array.isArray(contact) ? contact.filter((item): item is string => typeof item === "string") : [],
   };

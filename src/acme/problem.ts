@@ -14,6 +14,12 @@ export function isProblem(error: unknown, ...types: readonly string[]): error is
   return error instanceof AcmeError && types.includes(shortType(error.problem));
 }
 
+/** For `catch` after reading what became of a request: a refusal to tell is no answer. */
+export function unlessRefused(error: unknown): undefined {
+  if (error instanceof AcmeError) return undefined;
+  throw error;
+}
+
 /** A problem that we state ourselves about what the CA sent. */
 export function malformedAnswer(operation: string, detail: string, status?: number): AcmeError {
   const problem: Problem = { type: "about:blank", detail, ...(status === undefined ? {} : { status }) };

@@ -72,6 +72,18 @@ export interface NewAccount {
   readonly eab?: { readonly kid: string; readonly hmacKey: string };
 }
 
+export interface AccountChange {
+  readonly contact?: readonly string[];
+  readonly status?: "deactivated";
+}
+
+export interface Revocation {
+  /** CRLReason of RFC 5280 §5.3.1; none is sent when missing. */
+  readonly reason?: number | undefined;
+  /** The client's key is the certificate's, not an account's. */
+  readonly byKey?: boolean;
+}
+
 /** A downloaded certificate: PEM, leaf first, and where other chains are (RFC 8555 §7.4.2). */
 export interface DownloadedChain {
   readonly pem: string;
@@ -92,6 +104,15 @@ export interface AcmeClient {
   findAccount(signal: AbortSignal): Promise<Account | undefined>;
   /** Registers, or returns the account the key already has. Sets the KID. */
   newAccount(account: NewAccount, signal: AbortSignal): Promise<Account>;
+  /** Changes contacts, or deactivates the account for good (§7.3.2, §7.3.6). */
+  updateAccount(change: AccountChange, signal: AbortSignal): Promise<Account>;
+  /**
+   * Gives the account another key (§7.3.5); this client goes on with the old one and is of no use afterwards. After an
+   * unclear end the CA is asked for the account of the new key before anything is repeated.
+   */
+  changeKey(newKey: string, signal: AbortSignal): Promise<void>;
+  /** §7.6. `certificate` is DER. "unchanged" when it was revoked before. */
+  revoke(certificate: Uint8Array, how: Revocation, signal: AbortSignal): Promise<"changed" | "unchanged">;
   newOrder(
     order: { readonly identifiers: readonly string[]; readonly profile?: string; readonly replaces?: string },
     signal: AbortSignal,
