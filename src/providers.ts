@@ -6,6 +6,7 @@ import { type Observer, silent } from "./core/events.ts";
 import { guard } from "./core/guard.ts";
 import { nearest } from "./core/nearest.ts";
 import type { Provider, TxtBackend } from "./core/provider.ts";
+import type { RateLimit } from "./core/rate.ts";
 import type { Redactor } from "./core/redact.ts";
 import type { RetryPolicy } from "./core/retry.ts";
 import { createSolver, type Solver } from "./core/solver.ts";
@@ -120,6 +121,8 @@ export interface ConnectOptions {
   /** Longest time for the provider's connect. Default 30,000. */
   readonly connectTimeoutMs?: number;
   readonly retry?: RetryPolicy;
+  /** Shared by connections of one account. */
+  readonly limit?: RateLimit;
 }
 
 /** Connects a provider and puts the guard around it. `config` is what resolveConfig returned. */
@@ -128,9 +131,18 @@ export async function connectProvider(
   config: Readonly<Record<string, unknown>>,
   options: ConnectOptions,
 ): Promise<TxtBackend> {
-  const { observer = silent, clock = systemClock, timeoutMs, requestTimeoutMs, retry } = options;
+  const { observer = silent, clock = systemClock, timeoutMs, requestTimeoutMs, retry, limit } = options;
   const backend = await connectUnguarded(provider, config, options);
-  return guard(backend, { provider, observer, clock, redact: redactOf(options), timeoutMs, requestTimeoutMs, retry });
+  return guard(backend, {
+    provider,
+    observer,
+    clock,
+    redact: redactOf(options),
+    timeoutMs,
+    requestTimeoutMs,
+    retry,
+    limit,
+  });
 }
 
 /** Connects a provider, for somebody who puts the guard around it himself. */

@@ -5,7 +5,7 @@ import { AbortedError, Dns01Error, type RateLimitedError, TransientError } from 
 import type { Observer } from "./events.ts";
 import type { DomainName } from "./name.ts";
 import type { Call, Change, Conduct, Edit, Provider, RequestLabel, TxtBackend, Zone } from "./provider.ts";
-import { createRateLimit } from "./rate.ts";
+import { createRateLimit, type RateLimit } from "./rate.ts";
 import { defaultRetryPolicy, type RetryPolicy, retry } from "./retry.ts";
 import { createTtlFloors } from "./ttl.ts";
 
@@ -20,6 +20,8 @@ export interface GuardOptions {
   /** Longest time for one request to the service. Default 30,000. */
   readonly requestTimeoutMs?: number | undefined;
   readonly retry?: RetryPolicy | undefined;
+  /** To be shared by connections of one account. Default: one of its own, by `traits.rate`. */
+  readonly limit?: RateLimit | undefined;
 }
 
 /** How long a new attempt waits for an abandoned write of the same zone to end before it begins by reading. */
@@ -32,7 +34,7 @@ const graceMs = 5000;
  */
 export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
   const { provider, observer, clock } = options;
-  const limit = createRateLimit(clock, provider.traits.rate);
+  const { limit = createRateLimit(clock, provider.traits.rate) } = options;
   const abandoned = createAbandoned(clock);
   const floors = createTtlFloors(provider.id, observer);
 
