@@ -1,38 +1,15 @@
 import { AcmeError, ConfigError } from "../core/errors.ts";
+import { settleKeyChange } from "./account-key.ts";
+import { eabHelp } from "./directories.ts";
+import { type AccountAccess, connectKept, type KeptAccount } from "./kept-account.ts";
 import { generateKey } from "./keys.ts";
 import { isProblem } from "./problem.ts";
-import type { Account, AcmeClient, AcmeClientOptions, NewAccount } from "./types.ts";
+import type { Account, AcmeClient, NewAccount } from "./types.ts";
 
-/** What is kept of an account; the port AccountStore of the issuer has the same shape. */
-export interface KeptAccount {
-  readonly ca: string;
-  /** PKCS #8 PEM. */
-  readonly privkey: string;
-  /** Absent until the CA confirmed the registration. */
-  readonly url?: string;
-  readonly contact: readonly string[];
-  readonly eabKid?: string;
-}
-
-export interface AccountKeeper {
-  lock(
-    ca: string,
-    options: { readonly signal: AbortSignal; readonly onWait?: (holder: string) => void },
-  ): Promise<() => Promise<void>>;
-  load(ca: string): Promise<KeptAccount | undefined>;
-  save(account: KeptAccount): Promise<void>;
-}
-
-export interface AccountRequest {
-  readonly directoryUrl: string;
-  readonly caRoot?: string | undefined;
+export interface AccountRequest extends AccountAccess {
   /** "mailto:…" addresses. */
   readonly contact: readonly string[];
   readonly eab?: { readonly kid: string; readonly hmacKey: string } | undefined;
-  readonly accounts: AccountKeeper;
-  readonly connect: (options: AcmeClientOptions) => Promise<AcmeClient>;
-  readonly onWait?: (holder: string) => void;
-  readonly signal: AbortSignal;
 }
 
 export interface OpenAccount {
@@ -50,8 +27,8 @@ export async function ensureAccount(request: AccountRequest): Promise<OpenAccoun
   const { accounts, directoryUrl, signal } = request;
   if (request.eab !== undefined) checkEab(request.eab);
   const stored = await accounts.load(directoryUrl);
-  if (stored?.url !== undefined) {
-    const client = await connect(request, stored);
+  if (stored?.url !== undefined && stored.nextKey === undefined) {
+    const client = await connectKept(request, stored);
     return { client: registeringAgain(client, request, stored), account: accountOf(stored, stored.url) };
   }
   const release = await accounts.lock(directoryUrl, {
@@ -59,9 +36,10 @@ export async function ensureAccount(request: AccountRequest): Promise<OpenAccoun
     ...(request.onWait === undefined ? {} : { onWait: request.onWait }),
   });
   try {
-    const known = await accounts.load(directoryUrl);
+    const loaded = await accounts.load(directoryUrl);
+    const known = loaded === undefined ? undefined : await settleKeyChange(request, loaded);
     const kept = known ?? { ca: directoryUrl, privkey: await generateKey("ec256"), contact: [] };
-    const client = await connect(request, kept);
+    const client = await connectKept(request, kept);
     try {
       if (known === undefined) await accounts.save(kept);
       // A process that held the lock before may have finished the job.
@@ -78,11 +56,6 @@ export async function ensureAccount(request: AccountRequest): Promise<OpenAccoun
   } finally {
     await release();
   }
-}
-
-function connect(request: AccountRequest, kept: KeptAccount): Promise<AcmeClient> {
-  const { directoryUrl, caRoot } = request;
-  return request.connect({ directoryUrl, accountKey: kept.privkey, accountUrl: kept.url, caRoot });
 }
 
 /** The first order shows whether the CA still knows the account: checking before would cost every run a round trip. */
@@ -113,7 +86,7 @@ async function register(client: AcmeClient, request: AccountRequest): Promise<Ac
     { type: "urn:ietf:params:acme:error:unauthorized", detail },
     {
       operation: "newAccount",
-      hint: "An account that was deactivated stays so: remove its key from the state directory to register a new one.",
+      hint: "An account that was deactivated stays so: `dns01 account deactivate --yes` puts it aside here, and the next run registers a new one.",
     },
   );
 }
@@ -156,7 +129,7 @@ function eabMissing(directoryUrl: string): ConfigError {
     ],
     {
       operation: "newAccount",
-      hint: "Create the credentials at the CA's web site; most are good for one registration.",
+      hint: eabHelp(directoryUrl),
     },
   );
 }

@@ -102,6 +102,8 @@ export interface StoredAccount {
   readonly ca: string;
   /** PKCS #8 PEM. */
   readonly privkey: string;
+  /** PKCS #8 PEM of a key change that has begun: the CA may know the account by this one already. */
+  readonly nextKey?: string;
   /** Absent until the CA confirmed the registration. */
   readonly url?: string;
   readonly contact: readonly string[];
@@ -114,4 +116,18 @@ export interface AccountStore {
   lock(ca: string, options: LockOptions): Promise<Release>;
   load(ca: string): Promise<StoredAccount | undefined>;
   save(account: StoredAccount): Promise<void>;
+  /** Directory addresses of the CAs with an account here, sorted. */
+  list(): Promise<readonly string[]>;
+  /** Puts an account out of use; its files stay. Answers where they are now. */
+  retire(ca: string): Promise<string>;
+}
+
+/**
+ * What the failure budget remembers, one JSON value per folder and key; any text may be either. A value that cannot be
+ * read counts as absent: it is told, and costs one try too many at worst.
+ */
+export interface BudgetStore {
+  load(folder: string, key: string): Promise<unknown>;
+  save(folder: string, key: string, value: unknown): Promise<void>;
+  remove(folder: string, key: string): Promise<void>;
 }

@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { type Observer, silent } from "../core/events.ts";
-import type { AccountStore, CertificateStore, Journal } from "../issuer/ports.ts";
+import type { AccountStore, BudgetStore, CertificateStore, Journal, LockOptions, Release } from "../issuer/ports.ts";
 import { openAccounts } from "./accounts.ts";
+import { openBudget } from "./budget.ts";
 import { openCertificates } from "./certificates.ts";
 import { openDisk } from "./disk.ts";
 import { type Hints, openHints } from "./hints.ts";
@@ -34,6 +35,9 @@ export interface Store {
   readonly accounts: AccountStore;
   readonly journal: Journal;
   readonly hints: Hints;
+  readonly budget: BudgetStore;
+  /** One process at a time per folder that works for all its certificates: `dns01 run`. */
+  lockRun(options: LockOptions): Promise<Release>;
   /** Gives back the locks that are still held. */
   close(): Promise<void>;
 }
@@ -47,15 +51,17 @@ export async function openStore(dir: string, options: StoreOptions = {}): Promis
   const { keepVersions = 5, heartbeatMs = 5000, staleMs = 15_000 } = options;
   const root = resolve(dir);
   const identity = await ownIdentity();
-  await sweep(root, ["accounts", "certificates", "hints", "journal", "locks"], identity);
+  await sweep(root, ["accounts", "budget", "certificates", "hints", "journal", "locks"], identity);
   const disk = openDisk(root, identity, observer);
   const locks = openLocks(disk, { observer, clock, purpose, settings: { heartbeatMs, staleMs } });
   return {
     dir: root,
     certificates: openCertificates(disk, locks, { observer, now, keepVersions }),
-    accounts: openAccounts(disk, locks),
+    accounts: openAccounts(disk, locks, { now }),
     journal: openJournal(disk, { observer, now }),
     hints: openHints(disk),
+    budget: openBudget(disk, observer),
+    lockRun: (lockOptions) => locks.acquire("run", `the state folder ${root}`, lockOptions),
     close: () => locks.close(),
   };
 }

@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type AccountRequest, ensureAccount, type KeptAccount } from "../../src/acme/account.ts";
+import { type AccountRequest, ensureAccount } from "../../src/acme/account.ts";
 import { createAcmeClient } from "../../src/acme/client.ts";
+import type { KeptAccount } from "../../src/acme/kept-account.ts";
 import { AcmeError, ConfigError } from "../../src/core/errors.ts";
 import { ScriptedCa } from "./scripted-ca.ts";
 import { failureOf, fastClock, never } from "./support.ts";
