@@ -1,0 +1,84 @@
+{{/* The release's name, with the chart's where it does not say so. */}}
+{{- define "dns01.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "dns01.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: webhook
+{{- end }}
+
+{{- define "dns01.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "dns01.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: dns01
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "dns01.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end }}
+
+{{- define "dns01.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ default (include "dns01.fullname" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{ default "default" .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{/* Every API group served, as a JSON array. */}}
+{{- define "dns01.groups" -}}
+{{- prepend .Values.extraGroups .Values.groupName | uniq | toJson -}}
+{{- end }}
+
+{{/* Names of the solvers served, aliases of the providers included, as a JSON array: what callers may create. */}}
+{{- define "dns01.solvers" -}}
+{{- $known := .Files.Get "files/providers.json" | fromJson -}}
+{{- $ids := .Values.providers -}}
+{{- if not $ids -}}
+{{- $ids = $known.default -}}
+{{- end -}}
+{{- $names := concat $ids (keys .Values.plugins) -}}
+{{- range $ids -}}
+{{- $names = concat $names (dig . (list) $known.aliases) -}}
+{{- end -}}
+{{- $names | uniq | sortAlpha | toJson -}}
+{{- end }}
+
+{{/* ServiceAccounts that may publish records, as a JSON array of {namespace, name}. */}}
+{{- define "dns01.callers" -}}
+{{- $own := dict "namespace" .Values.certManager.namespace "name" .Values.certManager.serviceAccountName -}}
+{{- prepend .Values.certManager.extraServiceAccounts $own | uniq | toJson -}}
+{{- end }}
+
+{{- define "dns01.clusterResourceNamespace" -}}
+{{ default .Values.certManager.namespace .Values.certManager.clusterResourceNamespace }}
+{{- end }}
+
+{{/* Secret with the serving certificate. */}}
+{{- define "dns01.tlsSecret" -}}
+{{ default (printf "%s-tls" (include "dns01.fullname" .)) .Values.tls.existingSecret }}
+{{- end }}
+
+{{/* Whether more than one pod runs at least: "true" or "". */}}
+{{- define "dns01.several" -}}
+{{- $least := ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}
+{{- if gt (int $least) 1 }}true{{ end -}}
+{{- end }}

@@ -1,0 +1,158 @@
+{{/* Arguments of the container: one line each, in an order of their own so that two renderings are the same. */}}
+{{- define "dns01.args" -}}
+- webhook
+{{- range include "dns01.groups" . | fromJsonArray }}
+- --group-name={{ . }}
+{{- end }}
+- --secure-port={{ .Values.securePort }}
+- --tls-cert-file=/run/dns01/tls/tls.crt
+- --tls-private-key-file=/run/dns01/tls/tls.key
+- --metrics-bind-address=:{{ .Values.metrics.port }}
+{{- with .Values.providers }}
+- --providers={{ concat . (keys $.Values.plugins) | uniq | sortAlpha | join "," }}
+{{- end }}
+{{- range include "dns01.callers" . | fromJsonArray }}
+- --allowed-caller=system:serviceaccount:{{ .namespace }}:{{ .name }}
+{{- end }}
+{{- range .Values.allowedEndpoints }}
+- --allowed-endpoint={{ . }}
+{{- end }}
+{{- if or .Values.policy .Values.existingPolicyConfigMap }}
+- --policy=/run/dns01/policy/policy.yaml
+{{- end }}
+{{- if .Values.propagationGate }}
+- --propagation-gate
+{{- end }}
+{{- if .Values.subjectAccessReview }}
+- --subject-access-review
+{{- end }}
+{{- range $id := keys .Values.plugins | sortAlpha }}
+- --plugin={{ include "dns01.pluginPath" (dict "id" $id "plugin" (get $.Values.plugins $id)) }}
+{{- end }}
+- --call-timeout={{ .Values.callTimeout }}
+- --shutdown-delay={{ .Values.shutdownDelay }}
+- --log-format={{ .Values.logFormat }}
+- --log-level={{ .Values.logLevel }}
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Where a plugin's file is in the container. */}}
+{{- define "dns01.pluginPath" -}}
+{{- if .plugin.source -}}
+/run/dns01/plugins/{{ .id }}.mjs
+{{- else -}}
+/run/dns01/plugin-{{ .id }}/{{ .id }}.mjs
+{{- end -}}
+{{- end }}
+
+{{- define "dns01.env" -}}
+{{- with .Values.proxy }}
+{{- if .http }}
+- name: HTTP_PROXY
+  value: {{ .http | quote }}
+{{- end }}
+{{- if .https }}
+- name: HTTPS_PROXY
+  value: {{ .https | quote }}
+{{- end }}
+{{- if or .http .https }}
+- name: NO_PROXY
+  value: {{ concat (list "$(KUBERNETES_SERVICE_HOST)" "localhost" "127.0.0.1" "::1" ".svc" ".cluster.local") .noProxy | join "," | quote }}
+# Makes Node's own fetch and HTTP agents go through the proxy.
+- name: NODE_USE_ENV_PROXY
+  value: "1"
+{{- end }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Those of the values; a policy or plugin that changes makes new pods. */}}
+{{- define "dns01.podAnnotations" -}}
+{{- with .Values.policy }}
+checksum/policy: {{ toJson . | sha256sum }}
+{{- end }}
+{{- with .Values.plugins }}
+checksum/plugins: {{ toJson . | sha256sum }}
+{{- end }}
+{{- with .Values.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "dns01.volumeMounts" -}}
+- name: tls
+  mountPath: /run/dns01/tls
+  readOnly: true
+- name: tmp
+  mountPath: /tmp
+{{- if or .Values.policy .Values.existingPolicyConfigMap }}
+- name: policy
+  mountPath: /run/dns01/policy
+  readOnly: true
+{{- end }}
+{{- $inline := false }}
+{{- range $id, $plugin := .Values.plugins }}
+{{- if $plugin.source }}
+{{- $inline = true }}
+{{- else }}
+- name: plugin-{{ $id }}
+  mountPath: /run/dns01/plugin-{{ $id }}
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- if $inline }}
+- name: plugins
+  mountPath: /run/dns01/plugins
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "dns01.volumes" -}}
+- name: tls
+  secret:
+    secretName: {{ include "dns01.tlsSecret" . }}
+    defaultMode: 288 # 0440, which not every reader of YAML takes for octal
+- name: tmp
+  emptyDir:
+    sizeLimit: 64Mi
+{{- if or .Values.policy .Values.existingPolicyConfigMap }}
+- name: policy
+  configMap:
+    name: {{ default (printf "%s-policy" (include "dns01.fullname" .)) .Values.existingPolicyConfigMap }}
+{{- end }}
+{{- $inline := false }}
+{{- range $id, $plugin := .Values.plugins }}
+{{- if $plugin.source }}
+{{- $inline = true }}
+{{- else if $plugin.configMap }}
+- name: plugin-{{ $id }}
+  configMap:
+    name: {{ $plugin.configMap.name }}
+    items:
+      - key: {{ default (printf "%s.mjs" $id) $plugin.configMap.key }}
+        path: {{ $id }}.mjs
+{{- else }}
+- name: plugin-{{ $id }}
+  secret:
+    secretName: {{ $plugin.secret.name }}
+    items:
+      - key: {{ default (printf "%s.mjs" $id) $plugin.secret.key }}
+        path: {{ $id }}.mjs
+{{- end }}
+{{- end }}
+{{- if $inline }}
+- name: plugins
+  configMap:
+    name: {{ include "dns01.fullname" . }}-plugins
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,40 @@
+// How the program is put into few files; the package and the image differ in what they leave outside.
+import { build } from "esbuild";
+import { root } from "./prepare.mjs";
+
+/** Reached into by path: it stays a package everywhere. */
+const reachedInto = ["acme-client", "acme-client/*"];
+/** Installed beside the package by npm. */
+const sdks = ["@aws-sdk/*", "tencentcloud-sdk-nodejs-dnspod"];
+
+/** `sdks: true` takes the SDKs of the providers in as well. Answers what esbuild tells about its inputs. */
+export async function bundle(outdir, { sdks: withSdks = false, small = false } = {}) {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: {
+      "cli/main": "src/cli/main.ts",
+      library: "src/library.ts",
+      testing: "src/testing/index.ts",
+      "plugin-hook": "src/plugins/hook.ts",
+    },
+    outdir,
+    chunkNames: "chunks/[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    mainFields: ["module", "main"],
+    external: withSdks ? reachedInto : [...reachedInto, ...sdks],
+    // Names stay: errors are told by them, and stack traces are read.
+    minifyWhitespace: small,
+    minifySyntax: small,
+    metafile: true,
+    // For the CommonJS packages among what is bundled.
+    banner: {
+      js: 'import { createRequire as dns01Require } from "node:module"; const require = dns01Require(import.meta.url);',
+    },
+    logLevel: "warning",
+  });
+  return metafile;
+}

@@ -1,0 +1,105 @@
+// node scripts/image.mjs FOLDER
+//
+// The runtime tree of the container image: the program with every provider's SDK in few files, the one package that
+// stays a package with what it needs, and the licences of all of it. Needs nothing but `npm ci` before.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { bundle } from "./bundle.mjs";
+import { root } from "./prepare.mjs";
+
+const out = process.argv[2];
+if (out === undefined) {
+  console.error("usage: node scripts/image.mjs FOLDER");
+  process.exit(2);
+}
+const target = resolve(out);
+if (existsSync(target) && readdirSync(target).length > 0) {
+  console.error(`${out} is not empty`);
+  process.exit(2);
+}
+
+mkdirSync(target, { recursive: true });
+const metafile = await bundle(join(target, "dist"), { sdks: true, small: true });
+const copied = copyWithDependencies("acme-client");
+writePackage();
+writeLicences(new Set([...bundled(metafile), ...copied]));
+console.log(`${out}: ${(sizeOf(target) / 1e6).toFixed(1)} MB`);
+
+/** Folders of the packages that went into the bundle, as in package-lock.json: "node_modules/zod". */
+function bundled({ inputs }) {
+  const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/;
+  return Object.keys(inputs).flatMap((path) => folder.exec(path)?.[0] ?? []);
+}
+
+/** One package and all it depends on, without what only people and compilers read. Answers their folders. */
+function copyWithDependencies(name) {
+  const { packages } = JSON.parse(readFileSync(`${root}package-lock.json`, "utf8"));
+  const found = new Set();
+  const add = (folder) => {
+    if (found.has(folder)) return;
+    found.add(folder);
+    for (const dependency of Object.keys(packages[folder].dependencies ?? {}))
+      add(whereIs(packages, dependency, folder));
+  };
+  add(`node_modules/${name}`);
+  for (const folder of found) {
+    cpSync(`${root}${folder}`, join(target, folder), {
+      recursive: true,
+      filter: (path) => isRun(path, `${root}${folder}`),
+    });
+    dropUnusedBuilds(join(target, folder));
+  }
+  return found;
+}
+
+/** As Node looks for it: beside, then further up. */
+function whereIs(packages, name, from) {
+  for (let at = from; ; at = at.slice(0, at.lastIndexOf("/node_modules/"))) {
+    if (packages[`${at}/node_modules/${name}`] !== undefined) return `${at}/node_modules/${name}`;
+    if (!at.includes("/node_modules/")) return `node_modules/${name}`;
+  }
+}
+
+function isRun(path, folder) {
+  if (statSync(path).isDirectory()) return path === folder || !/\/(node_modules|tests?|docs?|examples?)$/.test(path);
+  return /\.(c|m)?js$|\.json$|^(licen[cs]e|notice|copying)/i.test(path.slice(path.lastIndexOf("/") + 1));
+}
+
+/** For browsers, and a second time compressed. */
+function dropUnusedBuilds(folder) {
+  for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (/\.min\.js$|(^|\/)dist\/(browser|esm)(\/|$)/.test(file))
+      rmSync(join(folder, file), { recursive: true, force: true });
+  }
+}
+
+function writePackage() {
+  const { name, version, description, license, type, engines, bin } = JSON.parse(
+    readFileSync(`${root}package.json`, "utf8"),
+  );
+  const text = JSON.stringify({ name, version, description, license, private: true, type, engines, bin }, undefined, 2);
+  writeFileSync(join(target, "package.json"), `${text}\n`);
+  cpSync(`${root}LICENSE`, join(target, "LICENSE"));
+}
+
+/** Name, version, licence and its text for each package of others. */
+function writeLicences(folders) {
+  const sections = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(`${root}${folder}/package.json`, "utf8"));
+    const files = readdirSync(`${root}${folder}`).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+    const texts = files.map((file) => readFileSync(`${root}${folder}/${file}`, "utf8").trim());
+    if (license === undefined && texts.length === 0) throw new Error(`${folder} has no licence`);
+    return [`${name} ${version} (${license ?? "see below"})`, ...texts].join("\n\n");
+  });
+  const head = "dns01 contains these packages, each under its own licence.";
+  writeFileSync(
+    join(target, "THIRD_PARTY_LICENSES"),
+    `${[head, ...new Set(sections)].join(`\n\n${"-".repeat(80)}\n\n`)}\n`,
+  );
+}
+
+function sizeOf(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.size;
+  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0);
+}
