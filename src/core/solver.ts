@@ -114,7 +114,7 @@ export function createSolver(options: SolverOptions): Solver {
       result.status === "rejected" ? [{ name: merged[i]?.owner ?? "", error: result.reason as unknown }] : [],
     );
     // Nothing is written until every zone is known; but what can be taken out is taken out.
-    if (act === "present" && missing.length > 0) throw combine(missing, [], signal);
+    if (act === "present" && missing.length > 0) throw combineFailures(missing, [], signal);
     const work = groupByZone(
       merged.flatMap((item, i) => {
         const result = located[i];
@@ -127,7 +127,7 @@ export function createSolver(options: SolverOptions): Solver {
       result.status === "rejected" ? [{ name: work[i]?.zone.apex ?? "", error: result.reason as unknown }] : [],
     );
     const done = results.flatMap((result, i) => (result.status === "fulfilled" ? [work[i]?.zone.apex ?? ""] : []));
-    if (failed.length + missing.length > 0) throw combine([...failed, ...missing], done, signal);
+    if (failed.length + missing.length > 0) throw combineFailures([...failed, ...missing], done, signal);
     const solved = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
     const order = new Map(merged.map(({ owner }, i) => [owner, i]));
     return solved.toSorted((a, b) => (order.get(a.owner) ?? 0) - (order.get(b.owner) ?? 0));
@@ -179,7 +179,7 @@ function groupByZone(
 }
 
 /** One error for all that failed: the first as it is when it stands alone, else one that speaks for it and lists all. */
-function combine(
+export function combineFailures(
   failed: readonly { readonly name: string; readonly error: unknown }[],
   done: readonly string[],
   signal: AbortSignal,
