@@ -98,8 +98,8 @@ async function login(access: Access, what: string, signal: AbortSignal): Promise
   } catch (cause) {
     signal.throwIfAborted();
     const said = thrownText(cause)
-      .replace(/\s*\n\s*/g, "; ")
-      .trim();
+      .trim()
+      .replace(/\s*\n\s*/g, "; ");
     const text = said.length > 300 ? `${said.slice(0, 300)}…` : said;
     throw new KubernetesError(`${what}: cannot log in at ${access.server}: ${text}`, { cause });
   }
