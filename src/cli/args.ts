@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
+import { parseDuration } from "../core/duration.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { parseDuration } from "./duration.ts";
 import type { FlagSpec } from "./spec.ts";
 
 export interface FlagValue {
@@ -135,7 +135,7 @@ function faultsOf(spec: FlagSpec, text: string, source: string): readonly Config
   return text === "" ? [{ path: source, message: "is empty" }] : [];
 }
 
-function flagsOf(positionals: readonly string[], given: ReadonlyMap<string, FlagValue>): Flags {
+export function flagsOf(positionals: readonly string[], given: ReadonlyMap<string, FlagValue>): Flags {
   const last = (name: string) => given.get(name)?.values.at(-1);
   return {
     positionals,

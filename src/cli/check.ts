@@ -1,8 +1,8 @@
+import { readDnsSettings } from "../config/dns-settings.ts";
 import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
 import { type Command, failOn } from "./command.ts";
-import { readDnsSettings } from "./dns-setup.ts";
 import { verdictTable } from "./table.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 

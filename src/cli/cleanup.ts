@@ -1,9 +1,9 @@
+import { readDnsSettings } from "../config/dns-settings.ts";
+import { readRoutes, routeOf } from "../config/solvers.ts";
 import { openDns } from "../issuer/network.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
-import { readDnsSettings } from "./dns-setup.ts";
-import { readRoutes, routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 

@@ -23,7 +23,7 @@ export interface CommandInput {
   /** The providers that come with dns01, and those of the plugins that were named. */
   readonly registry: Registry;
   readonly plugins: PluginHost;
-  /** The configuration file, read once. Throws ConfigError. */
+  /** The configuration file, read once; its own faults are among `issues` already. */
   readonly loadConfig: () => Promise<LoadedConfig>;
   readonly version: string;
 }
@@ -40,7 +40,8 @@ export interface Command {
   run(input: CommandInput): Promise<CommandOutput | undefined>;
 }
 
-/** Throws all faults at once, if there is any. */
+/** Throws all faults at once, each told once, if there is any. */
 export function failOn(issues: readonly ConfigIssue[]): void {
-  if (issues.length > 0) throw new ConfigError(issues);
+  const told = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
+  if (told.size > 0) throw new ConfigError([...told.values()]);
 }

@@ -1,5 +1,5 @@
+import { formatMs } from "../core/duration.ts";
 import type { IssueResult } from "../issuer/request.ts";
-import { formatMs } from "./duration.ts";
 import { align } from "./table.ts";
 
 /** The result of `dns01 issue` for people: files, timeline, nameservers. */

@@ -1,4 +1,5 @@
 import { createAcmeClient } from "../acme/client.ts";
+import { routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
 import { type ConfigIssue, HookError } from "../core/errors.ts";
 import { createHintStore } from "../issuer/hints.ts";
@@ -11,7 +12,6 @@ import { type Command, failOn } from "./command.ts";
 import { copyTo, runDeployHook } from "./deploy.ts";
 import { readIssueRequest } from "./issue-request.ts";
 import { issueText } from "./issue-text.ts";
-import { routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 
 /** `dns01 issue`: one certificate, now. */

@@ -1,5 +1,7 @@
 import { access } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
+import { readDnsSettings } from "../config/dns-settings.ts";
+import { readSecretFile } from "../config/solvers.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { resolveConfig } from "../core/fields.ts";
 import { parseName } from "../core/name.ts";
@@ -10,11 +12,9 @@ import { importAsPlugin, loadFault, loadPlugin } from "../plugins/load.ts";
 import { connectProvider, connectUnguarded } from "../providers.ts";
 import { cases, type Fake, withFake } from "../testing/index.ts";
 import { type Command, type CommandInput, failOn } from "./command.ts";
-import { readDnsSettings } from "./dns-setup.ts";
 import { openLiveZone } from "./live-zone.ts";
 import { watchPlugins } from "./plugins.ts";
 import { type RuleResult, ruleLines, runRules } from "./rules.ts";
-import { readSecretFile } from "./solver-setup.ts";
 
 /** `dns01 plugin test`: the conformance suite against one plugin, by its fake or in a real zone. */
 export const command: Command = {

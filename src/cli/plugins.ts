@@ -1,6 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { emptyConfig, type LoadedConfig } from "../config/load.ts";
-import { ConfigError } from "../core/errors.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { PluginHost } from "../plugins/host.ts";
@@ -24,10 +23,7 @@ export async function openProviders(sources: PluginSources): Promise<Registry> {
   const { spec, flags, host, observer, signal } = sources;
   if (!spec.flags.some(({ name }) => name === "plugin")) return builtInProviders();
   // A faulty file is the command's to tell, with all that is wrong besides.
-  const config = await sources.loadConfig().catch((error: unknown) => {
-    if (error instanceof ConfigError) return emptyConfig;
-    throw error;
-  });
+  const config = await sources.loadConfig();
   const refs = [...fromFlags(flags), ...fromFile(config)];
   if (refs.length > 0) watchPlugins(observer);
   return await openRegistry(refs, { host, observer, signal });
@@ -59,5 +55,7 @@ function fromFlags(flags: Flags): readonly PluginRef[] {
 
 function fromFile({ file, config, place }: LoadedConfig): readonly PluginRef[] {
   const base = dirname(resolve(file ?? ""));
-  return (config.plugins ?? []).map((text, index) => ({ text, base, from: place(["plugins", index]) }));
+  return (config.plugins ?? []).flatMap((text, index) =>
+    text === undefined ? [] : [{ text, base, from: place(["plugins", index]) }],
+  );
 }

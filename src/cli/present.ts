@@ -1,3 +1,5 @@
+import { readDnsSettings } from "../config/dns-settings.ts";
+import { readRoutes, routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
@@ -5,8 +7,6 @@ import { createRouter } from "../issuer/router.ts";
 import { createValueLedger } from "../issuer/values.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
-import { readDnsSettings } from "./dns-setup.ts";
-import { readRoutes, routeOf } from "./solver-setup.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 

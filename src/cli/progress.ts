@@ -1,6 +1,6 @@
+import { formatMs } from "../core/duration.ts";
 import type { Dns01Event, Observer, Phase, ServerProgress } from "../core/events.ts";
 import { describeEvent } from "../telemetry/log.ts";
-import { formatMs } from "./duration.ts";
 import { serverTable } from "./table.ts";
 
 export interface LiveOptions {

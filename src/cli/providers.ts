@@ -7,9 +7,8 @@ import { align } from "./table.ts";
 
 /** `dns01 providers [ID]`: what exists, and what one of them needs. */
 export const command: Command = {
-  async run({ flags, issues, registry, loadConfig }) {
+  async run({ flags, issues, registry }) {
     failOn(issues);
-    await loadConfig();
     const id = flags.positionals[0];
     if (id === undefined) {
       const all = await registry.all();

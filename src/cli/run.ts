@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import { loadConfig } from "../config/load.ts";
+import { emptyConfig, loadConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { nearest } from "../core/nearest.ts";
@@ -52,8 +52,10 @@ export async function runCommand(options: RunOptions): Promise<number> {
     const more =
       spec.providerFlags === undefined ? noProviderFlags : await readProviderFlags(first.text("provider"), registry);
     const specs = [...globalFlags, ...spec.flags, ...more.specs];
-    const { flags, issues } = readFlags(own, specs, io.env, more.secrets);
-    const all = [...issues, ...positionalFaults(spec, flags)];
+    const { flags: ownFlags, issues } = readFlags(own, specs, io.env, more.secrets);
+    const config = spec.flags.some((f) => f.name === "config") ? await readConfig() : emptyConfig;
+    const flags = config.file === undefined ? ownFlags : (await import("./file-flags.ts")).withFile(ownFlags, config);
+    const all = [...issues, ...positionalFaults(spec, flags), ...config.issues];
     if (flags.on("show-config")) {
       print(showConfig(flags, specs, more.fields, io.env));
       return all.length === 0 ? 0 : 2;

@@ -1,6 +1,6 @@
+import { formatMs } from "../core/duration.ts";
 import type { ServerProgress } from "../core/events.ts";
 import type { ServerVerdict } from "../dns/types.ts";
-import { formatMs } from "./duration.ts";
 
 /** Nameserver × value, as lines. */
 export function serverTable(servers: readonly ServerProgress[]): readonly string[] {

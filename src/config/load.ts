@@ -1,110 +1,71 @@
 import { readFile } from "node:fs/promises";
 import { homedir, platform } from "node:os";
-import { join } from "node:path";
-import type { z } from "zod";
-import { ConfigError, type ConfigIssue } from "../core/errors.ts";
-import { nearest } from "../core/nearest.ts";
+import { dirname, join, resolve } from "node:path";
+import type { ConfigIssue } from "../core/errors.ts";
+import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
 import type { ConfigFile } from "./schema.ts";
 
 export interface LoadedConfig {
   /** Absent when no file was named and none stands in the usual places. */
   readonly file?: string;
+  /** As much of it as is sound. */
   readonly config: ConfigFile;
+  /** What is wrong with the file by itself; with any of these nothing may be called. */
+  readonly issues: readonly ConfigIssue[];
   /** "dns01.yaml:12 solvers[0].provider": where in the file a path stands. */
-  readonly place: (path: readonly (string | number)[]) => string;
+  readonly place: (path: Path) => string;
+  /** Paths in the file are meant from the folder it stands in. */
+  readonly resolve: (path: string) => string;
 }
 
 /** What holds without a file. */
-export const emptyConfig: LoadedConfig = { config: {}, place: (path) => pathText(path) };
+export const emptyConfig: LoadedConfig = { config: {}, issues: [], place: pathText, resolve: (path) => path };
 
-/** Reads `--config`, else dns01.yaml in the working directory, else in the configuration folder. Throws ConfigError. */
-export async function loadConfig(
-  named: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<LoadedConfig> {
-  if (named !== undefined) {
-    const text = await readText(named);
-    if (text === undefined) throw new ConfigError([{ path: "--config", message: `${named} does not exist` }]);
-    return await parseConfig(named, text);
-  }
-  for (const file of ["dns01.yaml", join(configFolder(env), "dns01.yaml")]) {
-    const text = await readText(file);
-    if (text !== undefined) return await parseConfig(file, text);
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Reads `--config`, else dns01.yaml in the working directory, else in the configuration folder. Faults are returned. */
+export async function loadConfig(named: string | undefined, env: Env): Promise<LoadedConfig> {
+  for (const file of named === undefined ? usualPlaces(env) : [named]) {
+    try {
+      return await parseConfig(file, await readFile(file));
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      const absent = code === "ENOENT" || code === "ENOTDIR";
+      if (absent && named === undefined) continue;
+      const message = absent ? `${file} does not exist` : `cannot read ${file}: ${code}`;
+      return { ...emptyConfig, issues: [{ path: "--config", message }] };
+    }
   }
   return emptyConfig;
 }
 
-/** Parses the text of one file; every fault at once, each with its line. */
-export async function parseConfig(file: string, text: string): Promise<LoadedConfig> {
-  // Most runs have no file: neither the parser nor the schema is loaded for them.
-  const [{ LineCounter, parseDocument }, { configSchema }] = await Promise.all([
-    import("./yaml.ts"),
-    import("./schema.ts"),
-  ]);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const lineOf = (offset: number) => lines.linePos(offset).line;
-  if (document.errors.length > 0) {
-    throw new ConfigError(document.errors.map((e) => ({ path: `${file}:${lineOf(e.pos[0])}`, message: e.message })));
-  }
-  const place = (path: readonly (string | number)[]): string => {
-    for (let length = path.length; length >= 0; length--) {
-      const node: unknown = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
-      const range = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
-      const start: unknown = Array.isArray(range) ? range[0] : undefined;
-      if (typeof start === "number") return `${file}:${lineOf(start)} ${pathText(path)}`.trimEnd();
-    }
-    return `${file} ${pathText(path)}`.trimEnd();
-  };
-  const value: unknown = document.toJS() ?? {};
+/** Parses the bytes of one file; every fault at once, each with its line, and what is sound besides. */
+export async function parseConfig(file: string, bytes: Uint8Array): Promise<LoadedConfig> {
+  const { value = {}, issues, place } = await parseYaml(file, bytes);
+  const folder = dirname(resolve(file));
+  const loaded = { file, place, resolve: (path: string) => resolve(folder, path) };
+  if (issues.length > 0) return { ...loaded, config: {}, issues };
+  const [{ configSchema }, { faultsOf, without }] = await Promise.all([import("./schema.ts"), import("./faults.ts")]);
   const parsed = configSchema.safeParse(value);
-  if (!parsed.success) throw new ConfigError(parsed.error.issues.flatMap((issue) => faults(issue, place)));
-  return { file, config: parsed.data, place };
+  if (parsed.success) return { ...loaded, config: parsed.data, issues };
+  const faults = faultsOf(configSchema, parsed.error, value, place);
+  const sound = without(
+    value,
+    faults.map(({ at }) => at),
+  );
+  return {
+    ...loaded,
+    config: (sound ?? {}) as ConfigFile,
+    issues: inOrder(faults.map(({ path, message }) => ({ path, message }))),
+  };
 }
 
-function faults(issue: z.core.$ZodIssue, place: LoadedConfig["place"]): readonly ConfigIssue[] {
-  const path = issue.path.map((p) => (typeof p === "symbol" ? String(p) : p));
-  if (issue.code !== "unrecognized_keys") return [{ path: place(path), message: issue.message }];
-  return issue.keys.map((key) => {
-    const near = nearest(key, knownKeys(path));
-    return {
-      path: place([...path, key]),
-      message: `unknown key${near === undefined ? "" : `; did you mean "${near}"?`}`,
-    };
-  });
+/** Where the file is looked for when none is named, in this order. */
+function usualPlaces(env: Env): readonly string[] {
+  return ["dns01.yaml", join(configFolder(env), "dns01.yaml")];
 }
 
-/** Keys of each object of the schema, for "did you mean". */
-function knownKeys(path: readonly (string | number)[]): readonly string[] {
-  switch (path.filter((p) => typeof p === "string").join(".")) {
-    case "":
-      return ["acme", "plugins", "solvers", "certificates"];
-    case "acme":
-      return ["ca", "email", "caRoot", "profile", "preferredChain"];
-    case "solvers":
-      return ["zones", "provider", "config"];
-    case "certificates":
-      return ["name", "domains", "keyType", "deploy"];
-    default:
-      return ["command", "env", "file"];
-  }
-}
-
-function pathText(path: readonly (string | number)[]): string {
-  return path.map((p, i) => (typeof p === "number" ? `[${p}]` : i === 0 ? p : `.${p}`)).join("");
-}
-
-async function readText(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new ConfigError([{ path: "--config", message: `cannot read ${file}: ${String(code ?? error)}` }]);
-  }
-}
-
-function configFolder(env: Readonly<Record<string, string | undefined>>): string {
+function configFolder(env: Env): string {
   if (platform() === "win32") return join(env["APPDATA"] ?? join(homedir(), "AppData", "Roaming"), "dns01");
   if (process.getuid?.() === 0) return "/etc/dns01";
   if (platform() === "darwin") return join(homedir(), "Library", "Application Support", "dns01");

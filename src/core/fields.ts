@@ -8,7 +8,10 @@ import { type Field, fieldsOf, ttlField } from "./schema.ts";
 
 export { type Field, fieldsOf } from "./schema.ts";
 
-/** Where a provider's settings come from. A flag wins over the environment, that over the configuration object. */
+/**
+ * Where a provider's settings come from. A flag wins over the configuration object, that over the environment: what is
+ * written for one solver is meant for it, while a variable is there for every solver of the provider.
+ */
 export interface ConfigSources {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Text of the file that a `_FILE` name or `{ file }` points to. */
@@ -17,12 +20,16 @@ export interface ConfigSources {
   readonly flags?: Readonly<Record<string, string>>;
   /** From a configuration file or an Issuer; a value may also be `{ env: NAME }` or `{ file: PATH }`. */
   readonly config?: Readonly<Record<string, unknown>>;
-  /** What stands in front of a key of `config` in messages: "solvers[0].config". */
-  readonly configPath?: string;
+  /** What stands in front of a key of `config` in messages, "solvers[0].config"; or names the place of a path in it. */
+  readonly configPath?: string | ((path: readonly string[]) => string);
   /** "refuse" demands `{ env }` or `{ file }` for secrets in `config`. Default "allow". */
   readonly inlineSecrets?: "allow" | "refuse";
   /** Is told every secret that was read. */
   readonly redactor?: Redactor;
+  /** Default true. With false the provider's own variables are not read; `{ env: NAME }` still is. */
+  readonly ambientEnv?: boolean;
+  /** Is told of each variable that is set but does not count, because `config` says otherwise. */
+  readonly onShadowed?: (variable: string, origin: string) => void;
 }
 
 export interface ResolvedConfig<S extends z.ZodObject> {
@@ -64,7 +71,7 @@ export async function resolveConfig<S extends z.ZodObject>(
   const parsed = provider.config.safeParse(input);
   if (!parsed.success) {
     const all = [...parsed.error.issues, ...ruleIssues(provider.config, input, parsed.error)];
-    issues.push(...schemaIssues(provider.id, all, fields, given, issues));
+    issues.push(...schemaIssues(provider.id, all, fields, given));
   }
   if (issues.length > 0 || !parsed.success) {
     const redact = sources.redactor?.redact ?? ((text: string) => text);
@@ -84,20 +91,22 @@ function unknownKeys(fields: readonly Field[], { config = {}, configPath }: Conf
   const known = fields.flatMap(({ name, aliases }) => [name, ...aliases]);
   return Object.keys(config)
     .filter((key) => !known.includes(key))
-    .map((key) => {
-      const near = nearest(key, known);
-      const meant = near === undefined ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
-      return { path: at(configPath, key), message: `is not a field of this provider; ${meant}` };
-    });
+    .map((key) => ({ path: at(configPath, key), message: `is not a field of this provider; ${meant(key, known)}` }));
+}
+
+function meant(key: string, known: readonly string[]): string {
+  const near = nearest(key, known);
+  return near === undefined ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
 }
 
 /** The first source that says something. Faults of the others are reported too: they are mistakes all the same. */
 async function read(field: Field, sources: ConfigSources, issues: ConfigIssue[]): Promise<Given | undefined> {
   const flag = sources.flags?.[field.name];
-  const fromEnv = await readEnv(field, sources, issues);
+  const fromEnv = sources.ambientEnv === false ? undefined : await readEnv(field, sources, issues);
   const fromConfig = await readConfig(field, sources, issues);
   if (flag !== undefined && field.flag !== undefined) return { value: flag, origin: field.flag };
-  return fromEnv ?? fromConfig;
+  if (fromEnv !== undefined && fromConfig !== undefined) sources.onShadowed?.(fromEnv.origin, fromConfig.origin);
+  return fromConfig ?? fromEnv;
 }
 
 async function readEnv(
@@ -143,8 +152,21 @@ async function readConfig(field: Field, sources: ConfigSources, issues: ConfigIs
   if (Object.keys(rest).length === 0 && typeof file === "string" && name === undefined) {
     return readText(file, origin, readFile, issues);
   }
-  issues.push({ path: origin, message: "has to be a plain value, { env: NAME } or { file: PATH }" });
+  issues.push(...referenceFaults(value ?? {}, key, configPath));
   return { value: missing, origin };
+}
+
+/** What is wrong with a value that is neither plain nor a reference: a key misspelt, or both keys at once. */
+function referenceFaults(value: object, key: string, configPath: ConfigSources["configPath"]): readonly ConfigIssue[] {
+  const named = ["env", "file"];
+  const unknown = Object.keys(value).filter((inner) => !named.includes(inner) && nearest(inner, named) !== undefined);
+  if (unknown.length === 0) {
+    return [{ path: at(configPath, key), message: "has to be a plain value, { env: NAME } or { file: PATH }" }];
+  }
+  return unknown.map((inner) => ({
+    path: at(configPath, key, inner),
+    message: `unknown key ${inner}; ${meant(inner, named)}`,
+  }));
 }
 
 /** Stands for a value whose fault is already among the issues, so that it is not reported twice. */
@@ -193,14 +215,13 @@ function schemaIssues(
   found: readonly z.core.$ZodIssue[],
   fields: readonly Field[],
   given: ReadonlyMap<string, Given>,
-  before: readonly ConfigIssue[],
 ): readonly ConfigIssue[] {
   return found.flatMap((issue): readonly ConfigIssue[] => {
     const field = fields.find(({ name }) => name === issue.path[0]);
     const origin = field && given.get(field.name)?.origin;
     if (field === undefined) return [{ path: id, message: issue.message }];
     if (origin === undefined) return [{ path: field.env[0] ?? field.name, message: howToGive(field, issue.message) }];
-    if (given.get(field.name)?.value === missing && before.some(({ path }) => path === origin)) return [];
+    if (given.get(field.name)?.value === missing) return [];
     return [{ path: origin, message: lowerFirst(issue.message) }];
   });
 }
@@ -219,6 +240,7 @@ function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
-function at(path: string | undefined, key: string): string {
-  return path === undefined || path === "" ? key : `${path}.${key}`;
+function at(path: ConfigSources["configPath"], ...keys: readonly string[]): string {
+  if (typeof path === "function") return path(keys);
+  return path === undefined || path === "" ? keys.join(".") : [path, ...keys].join(".");
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readFlags } from "../../src/cli/args.ts";
-import { formatMs, parseDuration } from "../../src/cli/duration.ts";
-import { parseEndpoint } from "../../src/cli/endpoints.ts";
+import { formatMs, parseDuration } from "../../src/core/duration.ts";
+import { parseEndpoint } from "../../src/config/endpoints.ts";
 import type { FlagSpec } from "../../src/cli/spec.ts";
 
 const specs: readonly FlagSpec[] = [

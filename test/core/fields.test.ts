@@ -90,7 +90,7 @@ describe("fieldsOf", () => {
 });
 
 describe("resolveConfig", () => {
-  test("takes a flag before the environment before the configuration", async () => {
+  test("takes a flag before the configuration before the environment", async () => {
     const sources = {
       env: { ...good, ACME_HOST_ENDPOINT: "https://env.example", ACME_HOST_HOSTED_ZONE_ID: "Z-env" },
       flags: { endpoint: "https://flag.example" },
@@ -99,13 +99,13 @@ describe("resolveConfig", () => {
     const { config, origins } = await resolveConfig(provider, sources);
     expect(config).toMatchObject({
       endpoint: "https://flag.example",
-      hostedZoneID: "Z-env",
+      hostedZoneID: "Z-config",
       transport: "udp",
       retries: 3,
     });
     expect(origins).toMatchObject({
       endpoint: "--acme-host-endpoint",
-      hostedZoneID: "ACME_HOST_HOSTED_ZONE_ID",
+      hostedZoneID: "hostedZoneID",
       transport: "transport",
       secretId: "CLOUD_SECRET_ID",
     });

@@ -2,11 +2,11 @@ import type { ConfigIssue } from "../core/errors.ts";
 import type { Endpoint } from "../dns/exchange.ts";
 import type { DnsSettings } from "../issuer/network.ts";
 import type { PropagationMode } from "../issuer/request.ts";
-import type { Flags } from "./args.ts";
 import { readServers } from "./endpoints.ts";
+import type { Settings } from "./settings.ts";
 
-/** The DNS flags, read and checked without any call. */
-export function readDnsSettings(flags: Flags): {
+/** How nameservers are found and asked, read and checked without any call. */
+export function readDnsSettings(flags: Settings): {
   readonly settings: DnsSettings;
   readonly issues: readonly ConfigIssue[];
 } {

@@ -1,0 +1,29 @@
+import { readFile } from "node:fs/promises";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+
+/** Collects the faults of one part, so that the others are looked at too. */
+export function attempt<T>(issues: ConfigIssue[], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    issues.push(...issuesOf(error));
+    return undefined;
+  }
+}
+
+/** The faults of a ConfigError; anything else is thrown on. */
+export function issuesOf(error: unknown): readonly ConfigIssue[] {
+  if (!(error instanceof ConfigError)) throw error;
+  return error.issues;
+}
+
+/** A file that the configuration names at `at`. */
+export async function readInput(path: string, at: string, issues: ConfigIssue[]): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    issues.push({ path: at, message: `cannot read ${path}: ${reason}` });
+    return undefined;
+  }
+}

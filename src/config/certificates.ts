@@ -1,0 +1,216 @@
+import { readCsr } from "../acme/csr.ts";
+import type { KeyType } from "../acme/keys.ts";
+import { parseDuration } from "../core/duration.ts";
+import type { ConfigIssue } from "../core/errors.ts";
+import type { Identifier } from "../core/name.ts";
+import { readDomains } from "../issuer/domains.ts";
+import { sameSet } from "../issuer/order.ts";
+import { issuesOf, readInput } from "./attempt.ts";
+import type { PlannedCa, ReadCas } from "./cas.ts";
+import type { Path } from "./document.ts";
+import type { ConfigFile } from "./schema.ts";
+import { readSecret } from "./secrets.ts";
+import type { Sources } from "./settings.ts";
+import { type ChosenRoute, isCovered } from "./solvers.ts";
+
+/** A certificate the file declares, checked. */
+export interface PlannedCertificate {
+  readonly name: string;
+  /** "dns01.yaml:12 certificates[0]" */
+  readonly place: string;
+  /** In the user's order; unique. */
+  readonly identifiers: readonly Identifier[];
+  /** The CA to use, then those to go over to; profile and chain are theirs, with the certificate's own words on top. */
+  readonly cas: readonly PlannedCa[];
+  readonly keyType: KeyType;
+  readonly reuseKey: boolean;
+  /** DER; the key of its request stays with the user. */
+  readonly csr: Uint8Array | undefined;
+  readonly deployment: Deployment;
+}
+
+/** What follows a new certificate. */
+export interface Deployment {
+  readonly out:
+    | {
+        /** Absolute. */
+        readonly dir: string;
+        readonly owner: string | undefined;
+        readonly group: string | undefined;
+        /** Of privkey.pem and certificate.pfx. */
+        readonly mode: number;
+      }
+    | undefined;
+  readonly pfx: { readonly password: string; readonly legacy: boolean } | undefined;
+  readonly hook: { readonly command: string; readonly timeoutMs: number } | undefined;
+}
+
+type Entry = NonNullable<NonNullable<ConfigFile["certificates"]>[number]>;
+
+/** The certificates of the file; every fault of each, and of one beside another. Nothing is called. */
+export async function readCertificates(
+  sources: Sources,
+  cas: ReadCas,
+  routes: readonly ChosenRoute[] | undefined,
+): Promise<{ readonly certificates: readonly PlannedCertificate[]; readonly issues: readonly ConfigIssue[] }> {
+  const { config } = sources;
+  const issues: ConfigIssue[] = [];
+  const certificates: PlannedCertificate[] = [];
+  for (const [index, entry] of (config.config.certificates ?? []).entries()) {
+    if (entry === undefined) continue;
+    const planned = await readCertificate(entry, index, { sources, cas, issues });
+    if (planned === undefined) continue;
+    const [taken] = certificates.flatMap((other) => clash(other, planned));
+    if (taken !== undefined) issues.push({ path: planned.place, message: taken });
+    if (routes !== undefined) issues.push(...uncovered(planned, routes));
+    certificates.push(planned);
+  }
+  return { certificates, issues };
+}
+
+interface Reading {
+  readonly sources: Sources;
+  readonly cas: ReadCas;
+  readonly issues: ConfigIssue[];
+}
+
+async function readCertificate(
+  entry: Entry,
+  index: number,
+  { sources, cas, issues }: Reading,
+): Promise<PlannedCertificate | undefined> {
+  const { config } = sources;
+  const at = (...path: Path) => config.place(["certificates", index, ...path]);
+  const faultsBefore = issues.length;
+  const csr = await readRequest(entry, index, sources, issues);
+  const identifiers = await readNames(entry, csr?.domains, at, issues, config.issues);
+  const name = entry.name ?? identifiers[0]?.text;
+  if (entry.name !== undefined && (/[\p{Cc}\p{Cf}]/u.test(entry.name) || entry.name.trim() !== entry.name)) {
+    issues.push({ path: at("name"), message: "has control characters, or white space around it" });
+  }
+  const keyOfRequest = "is the request's: its key is yours, and dns01 never sees it; leave it out";
+  if (entry.csr !== undefined && entry.keyType !== undefined)
+    issues.push({ path: at("keyType"), message: keyOfRequest });
+  if (entry.csr !== undefined && entry.reuseKey === true) issues.push({ path: at("reuseKey"), message: keyOfRequest });
+  if (entry.csr !== undefined && entry.pfx !== undefined) {
+    issues.push({
+      path: at("pfx"),
+      message: "needs the private key, and with csr that is yours; leave one of them out",
+    });
+  }
+  const own = entry.ca === undefined ? undefined : cas.named(entry.ca, at("ca"), issues);
+  const chosen = entry.ca === undefined ? cas.cas : own === undefined ? [] : [own];
+  const deployment = await readDeployment(entry, index, sources, issues);
+  if (name === undefined || identifiers.length === 0 || issues.length > faultsBefore) return undefined;
+  return {
+    name,
+    place: at(),
+    identifiers,
+    cas: chosen.map((ca, rank) => withOwnWords(ca, entry, rank)),
+    keyType: csr?.keyType ?? entry.keyType ?? chosen[0]?.keyType ?? "ec256",
+    reuseKey: entry.reuseKey ?? false,
+    csr: csr?.der,
+    deployment,
+  };
+}
+
+/** A certificate's profile and chain are names of its first CA: another one has others. */
+function withOwnWords(ca: PlannedCa, entry: Entry, rank: number): PlannedCa {
+  if (rank > 0) return ca;
+  return {
+    ...ca,
+    profile: entry.profile ?? ca.profile,
+    profileRequired: entry.profileRequired ?? ca.profileRequired,
+    preferredChain: entry.preferredChain ?? ca.preferredChain,
+  };
+}
+
+async function readRequest(entry: Entry, index: number, { config }: Sources, issues: ConfigIssue[]) {
+  if (entry.csr === undefined) return undefined;
+  const path = config.place(["certificates", index, "csr"]);
+  const bytes = await readInput(config.resolve(entry.csr), path, issues);
+  if (bytes === undefined) return undefined;
+  return await readCsr(bytes, path).catch((error: unknown) => {
+    issues.push(...issuesOf(error));
+    return undefined;
+  });
+}
+
+async function readNames(
+  entry: Entry,
+  requested: readonly string[] | undefined,
+  at: (...path: Path) => string,
+  issues: ConfigIssue[],
+  faultsOfFile: readonly ConfigIssue[],
+): Promise<readonly Identifier[]> {
+  const own = (entry.domains ?? []).flatMap((text, d) =>
+    text === undefined ? [] : [{ text, path: at("domains", d) }],
+  );
+  if (entry.domains === undefined && entry.csr === undefined) {
+    const path = at("domains");
+    const told = faultsOfFile.some((i) => i.path === path || i.path.startsWith(`${path}[`));
+    if (!told) issues.push({ path, message: "is missing: name at least one" });
+    return [];
+  }
+  if (own.length === 0) return (await readDomains(requested ?? [], at("csr"))).identifiers;
+  // One by one for the line of each; then together for what they are to each other.
+  const each = await Promise.all(own.map(({ text, path }) => readDomains([text], path)));
+  const alone = each.flatMap((one) => one.issues);
+  issues.push(...alone);
+  const sound = own.filter((_, d) => each[d]?.issues.length === 0).map(({ text }) => text);
+  const read = await readDomains(sound, at("domains"));
+  issues.push(...read.issues);
+  if (requested !== undefined && alone.length === 0) {
+    const wanted = read.identifiers.map((i) => i.text);
+    if (!sameSet(requested, wanted)) {
+      const message = `is for ${requested.join(", ")}, but domains says ${wanted.join(", ")}; they must be the same`;
+      issues.push({ path: at("csr"), message });
+    }
+  }
+  return read.identifiers;
+}
+
+async function readDeployment(
+  entry: Entry,
+  index: number,
+  sources: Sources,
+  issues: ConfigIssue[],
+): Promise<Deployment> {
+  const { out, pfx, deploy } = entry;
+  const { dir, owner, group, mode } = typeof out === "string" ? { dir: out } : { ...out };
+  const path = ["certificates", index, "pfx", "password"];
+  const password = pfx?.password === undefined ? undefined : await readSecret(pfx.password, path, sources, issues);
+  return {
+    out:
+      dir === undefined
+        ? undefined
+        : { dir: sources.config.resolve(dir), owner, group, mode: Number.parseInt(mode ?? "0600", 8) },
+    pfx: password === undefined ? undefined : { password, legacy: pfx?.legacy ?? false },
+    hook:
+      deploy?.command === undefined
+        ? undefined
+        : { command: deploy.command, timeoutMs: parseDuration(deploy.timeout ?? "5m") ?? 300_000 },
+  };
+}
+
+/** Two entries of one name would overwrite each other; two of the same names, key type and CA are one too many. */
+function clash(a: PlannedCertificate, b: PlannedCertificate): readonly string[] {
+  if (a.name === b.name) return [`the name "${b.name}" is taken by ${a.place}; give one of them another name`];
+  const names = (c: PlannedCertificate) => c.identifiers.map((i) => i.text);
+  const isSame =
+    sameSet(names(a), names(b)) &&
+    a.keyType === b.keyType &&
+    a.csr === undefined &&
+    b.csr === undefined &&
+    a.cas[0]?.ca.directoryUrl === b.cas[0]?.ca.directoryUrl;
+  return isSame ? [`is for the same names as ${a.place}, with the same key type from the same CA; keep one`] : [];
+}
+
+function uncovered(certificate: PlannedCertificate, routes: readonly ChosenRoute[]): readonly ConfigIssue[] {
+  return certificate.identifiers
+    .filter(({ base }) => !isCovered(routes, base))
+    .map(({ text }) => ({
+      path: certificate.place,
+      message: `no solver is for ${text}; add its zone to one of them (also where its challenge name is an alias into another zone), or a solver without zones`,
+    }));
+}

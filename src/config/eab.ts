@@ -1,0 +1,64 @@
+import { checkEab } from "../acme/account.ts";
+import type { ConfigIssue } from "../core/errors.ts";
+import { attempt, readInput } from "./attempt.ts";
+import type { Path } from "./document.ts";
+import { readSecret } from "./secrets.ts";
+import { isGivenOutside, type Sources } from "./settings.ts";
+
+interface EabEntry {
+  readonly path: Path;
+  readonly values: { readonly eab?: { readonly kid?: string | undefined; readonly hmacKey?: unknown } | undefined };
+}
+
+/**
+ * From flags and environment (the HMAC key from a file named by the flag or by DNS01_EAB_HMAC_KEY_FILE, or from
+ * DNS01_EAB_HMAC_KEY), else what the file says of this CA.
+ */
+export async function readEab(entry: EabEntry | undefined, sources: Sources, issues: ConfigIssue[]) {
+  const { flags, env, redactor } = sources;
+  const inline = env["DNS01_EAB_HMAC_KEY"];
+  const fromEnv = env["DNS01_EAB_HMAC_KEY_FILE"];
+  if (inline !== undefined && fromEnv !== undefined) {
+    issues.push({ path: "DNS01_EAB_HMAC_KEY", message: "and DNS01_EAB_HMAC_KEY_FILE are both set; keep one" });
+    return undefined;
+  }
+  const file = flags.text("eab-hmac-key");
+  const path = file ?? fromEnv;
+  if (path === undefined && inline === undefined) {
+    if (!isGivenOutside(flags, "eab-kid"))
+      return entry === undefined ? undefined : await readFileEab(entry, sources, issues);
+    const message = "is missing: give --eab-hmac-key FILE, DNS01_EAB_HMAC_KEY or DNS01_EAB_HMAC_KEY_FILE";
+    issues.push({ path: "--eab-hmac-key", message });
+    return undefined;
+  }
+  const kid = flags.text("eab-kid");
+  if (kid === undefined) {
+    issues.push({ path: "--eab-kid", message: "is missing: the HMAC key needs its key id" });
+    return undefined;
+  }
+  const at = file === undefined ? "DNS01_EAB_HMAC_KEY_FILE" : "--eab-hmac-key";
+  const key = path === undefined ? inline : (await readInput(path, at, issues))?.toString("utf8");
+  if (key === undefined) return undefined;
+  redactor.add(key.trim());
+  return checked({ kid, hmacKey: key.trim() }, undefined, issues);
+}
+
+/** As the file gives it for one CA. */
+export async function readFileEab({ path, values }: EabEntry, sources: Sources, issues: ConfigIssue[]) {
+  const { kid, hmacKey } = values.eab ?? {};
+  if (kid === undefined || hmacKey === undefined) return undefined;
+  const keyPath = [...path, "eab", "hmacKey"];
+  const key = await readSecret(hmacKey, keyPath, sources, issues);
+  if (key === undefined) return undefined;
+  return checked({ kid, hmacKey: key.trim() }, sources.config.place(keyPath), issues);
+}
+
+function checked(eab: { kid: string; hmacKey: string }, place: string | undefined, issues: ConfigIssue[]) {
+  const own: ConfigIssue[] = [];
+  const sound = attempt(own, () => {
+    checkEab(eab);
+    return eab;
+  });
+  issues.push(...own.map((issue) => (place === undefined ? issue : { ...issue, path: place })));
+  return sound;
+}

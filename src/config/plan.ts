@@ -1,0 +1,129 @@
+import type { ConfigIssue } from "../core/errors.ts";
+import type { DnsSettings } from "../issuer/network.ts";
+import type { IssueRequest } from "../issuer/request.ts";
+import { directoryFor, type PlannedCa, readCas } from "./cas.ts";
+import { type PlannedCertificate, readCertificates } from "./certificates.ts";
+import { readDnsSettings } from "./dns-settings.ts";
+import { inOrder } from "./document.ts";
+import { parseEndpoint } from "./endpoints.ts";
+import type { Sources } from "./settings.ts";
+import { type ChosenRoute, readRoutes } from "./solvers.ts";
+
+export type { PlannedCa } from "./cas.ts";
+export type { Deployment, PlannedCertificate } from "./certificates.ts";
+
+/** Everything `renew` and `run` work from: flags, environment and file, resolved and checked. Nothing was called. */
+export interface Plan {
+  /** Absent when there is no file. */
+  readonly file: string | undefined;
+  /** What the file declares, in its order. */
+  readonly certificates: readonly PlannedCertificate[];
+  /** Who writes where; connect with routeOf (solvers.ts), the longest zone wins (issuer/router.ts). */
+  readonly routes: readonly ChosenRoute[];
+  readonly dns: DnsSettings;
+  /** The CA for what the file does not declare, and those to go over to. Never empty. */
+  readonly cas: readonly PlannedCa[];
+  /** The CA a stored certificate came from (a directory's address), with what the file says of it. */
+  readonly caOf: (directoryUrl: string) => PlannedCa;
+  readonly run: RunSettings;
+}
+
+export interface RunSettings {
+  /** Where /healthz and /metrics are served; without an address on all of the machine. */
+  readonly listen: { readonly address: string | undefined; readonly port: number } | undefined;
+  /** Certificates worked on at once. */
+  readonly parallel: number;
+}
+
+export interface ReadPlan {
+  readonly issues: readonly ConfigIssue[];
+  /** Only when there are no issues. */
+  complete(): Plan;
+}
+
+/** Reads all there is to read and finds every fault at once, each with its place. Throws nothing of the user's making. */
+export async function readPlan(sources: Sources): Promise<ReadPlan> {
+  const { flags, config } = sources;
+  const solvers = await readRoutes(sources);
+  const dns = readDnsSettings(flags);
+  const cas = await readCas(sources);
+  // With faults among the solvers it is not known whom they are for.
+  const routes = solvers.issues.length === 0 ? solvers.routes : undefined;
+  const read = await readCertificates(sources, cas, routes);
+  const run = readRun(sources);
+  const issues = inOrder([
+    ...config.issues,
+    ...solvers.issues,
+    ...dns.issues,
+    ...cas.issues,
+    ...read.issues,
+    ...run.issues,
+  ]);
+  return {
+    issues,
+    complete() {
+      if (issues.length > 0) throw new Error("the plan has faults");
+      return {
+        file: config.file,
+        certificates: read.certificates,
+        routes: solvers.routes,
+        dns: dns.settings,
+        cas: cas.cas,
+        caOf: (directoryUrl) => cas.of(directoryUrl),
+        run: run.settings,
+      };
+    },
+  };
+}
+
+/** The order for a planned certificate at one of its CAs, the first one unless `ca` says which. */
+export function requestOf(
+  plan: Plan,
+  certificate: PlannedCertificate,
+  options: { readonly force?: boolean; readonly dryRun?: boolean; readonly ca?: PlannedCa } = {},
+): IssueRequest {
+  const { force = false, dryRun = false, ca = certificate.cas[0] } = options;
+  if (ca === undefined) throw new Error(`no CA for ${certificate.name}`);
+  const { name, identifiers, keyType, reuseKey, csr } = certificate;
+  return {
+    name,
+    identifiers,
+    ca: {
+      directoryUrl: directoryFor(ca.ca, keyType, dryRun),
+      rootPem: ca.rootPem,
+      contact: ca.contact,
+      eab: ca.eab,
+    },
+    keyType,
+    profile: ca.profile,
+    preferredChain: ca.preferredChain,
+    reuseKey,
+    csr,
+    force,
+    dryRun,
+    propagation: plan.dns.propagation,
+    provider: [...new Set(plan.routes.map((r) => r.provider.id))].join(","),
+  };
+}
+
+function readRun({ flags }: Sources): { readonly settings: RunSettings; readonly issues: readonly ConfigIssue[] } {
+  const text = flags.text("listen");
+  const listen = text === undefined ? undefined : parseListen(text);
+  const message = `"${text}" is no address to listen on; write 127.0.0.1:9402, [::1]:9402 or :9402`;
+  return {
+    settings: { listen, parallel: flags.integer("parallel") ?? 4 },
+    issues: text === undefined || listen !== undefined ? [] : [{ path: flags.source("listen") ?? "--listen", message }],
+  };
+}
+
+/** ":9402" is every address of the machine. */
+function parseListen(text: string): RunSettings["listen"] {
+  const every = /^(?:\*|localhost)?:(\d{1,5})$/.exec(text);
+  if (every === null) {
+    const endpoint = parseEndpoint(text, -1);
+    return endpoint === undefined || endpoint.port < 0 ? undefined : endpoint;
+  }
+  const port = Number(every[1]);
+  if (port > 65_535) return undefined;
+  return { address: text.startsWith("localhost") ? "127.0.0.1" : undefined, port };
+}

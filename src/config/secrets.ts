@@ -1,0 +1,38 @@
+import type { ConfigIssue } from "../core/errors.ts";
+import { thrownText } from "../core/thrown.ts";
+import type { Path } from "./document.ts";
+import { isSecretReference } from "./secret-reference.ts";
+import type { Sources } from "./settings.ts";
+import { readSecretFile } from "./solvers.ts";
+
+/** A secret of the file, read from where it says, and known to the redactor from then on; undefined beside an issue. */
+export async function readSecret(
+  value: unknown,
+  path: Path,
+  sources: Sources,
+  issues: ConfigIssue[],
+): Promise<string | undefined> {
+  const { env, flags, redactor, config, observer } = sources;
+  const fault = (message: string) => {
+    issues.push({ path: config.place(path), message });
+    return undefined;
+  };
+  const read = async (): Promise<string | undefined> => {
+    if (typeof value === "string") {
+      redactor.add(value);
+      return flags.on("allow-inline-secrets")
+        ? value
+        : fault("is a secret and has to be { env: NAME } or { file: PATH }");
+    }
+    if (!isSecretReference(value)) return fault("has to be { env: NAME } or { file: PATH }");
+    if ("env" in value) return env[value.env] ?? fault(`the environment variable ${value.env} is not set`);
+    const file = config.resolve(value.file);
+    return await readSecretFile(file, observer).catch((error: unknown) =>
+      fault(`cannot read ${file}: ${thrownText(error)}`),
+    );
+  };
+  const secret = (await read())?.replace(/[\r\n]+$/, "");
+  if (secret === "") return fault("is empty");
+  if (secret !== undefined) redactor.add(secret);
+  return secret;
+}
