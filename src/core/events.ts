@@ -36,6 +36,8 @@ export type Dns01Event =
       readonly code: ErrorCode;
       readonly message: string;
     }
+  /** A request waited for its turn under the limit of the service. */
+  | { readonly type: "rate.wait"; readonly provider: string; readonly waitMs: number }
   | {
       readonly type: "acme.request";
       readonly method: string;

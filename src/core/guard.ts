@@ -104,7 +104,10 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     run: (call: Call) => Promise<T>,
   ): Promise<T> => {
     const { operation, write, name } = label;
+    const askedAt = clock.now();
     await limit.take(call.signal);
+    const waitMs = clock.now() - askedAt;
+    if (waitMs >= 1) observer({ type: "rate.wait", provider: provider.id, waitMs });
     const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
     const link = linkSignal(call.signal);
     clock.sleep(requestTimeoutMs, link.signal).then(

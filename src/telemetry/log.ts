@@ -72,6 +72,8 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
         // Messages of the ACME client begin with the operation themselves.
         `${event.message.startsWith(`${event.what}:`) ? "" : `${event.what}: `}${event.message}; again in ${Math.round(event.waitMs)} ms (attempt ${event.attempt})`,
       );
+    case "rate.wait":
+      return line("debug", `${event.provider}: waited ${Math.round(event.waitMs)} ms for its turn`);
     case "acme.request":
       return line("debug", `${event.method} ${event.url}: ${event.status} in ${Math.round(event.durationMs)} ms`);
     case "propagation.poll":

@@ -1,0 +1,62 @@
+import type { IncomingMessage } from "node:http";
+import { TLSSocket } from "node:tls";
+import { type ClientCertificate, certificateFault, clientCertificate, validity } from "./client-certificate.ts";
+import type { FrontProxyConfig, FrontProxyState } from "./front-proxy-config.ts";
+import { type Identity, readIdentity } from "./identity.ts";
+
+export interface FrontProxy {
+  /** The present state; each request is judged by it, on connections from before as well. */
+  state(): FrontProxyState;
+  update(state: FrontProxyState): void;
+  /** Who is calling, or why the headers that say so count for nothing. */
+  identify(req: IncomingMessage): { readonly identity: Identity } | { readonly fault: string };
+}
+
+/** What has been found out about a connection, for as long as the configuration stays. */
+interface Verdict {
+  readonly config: FrontProxyConfig;
+  readonly fault: string | undefined;
+  readonly from: number;
+  readonly to: number;
+}
+
+export function createFrontProxy(initial: FrontProxyState, now: () => number): FrontProxy {
+  let state = initial;
+  const shown = new WeakMap<TLSSocket, ClientCertificate>();
+  const verdicts = new WeakMap<TLSSocket, Verdict>();
+
+  const verdictOn = (socket: TLSSocket, config: FrontProxyConfig): Verdict | undefined => {
+    const known = verdicts.get(socket);
+    const time = now();
+    if (known?.config === config && known.from <= time && time <= known.to) return known;
+    const certificate = shown.get(socket) ?? clientCertificate(socket);
+    if (certificate === undefined) return undefined;
+    shown.set(socket, certificate);
+    const fault = certificateFault(certificate, config.authorities, time) ?? nameFault(certificate, config);
+    const verdict = { config, fault, ...validity(certificate.leaf) };
+    verdicts.set(socket, verdict);
+    return verdict;
+  };
+
+  return {
+    state: () => state,
+    update(next) {
+      state = next;
+    },
+    identify(req) {
+      if ("fault" in state) return { fault: "the CA of the front proxy is not known" };
+      if (!(req.socket instanceof TLSSocket)) return { fault: "the connection is not encrypted" };
+      const verdict = verdictOn(req.socket, state.config);
+      if (verdict === undefined) return { fault: "it has shown no client certificate" };
+      if (verdict.fault !== undefined) return { fault: verdict.fault };
+      const identity = readIdentity(req.rawHeaders, state.config.headers);
+      return identity === undefined ? { fault: "the front proxy names no user" } : { identity };
+    },
+  };
+}
+
+function nameFault({ commonName }: ClientCertificate, { allowedNames }: FrontProxyConfig): string | undefined {
+  if (allowedNames.length === 0) return undefined;
+  if (commonName !== undefined && allowedNames.includes(commonName)) return undefined;
+  return "the common name of its client certificate is not allowed";
+}
