@@ -40,6 +40,8 @@ export interface CertificateMeta {
   readonly notAfter: string;
   readonly renewAfter: string;
   readonly issuedAt: string;
+  /** Revoked at the CA: `renew` and `run` leave it alone unless they are forced, and it counts as no certificate. */
+  readonly revoked?: { readonly at: string; readonly reason?: string };
   readonly history: readonly { readonly at: string; readonly event: string; readonly detail?: string }[];
 }
 
@@ -49,9 +51,13 @@ export interface CertificateFiles {
   readonly fullchain: string;
   /** Absent when the key came with a CSR. */
   readonly privkey?: string;
+  /** PKCS #12, where one was asked for. */
+  readonly pfx?: string;
 }
 
 export interface StoredCertificate {
+  /** Which of the versions kept is the current one. */
+  readonly version: string;
   readonly meta: CertificateMeta;
   /** Absolute paths below certificates/<name>/current. */
   readonly files: CertificateFiles;
@@ -70,6 +76,12 @@ export interface PendingOrder {
   /** DER, base64url. */
   readonly csr: string;
   readonly createdAt: string;
+}
+
+/** The version that the deploy hook has last run for. */
+export interface DeployedVersion {
+  readonly version: string;
+  readonly at: string;
 }
 
 export type Release = () => Promise<void>;
@@ -93,6 +105,14 @@ export interface CertificateStore {
     pem: { readonly cert: string; readonly chain: string; readonly privkey?: string },
     meta: CertificateMeta,
   ): Promise<CertificateFiles>;
+  /** Replaces what is known of the current version. Under the lock only. */
+  saveMeta(name: string, meta: CertificateMeta): Promise<void>;
+  /** Puts one more file beside those of a version. Under the lock only. */
+  addFile(name: string, version: string, file: string, bytes: Uint8Array): Promise<void>;
+  /** Takes the certificate away with all its versions. Under the lock only. */
+  remove(name: string): Promise<void>;
+  loadDeployed(name: string): Promise<DeployedVersion | undefined>;
+  saveDeployed(name: string, deployed: DeployedVersion): Promise<void>;
   loadPending(name: string): Promise<PendingOrder | undefined>;
   savePending(name: string, pending: PendingOrder): Promise<void>;
   clearPending(name: string): Promise<void>;

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { lstat, readlink, rm, symlink } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { ConfigError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { CertificateFiles, CertificateMeta, CertificateStore, StoredCertificate } from "../issuer/ports.ts";
+import { deployedVersions } from "./deployed.ts";
 import { attempt, type Disk, unless } from "./disk.ts";
 import { damaged, errno } from "./disk-errors.ts";
 import { type DocumentKind, formatDocument, membersOf, parseDocument } from "./document.ts";
@@ -76,6 +77,25 @@ export function openCertificates(
       return filesOf(folder, pem.privkey !== undefined);
     },
 
+    async saveMeta(name, meta) {
+      const folder = folderOf(name);
+      const target = await versionAt(join(folder, "current"));
+      if (target === undefined) throw damaged(join(folder, "current"), "the link is missing", metaKind.remedy);
+      await disk.write(join(folder, target, "meta.json"), formatDocument({ ...meta }));
+    },
+
+    addFile(name, version, file, bytes) {
+      const folder = folderOf(name);
+      const at = version === "current" ? join(folder, "current") : join(folder, "versions", version);
+      return disk.write(join(at, file), bytes);
+    },
+
+    async remove(name) {
+      if ((await attempt("read", root, () => lstat(folderOf(name)).catch(unless("ENOENT")))) === undefined) return;
+      await disk.removeDir(folderOf(name));
+    },
+
+    ...deployedVersions(disk, folderOf),
     ...pendingOrders(disk, folderOf, deps.observer),
   };
 }
@@ -108,7 +128,8 @@ async function load(disk: Disk, folder: string): Promise<StoredCertificate | und
       throw damaged(join(current, "fullchain.pem"), "it is not cert.pem followed by chain.pem", metaKind.remedy);
     }
     const pem = { cert, chain, ...(privkey === undefined ? {} : { privkey }) };
-    return { meta, files: filesOf(folder, privkey !== undefined), pem };
+    const pfx = (await disk.list(version)).includes("certificate.pfx");
+    return { version: basename(version), meta, files: filesOf(folder, privkey !== undefined, pfx), pem };
   }
 }
 
@@ -138,13 +159,14 @@ function parseMeta(text: string, path: string): CertificateMeta {
   return document as unknown as CertificateMeta;
 }
 
-function filesOf(folder: string, withKey: boolean): CertificateFiles {
+function filesOf(folder: string, withKey: boolean, withPfx = false): CertificateFiles {
   const file = (name: string) => join(folder, "current", name);
   return {
     cert: file("cert.pem"),
     chain: file("chain.pem"),
     fullchain: file("fullchain.pem"),
     ...(withKey ? { privkey: file("privkey.pem") } : {}),
+    ...(withPfx ? { pfx: file("certificate.pfx") } : {}),
   };
 }
 

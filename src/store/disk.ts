@@ -21,7 +21,7 @@ export interface Disk {
   /** Creates it and what is missing above, 0700 each. */
   ensureDir(path: string): Promise<void>;
   /** Replaces the whole file by one rename; 0600 from its creation on. */
-  write(path: string, text: string): Promise<void>;
+  write(path: string, content: string | Uint8Array): Promise<void>;
   /** A folder appears with all its files at once; ConfigError when `path` is there already. */
   writeDir(path: string, files: Readonly<Record<string, string>>): Promise<void>;
   /** Points a symbolic link somewhere else by one rename. */
@@ -75,10 +75,10 @@ export function openDisk(root: string, identity: ProcessIdentity, observer: Obse
     return join(area, temporaryName(identity));
   }
 
-  async function write(path: string, text: string): Promise<void> {
+  async function write(path: string, content: string | Uint8Array): Promise<void> {
     await ensureDir(dirname(path));
     const fresh = await temporary(path);
-    await step("write", path, () => createFile(fresh, text));
+    await step("write", path, () => createFile(fresh, content));
     await step("put in place", path, async () => {
       await rename(fresh, path);
       await syncDir(dirname(path));
@@ -184,10 +184,10 @@ async function isDir(path: string): Promise<boolean> {
 }
 
 /** Private from the first moment: the mode is given to open(2), which refuses what exists. */
-async function createFile(path: string, text: string): Promise<void> {
+async function createFile(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, "wx", 0o600);
   try {
-    await file.writeFile(text);
+    await file.writeFile(content);
     await file.sync();
   } finally {
     await file.close();

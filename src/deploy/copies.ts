@@ -1,0 +1,92 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { CertificateFiles } from "../issuer/ports.ts";
+
+/** Where the files are copied to, and whose they shall be. */
+export interface Copies {
+  readonly dir: string;
+  readonly owner: string | undefined;
+  readonly group: string | undefined;
+  /** Of what holds the key: privkey.pem and certificate.pfx. The others are 0644. */
+  readonly mode: number;
+}
+
+interface Copy {
+  readonly target: string;
+  readonly fresh: string;
+  readonly mode: number;
+  readonly bytes: Buffer;
+}
+
+/** Whether the directory holds these very files, with their modes; owners cannot be told by name. */
+export async function areCopied(to: Copies, files: CertificateFiles): Promise<boolean> {
+  for (const { target, mode, bytes } of await copiesOf(to, files)) {
+    const there = await Promise.all([readFile(target), stat(target)]).catch(() => undefined);
+    if (there === undefined || !there[0].equals(bytes)) return false;
+    if (process.platform !== "win32" && (there[1].mode & 0o777) !== mode) return false;
+  }
+  return true;
+}
+
+/**
+ * Copies the certificate's files into a directory. All are written beside their targets first and then renamed, so that
+ * a directory that cannot take one of them keeps its old set; the key is never readable for more than `mode` says.
+ */
+export async function copyFiles(to: Copies, files: CertificateFiles, signal: AbortSignal): Promise<void> {
+  const copies = await copiesOf(to, files);
+  try {
+    await mkdir(to.dir, { recursive: true });
+    for (const { target } of copies) await refuseFolder(target);
+    for (const { fresh, bytes, mode } of copies) {
+      await rm(fresh, { force: true });
+      // Ours alone until it is the new owner's.
+      const file = await open(fresh, "wx", mode & 0o600);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    }
+    const fresh = copies.map((copy) => copy.fresh);
+    await giveAway(to, fresh, signal);
+    // After chown, which takes special bits away; whatever the umask.
+    for (const copy of copies) await chmod(copy.fresh, copy.mode);
+    for (const copy of copies) await rename(copy.fresh, copy.target);
+  } catch (error) {
+    await Promise.allSettled(copies.map(({ fresh }) => rm(fresh, { force: true })));
+    throw error;
+  }
+}
+
+async function copiesOf(to: Copies, files: CertificateFiles): Promise<readonly Copy[]> {
+  return await Promise.all(
+    Object.entries(files).map(async ([kind, source]) => {
+      const target = join(to.dir, kind === "pfx" ? "certificate.pfx" : `${kind}.pem`);
+      const hasKey = kind === "privkey" || kind === "pfx";
+      const bytes = await readFile(source);
+      return { target, fresh: `${target}.${process.pid}.new`, mode: hasKey ? to.mode : 0o644, bytes };
+    }),
+  );
+}
+
+async function refuseFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) throw new Error(`${path} is a directory`);
+}
+
+/** By the system's own program: names of users and groups may come from anywhere. */
+async function giveAway({ owner, group }: Copies, paths: readonly string[], signal: AbortSignal): Promise<void> {
+  if (owner === undefined && group === undefined) return;
+  const whom = `${owner ?? ""}${group === undefined ? "" : `:${group}`}`;
+  try {
+    await promisify(execFile)("chown", ["--", whom, ...paths], { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const said = (error as { readonly stderr?: string }).stderr?.trim().split("\n")[0];
+    const reason = said || (error instanceof Error ? error.message : String(error));
+    throw new Error(`cannot give the files to ${whom}: ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,157 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { HookError } from "../core/errors.ts";
+import type { CertificateFiles, CertificateStore, StoredCertificate } from "../issuer/ports.ts";
+import { areCopied, type Copies, copyFiles } from "./copies.ts";
+import { type HookDeps, runHook } from "./hook.ts";
+import { makePfx, opens, type PfxOptions } from "./pfx.ts";
+
+/** What follows a new certificate, in this order. */
+export interface Deployment {
+  readonly pfx: PfxOptions | undefined;
+  readonly out: Copies | undefined;
+  readonly hook: { readonly command: string; readonly timeoutMs: number } | undefined;
+}
+
+export interface DeployDeps extends HookDeps {
+  readonly certificates: CertificateStore;
+  readonly now: () => Date;
+  /** For the details of a failure: what the caller has to say about the certificate. */
+  readonly result?: unknown;
+}
+
+export interface Deployed {
+  /** With the PKCS #12 file where one was asked for. */
+  readonly files: CertificateFiles;
+  /** Whether the hook ran now; false when it had run for this version before, or there is none. */
+  readonly hookRan: boolean;
+}
+
+/**
+ * Brings the stored certificate to where it is used: PKCS #12 file, copies, hook. What is done already is not done again,
+ * so this may be called after every run: a hook that failed, or that a crash prevented, is made up for, always with the
+ * current version. Throws HookError, or the signal's reason; undefined when there is no such certificate.
+ */
+export async function deployStored(
+  name: string,
+  deployment: Deployment,
+  deps: DeployDeps,
+): Promise<Deployed | undefined> {
+  const { certificates, signal, observer } = deps;
+  const seen = await certificates.load(name);
+  if (seen === undefined) return undefined;
+  const state = await stateOf(seen, deployment, deps);
+  if (state.isDone) return { files: state.files, hookRan: false };
+  // Whoever holds the lock decides which version is the current one, until the hook has ended.
+  const release = await certificates.lock(name, {
+    signal,
+    onWait: (holder) => observer({ type: "lock.wait", name, holder }),
+  });
+  try {
+    const stored = await certificates.load(name);
+    return stored === undefined ? undefined : await deployLocked(stored, deployment, deps);
+  } finally {
+    await release();
+  }
+}
+
+async function deployLocked(stored: StoredCertificate, deployment: Deployment, deps: DeployDeps): Promise<Deployed> {
+  const { out, hook, pfx } = deployment;
+  const state = await stateOf(stored, deployment, deps);
+  const { files } = state;
+  if (pfx !== undefined && !state.hasPfx) await writePfx(stored, pfx, deps);
+  if (out !== undefined && !state.isCopied) await copy(out, files, deps);
+  if (hook === undefined || state.hookDone) return { files, hookRan: false };
+  await run(hook, { meta: stored.meta, files }, deps);
+  const at = deps.now().toISOString();
+  await deps.certificates.saveDeployed(stored.meta.name, { version: stored.version, at });
+  return { files, hookRan: true };
+}
+
+interface State {
+  readonly files: CertificateFiles;
+  readonly hasPfx: boolean;
+  readonly isCopied: boolean;
+  readonly hookDone: boolean;
+  readonly isDone: boolean;
+}
+
+async function stateOf(stored: StoredCertificate, { pfx, out, hook }: Deployment, deps: DeployDeps): Promise<State> {
+  const { pfx: _, ...pem } = stored.files;
+  const path = join(dirname(pem.fullchain), "certificate.pfx");
+  const files = pfx === undefined ? pem : { ...pem, pfx: path };
+  const hasPfx = pfx === undefined || (await opens(await readFile(path).catch(() => undefined), pfx));
+  const isCopied = out === undefined || (hasPfx && !isGivenAway(out) && (await areCopied(out, files)));
+  const done = hook === undefined ? undefined : await deps.certificates.loadDeployed(stored.meta.name);
+  const hookDone = hook === undefined || done?.version === stored.version;
+  return { files, hasPfx, isCopied, hookDone, isDone: hasPfx && isCopied && hookDone };
+}
+
+/** Whose a file is cannot be compared by name: it is copied again. */
+function isGivenAway({ owner, group }: Copies): boolean {
+  return owner !== undefined || group !== undefined;
+}
+
+async function writePfx(stored: StoredCertificate, pfx: PfxOptions, deps: DeployDeps): Promise<void> {
+  const { name } = stored.meta;
+  const { privkey, cert, chain } = stored.pem;
+  if (privkey === undefined) {
+    throw failed(name, "no PKCS #12 file can be made of it: its key came with --csr and is not here", deps, {
+      hint: "Leave --pfx-password-file out, or make the file where the key is: openssl pkcs12 -export.",
+    });
+  }
+  await deps.certificates.addFile(
+    name,
+    stored.version,
+    "certificate.pfx",
+    makePfx({ privkey, cert, chain }, name, pfx),
+  );
+}
+
+async function copy(out: Copies, files: CertificateFiles, deps: DeployDeps): Promise<void> {
+  try {
+    await copyFiles(out, files, deps.signal);
+  } catch (error) {
+    deps.signal.throwIfAborted();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw failed(undefined, `it could not be copied to ${out.dir}: ${reason}`, deps, {
+      hint: "Make the directory writable and run the same command again: nothing is ordered twice.",
+      cause: error,
+    });
+  }
+}
+
+async function run(
+  hook: NonNullable<Deployment["hook"]>,
+  certificate: Pick<StoredCertificate, "meta" | "files">,
+  deps: DeployDeps,
+): Promise<void> {
+  const { observer } = deps;
+  observer({ type: "phase", phase: "hook", state: "start", detail: hook.command });
+  const fault = await runHook(hook, certificate, deps);
+  if (fault !== undefined) {
+    throw failed(certificate.meta.name, `the deploy hook ${fault.text}: ${hook.command}`, deps, {
+      hint: "Mend the command and run the same dns01 command again: the hook is run for this certificate, and nothing is ordered.",
+      output: fault.output,
+    });
+  }
+  observer({ type: "phase", phase: "hook", state: "done" });
+}
+
+function failed(
+  name: string | undefined,
+  what: string,
+  { result }: DeployDeps,
+  more: { readonly hint: string; readonly output?: string; readonly cause?: unknown },
+): HookError {
+  const { hint, output = "", cause } = more;
+  return new HookError(`the certificate${name === undefined ? "" : ` ${name}`} is stored, but ${what}`, {
+    operation: "deploy",
+    hint,
+    details: {
+      ...(result === undefined ? {} : { certificate: result }),
+      ...(output === "" ? {} : { output }),
+    },
+    cause,
+  });
+}

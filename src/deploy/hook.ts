@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Observer } from "../core/events.ts";
+import type { CertificateFiles, CertificateMeta } from "../issuer/ports.ts";
+
+/** How much of the output is kept for the error, and how many lines go to the log. */
+const OUTPUT_LIMIT = 2_000;
+const LINE_LIMIT = 200;
+const LAST_WORDS_MS = 200;
+
+export interface HookDeps {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  readonly observer: Observer;
+}
+
+/** What went wrong, and the end of what the command said. */
+export interface HookFault {
+  readonly text: string;
+  readonly output: string;
+}
+
+/**
+ * Runs a command by `sh -c`, in a process group of its own; answers what went wrong, or undefined. When the signal fires
+ * or time is up, the whole group is ended. Throws the signal's reason.
+ */
+export async function runHook(
+  hook: { readonly command: string; readonly timeoutMs: number },
+  certificate: { readonly meta: CertificateMeta; readonly files: CertificateFiles },
+  deps: HookDeps,
+): Promise<HookFault | undefined> {
+  deps.signal.throwIfAborted();
+  const { meta, files } = certificate;
+  const child = spawn("sh", ["-c", hook.command], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...withoutSecrets(deps.env),
+      DNS01_NAME: meta.name,
+      DNS01_DOMAINS: meta.domains.join(" "),
+      DNS01_DIR: files.fullchain.replace(/[/\\][^/\\]*$/, ""),
+      DNS01_FULLCHAIN: files.fullchain,
+      DNS01_PRIVKEY: files.privkey ?? "",
+      DNS01_PFX: files.pfx ?? "",
+    },
+  });
+  const output = collect(child, deps.observer);
+  const isLate = { yes: false };
+  const stop = () => endGroup(child);
+  const timer = setTimeout(() => {
+    isLate.yes = true;
+    stop();
+  }, hook.timeoutMs);
+  deps.signal.addEventListener("abort", stop, { once: true });
+  try {
+    const fault = await ended(child);
+    output.flush();
+    deps.signal.throwIfAborted();
+    const text = isLate.yes ? `did not end within ${inWords(hook.timeoutMs)}` : fault;
+    return text === undefined ? undefined : { text, output: output.tail() };
+  } finally {
+    clearTimeout(timer);
+    deps.signal.removeEventListener("abort", stop);
+    // What the hook left in the background may hold the pipes for as long as it likes.
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.unref();
+  }
+}
+
+/** Passes lines on to the log as they come. */
+function collect(
+  child: ReturnType<typeof spawn>,
+  observer: Observer,
+): { readonly flush: () => void; readonly tail: () => string } {
+  let tail = "";
+  let open = "";
+  let lines = 0;
+  const say = (line: string) => {
+    if (line.trim() === "" || lines > LINE_LIMIT) return;
+    lines += 1;
+    const text = lines > LINE_LIMIT ? "(more is not shown)" : line.trimEnd();
+    observer({ type: "log", level: "info", text: `hook: ${text}` });
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      tail = `${tail}${chunk}`.slice(-OUTPUT_LIMIT);
+      const parts = `${open}${chunk}`.split("\n");
+      open = (parts.pop() ?? "").slice(-OUTPUT_LIMIT);
+      for (const line of parts) say(line);
+    });
+  }
+  return {
+    flush: () => {
+      say(open);
+      open = "";
+    },
+    tail: () => tail.trim(),
+  };
+}
+
+/** Its end, and what it still had to say: `close` waits for everybody who has the pipes, so not for long. */
+function ended(child: ChildProcess): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve(`could not be run: ${error.message}`));
+    child.once("exit", (status, by) => {
+      const fault = status === 0 ? undefined : `failed with ${by ?? `status ${status}`}`;
+      const settle = () => {
+        clearTimeout(patience);
+        resolve(fault);
+      };
+      const patience = setTimeout(settle, LAST_WORDS_MS);
+      child.once("close", settle);
+    });
+  });
+}
+
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  for (const [signal, afterMs] of [["SIGTERM", 0] as const, ["SIGKILL", 2_000] as const]) {
+    const timer = setTimeout(() => {
+      try {
+        process.kill(-(child.pid ?? 0), signal);
+      } catch {
+        // Gone already.
+      }
+    }, afterMs);
+    if (afterMs > 0) timer.unref();
+  }
+}
+
+/** A hook gets the environment it was started in, but no credential of a DNS service or a CA (R64). */
+function withoutSecrets(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const secret = /(SECRET|TOKEN|PASSWORD|HMAC|API_?KEY|ACCESS_KEY)/i;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !secret.test(name)));
+}
+
+function inWords(ms: number): string {
+  return ms >= 60_000 && ms % 60_000 === 0 ? `${ms / 60_000} m` : `${ms / 1_000} s`;
+}
