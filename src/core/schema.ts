@@ -49,6 +49,15 @@ export const ttlField = "ttl";
 
 /** The settings of a provider, derived from its schema, `ttl` included. */
 export function fieldsOf(provider: Pick<Provider, "id" | "config" | "traits">): readonly Field[] {
+  const fields = derived.get(provider) ?? deriveFields(provider);
+  derived.set(provider, fields);
+  return fields;
+}
+
+/** Deriving them takes long, and a webhook asks for every challenge. */
+const derived = new WeakMap<object, readonly Field[]>();
+
+function deriveFields(provider: Pick<Provider, "id" | "config" | "traits">): readonly Field[] {
   const json = z.toJSONSchema(provider.config, { io: "input", unrepresentable: "any" }) as JsonSchema;
   const required = new Set(json.required);
   const own = Object.entries(json.properties ?? {}).map(([name, property]) =>

@@ -33,9 +33,15 @@ const gateField = "propagation";
 /**
  * Reads the `config` of an Issuer's webhook solver: the provider's fields, secrets as references into a Secret. It is
  * untrusted: no literal secret, nothing of this machine, no address that was not allowed. Throws one ConfigError with
- * every fault and its path, sorted, so that it does not depend on the order of keys.
+ * every fault and its path, sorted, so that it does not depend on the order of keys. `ambient` are fields of dns01's own
+ * environment, which stand back behind what is written.
  */
-export function readIssuerConfig(provider: Provider, config: unknown, rules: EndpointRules): IssuerConfig {
+export function readIssuerConfig(
+  provider: Provider,
+  config: unknown,
+  rules: EndpointRules,
+  ambient: Readonly<Record<string, unknown>> = {},
+): IssuerConfig {
   const issues: ConfigIssue[] = [];
   const given = isObject(config) ? config : {};
   if (config !== undefined && config !== null && !isObject(config)) {
@@ -45,7 +51,7 @@ export function readIssuerConfig(provider: Provider, config: unknown, rules: End
     ]);
   }
   const fields = fieldsOf(provider);
-  const values: Record<string, unknown> = {};
+  const values: Record<string, unknown> = { ...ambient };
   const places: Record<string, string> = {};
   const references: SecretReference[] = [];
   const broken = new Set<string>();

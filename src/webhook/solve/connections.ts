@@ -1,0 +1,212 @@
+import { createHash } from "node:crypto";
+import { abortReason, type Clock } from "../../core/clock.ts";
+import { AbortedError } from "../../core/errors.ts";
+import type { Observer } from "../../core/events.ts";
+import { createLock, type KeyedLock } from "../../core/lock.ts";
+import type { DomainName } from "../../core/name.ts";
+import type { Provider, TxtBackend } from "../../core/provider.ts";
+import { createRateLimit, type RateLimit } from "../../core/rate.ts";
+import { createRedactor, type Redactor } from "../../core/redact.ts";
+import { fieldsOf } from "../../core/schema.ts";
+import { createSolver, type Solver } from "../../core/solver.ts";
+import { connectProvider } from "../../providers.ts";
+
+/** Everything that tells one connection from another. Holds secrets: never to be logged. */
+export interface ConnectionRequest {
+  readonly provider: Provider;
+  /** Complete and checked. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly ttlSeconds: number | undefined;
+  readonly allowAmbientCredentials: boolean;
+}
+
+export interface Connection {
+  readonly solver: Solver;
+  readonly redactor: Redactor;
+}
+
+export interface ConnectionsOptions {
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** Longest time for one request to a service. */
+  readonly requestTimeoutMs: number;
+  readonly isPublicSuffix: (name: DomainName) => boolean;
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/** Connections to services, kept for a few minutes after their last use by all that they were made of. */
+export interface Connections {
+  use<T>(request: ConnectionRequest, work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** How many are open. */
+  readonly size: number;
+  close(): void;
+}
+
+interface Open {
+  readonly account: string;
+  readonly ready: Promise<Connection>;
+  readonly end: AbortController;
+  users: number;
+  /** Ends the wait for the end of an unused connection. */
+  idle: AbortController | undefined;
+}
+
+/** What connections of one account have in common, whatever else their Issuers say. */
+interface Account {
+  readonly lock: KeyedLock;
+  readonly limit: RateLimit;
+}
+
+const idleForMs = 5 * 60_000;
+const mostOpen = 200;
+const mostAccounts = 2_000;
+
+export function createConnections(options: ConnectionsOptions): Connections {
+  const { clock } = options;
+  const open = new Map<string, Open>();
+  const accounts = new Map<string, Account>();
+
+  const accountOf = (key: string, provider: Provider): Account => {
+    const account = accounts.get(key) ?? { lock: createLock(), limit: createRateLimit(clock, provider.traits.rate) };
+    accounts.delete(key);
+    accounts.set(key, account);
+    for (const oldest of accounts.keys()) {
+      if (accounts.size <= mostAccounts) break;
+      if (![...open.values()].some((one) => one.account === oldest)) accounts.delete(oldest);
+    }
+    return account;
+  };
+
+  const drop = (key: string, connection: Open): void => {
+    if (open.get(key) === connection) open.delete(key);
+    connection.idle?.abort(new AbortedError("over"));
+    connection.end.abort(new AbortedError("the connection is no longer needed"));
+  };
+
+  /** The one that has been unused for longest makes way. */
+  const makeRoom = (): void => {
+    for (const [key, connection] of open) {
+      if (open.size < mostOpen) break;
+      if (connection.users === 0) drop(key, connection);
+    }
+  };
+
+  const start = (request: ConnectionRequest): Open => {
+    const account = accountKey(request);
+    const end = new AbortController();
+    const ready = connect(request, accountOf(account, request.provider), end.signal, options);
+    return { account, ready, end, users: 0, idle: undefined };
+  };
+
+  const release = (key: string, connection: Open): void => {
+    connection.users -= 1;
+    if (connection.users > 0 || connection.end.signal.aborted) return;
+    const idle = new AbortController();
+    connection.idle = idle;
+    clock.sleep(idleForMs, idle.signal).then(
+      () => drop(key, connection),
+      () => {},
+    );
+  };
+
+  return {
+    get size() {
+      return open.size;
+    },
+    async use(request, work) {
+      const key = connectionKey(request);
+      const known = open.get(key);
+      if (known === undefined) makeRoom();
+      const connection = known ?? start(request);
+      // The last in the map is the one that was used last.
+      open.delete(key);
+      open.set(key, connection);
+      connection.idle?.abort(new AbortedError("used again"));
+      connection.idle = undefined;
+      connection.users += 1;
+      try {
+        if (connection.end.signal.aborted) throw abortReason(connection.end.signal);
+        return await work(
+          await connection.ready.catch((error: unknown) => {
+            drop(key, connection);
+            throw error;
+          }),
+        );
+      } finally {
+        release(key, connection);
+      }
+    },
+    close() {
+      for (const [key, connection] of [...open]) drop(key, connection);
+    },
+  };
+}
+
+async function connect(
+  request: ConnectionRequest,
+  { lock, limit }: Account,
+  signal: AbortSignal,
+  options: ConnectionsOptions,
+): Promise<Connection> {
+  const { provider, config, ttlSeconds, allowAmbientCredentials } = request;
+  const { clock, observer, requestTimeoutMs, isPublicSuffix } = options;
+  const redactor = createRedactor();
+  for (const { name, secret } of fieldsOf(provider)) {
+    const value = config[name];
+    if (secret && typeof value === "string") redactor.add(value);
+  }
+  const backend = await connectProvider(provider, config, {
+    signal,
+    allowAmbientCredentials,
+    observer,
+    clock,
+    redactor,
+    limit,
+    requestTimeoutMs,
+    connectTimeoutMs: requestTimeoutMs,
+    // What a service answers after the caller's time is over is picked up by the caller's next try.
+    timeoutMs: 2 * requestTimeoutMs,
+    retry: { attempts: 5, baseMs: 500, maxMs: 8_000 },
+    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+  });
+  const solver = createSolver({
+    provider,
+    backend: butSuffixes(backend, isPublicSuffix),
+    observer,
+    clock,
+    ttlSeconds,
+    lock,
+  });
+  return { solver, redactor };
+}
+
+/** A public suffix is nobody's zone, whatever an account holds or a resolver says. */
+function butSuffixes(backend: TxtBackend, isPublicSuffix: (name: DomainName) => boolean): TxtBackend {
+  return {
+    ...backend,
+    findZone: async (apex, call) => (isPublicSuffix(apex) ? undefined : backend.findZone(apex, call)),
+    apply: (zone, edits, call) => backend.apply(zone, edits, call),
+  };
+}
+
+export function connectionKey({ provider, config, ttlSeconds, allowAmbientCredentials }: ConnectionRequest): string {
+  return digest([provider.id, sorted(config), ttlSeconds ?? "", allowAmbientCredentials]);
+}
+
+/** Whose credentials they are; everything counts where there are none. */
+export function accountKey(request: ConnectionRequest): string {
+  const { provider, config, allowAmbientCredentials } = request;
+  const fields = fieldsOf(provider);
+  const has = fields.some(({ name, secret }) => secret && config[name] !== undefined);
+  if (!has) return connectionKey(request);
+  const telling = fields.filter(({ secret, references, endpoint }) => secret || references.length > 0 || endpoint);
+  return digest([provider.id, telling.map(({ name }) => [name, config[name] ?? ""]), allowAmbientCredentials]);
+}
+
+function sorted(config: Readonly<Record<string, unknown>>): readonly (readonly [string, unknown])[] {
+  return Object.entries(config).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function digest(of: unknown): string {
+  return createHash("sha256").update(JSON.stringify(of)).digest("base64url");
+}

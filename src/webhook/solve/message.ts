@@ -1,0 +1,97 @@
+import { ConfigError, Dns01Error, type ErrorCode } from "../../core/errors.ts";
+import { thrownText } from "../../core/thrown.ts";
+import type { ChallengeAnswer } from "../challenge.ts";
+
+/** What a message is about. */
+export interface About {
+  readonly provider: string;
+  readonly owner?: string | undefined;
+}
+
+/** What `kubectl describe challenge` has room for. */
+const maxLength = 300;
+
+/** RFC 9110's and Kubernetes' words for each code (docs/errors.md). */
+const reasons: Readonly<Record<ErrorCode, string>> = {
+  CONFIG: "Invalid",
+  AUTH: "Forbidden",
+  ZONE_NOT_FOUND: "NotFound",
+  REJECTED: "Invalid",
+  CONFLICT: "Conflict",
+  RATE_LIMITED: "TooManyRequests",
+  TRANSIENT: "ServiceUnavailable",
+  NOT_PROPAGATED: "Timeout",
+  LOCKED: "ServiceUnavailable",
+  ABORTED: "ServiceUnavailable",
+  ACME: "InternalError",
+  HOOK: "InternalError",
+  UNKNOWN: "InternalError",
+};
+
+/**
+ * An error as cert-manager shows it: one line with what failed, where, why in the provider's words and what to do.
+ * cert-manager keeps the text in the Challenge and calls again at once when it changes, so equal causes have to read the
+ * same: no ids of requests, no times, nothing that depends on order.
+ */
+export function failureOf(error: unknown, about: About): Extract<ChallengeAnswer, { success: false }> {
+  const code: ErrorCode = Dns01Error.is(error) ? error.code : "UNKNOWN";
+  return { success: false, code, reason: reasons[code] ?? "InternalError", message: messageOf(error, about) };
+}
+
+function messageOf(error: unknown, about: About): string {
+  const { provider } = about;
+  if (!Dns01Error.is(error)) return fitted(`${provider}: internal fault: ${steady(thrownText(error), about)}`, "");
+  if (error instanceof ConfigError) {
+    const faults = error.issues.map(({ path, message }) => (path === "" ? message : `${path} ${message}`));
+    const count = faults.length > 1 ? `${faults.length} faults: ` : "";
+    return fitted(steady(`${provider}: ${count}${faults.join("; ")}`, about), "");
+  }
+  const hint = error.hint === undefined ? "" : ` ${steady(error.hint, about)}`;
+  const said = withoutPrefix(error.message, provider);
+  if (error.code === "AUTH") {
+    // The same for every step that the credentials are refused at, so that a remembered refusal reads the same.
+    const cause = said.replace(/^cannot [^:]+: /, "");
+    return fitted(steady(`${provider}: credentials refused${at(about.owner)}: ${cause}`, about), hint);
+  }
+  const named = about.owner === undefined || said.includes(about.owner);
+  return fitted(steady(`${provider}: ${said}${named ? "" : ` (for ${about.owner})`}`, about), hint);
+}
+
+function at(owner: string | undefined): string {
+  return owner === undefined ? "" : ` for ${owner}`;
+}
+
+function withoutPrefix(message: string, provider: string): string {
+  return message.startsWith(`${provider}: `) ? message.slice(provider.length + 2) : message;
+}
+
+/** One line, and without what differs from one failure to the next. The owner may look like an id and is left alone. */
+function steady(text: string, { owner }: About): string {
+  const parts = owner === undefined || owner === "" ? [text] : text.split(owner);
+  return parts
+    .map((part) => volatile.reduce((kept, [pattern, by]) => kept.replace(pattern, by), part))
+    .join(owner ?? "")
+    .replace(/\(\s*\)|\[\s*\]/g, "")
+    .replace(/\s+/g, " ")
+    .replace(/ ([.,;:])/g, "$1")
+    .trim();
+}
+
+const volatile: readonly (readonly [RegExp, string])[] = [
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: whatever a service sends, the answer is one line of text
+  [/[\x00-\x1f\x7f]+/g, " "],
+  [/[[(]?\b(x-)?(amzn-)?request[ _-]?id\b["']?\s*(is|[:=])?\s*["']?[\w-]+["']?[\])]?/gi, ""],
+  [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, "…"],
+  [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?( ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?/g, "…"],
+  [/\b\d{8}T\d{6}Z\b/g, "…"],
+  [/\b1[5-9]\d{8}(\d{3})?\b/g, "…"],
+];
+
+/** The cause gives way before the advice does. */
+function fitted(said: string, hint: string): string {
+  const sentence = hint !== "" && !/[.!?…]$/.test(said) ? `${said}.` : said;
+  const room = Math.max(maxLength - hint.length, maxLength / 2);
+  const head = sentence.length > room ? `${sentence.slice(0, room - 1)}…` : sentence;
+  const text = `${head}${hint}`;
+  return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
+}

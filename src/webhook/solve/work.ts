@@ -1,0 +1,217 @@
+import { ConfigError, Dns01Error, TransientError } from "../../core/errors.ts";
+import { createLock } from "../../core/lock.ts";
+import type { Provider } from "../../core/provider.ts";
+import type { KubernetesApi } from "../../kubernetes/api.ts";
+import type { SolveCall } from "../challenge.ts";
+import { ambientValues, type Environment } from "./ambient.ts";
+import type { Breaker } from "./breaker.ts";
+import { completeConfig, type IssuerConfig, readIssuerConfig } from "./config.ts";
+import { accountKey, type ConnectionRequest, type Connections, connectionKey } from "./connections.ts";
+import type { EndpointRules } from "./endpoints.ts";
+import type { ChallengeFacts, SolveObserver } from "./events.ts";
+import { explained } from "./explain.ts";
+import { type Gate, unseen } from "./gate.ts";
+import type { JobContext, Jobs, Step } from "./jobs.ts";
+import type { PolicyFile } from "./policy.ts";
+import type { Presented } from "./presented.ts";
+import type { Question } from "./question.ts";
+import { readSecrets } from "./secrets.ts";
+
+export interface WorkOptions {
+  readonly rules: EndpointRules;
+  readonly kubernetes: KubernetesApi | undefined;
+  readonly policy: PolicyFile | undefined;
+  readonly propagationGate: boolean;
+  readonly env: Environment;
+  readonly callTimeoutMs: number;
+  readonly now: () => Date;
+  readonly observe: SolveObserver;
+  readonly connections: Connections;
+  readonly jobs: Jobs;
+  readonly presented: Presented;
+  readonly breaker: Breaker;
+  readonly gate: Gate;
+}
+
+/** One challenge from the Issuer's configuration to the provider's answer. */
+export interface Work {
+  /** Throws one of our errors. */
+  solve(provider: Provider, question: Question, call: SolveCall, facts: ChallengeFacts): Promise<void>;
+}
+
+/** What stands before a call of the provider, and how it would be made. */
+type Prepared =
+  | { readonly ready: true; readonly request: ConnectionRequest; readonly versions: string }
+  | { readonly ready: false; readonly fault: ConfigError };
+
+export function createWork(options: WorkOptions): Work {
+  const { rules, kubernetes, policy, env, observe, connections, jobs, presented, breaker, gate } = options;
+  /** Present and clean-up of one value, in the order in which they came. */
+  const turns = createLock();
+
+  /** Checks what the Issuer's author wrote. Nothing is called; throws ConfigError. */
+  const check = async (provider: Provider, question: Question, facts: ChallengeFacts): Promise<IssuerConfig> => {
+    const { allowAmbientCredentials, config, namespace, owner } = question;
+    const ambient = allowAmbientCredentials ? await ambientValues(provider, config, env) : {};
+    const issuer = readIssuerConfig(provider, config, rules, ambient);
+    const denial = await policy?.denial({ namespace, provider: provider.id, owner });
+    if (denial === undefined) return issuer;
+    const message = `the operator's policy forbids it: ${denial}`;
+    observe({ type: "denied", message, ...facts });
+    throw new ConfigError([{ path: "", message }], { provider: provider.id, details: { denied: "policy" } });
+  };
+
+  /** Reads the Secrets and completes the configuration. Throws TransientError when nobody could say what is in them. */
+  const prepare = async (
+    provider: Provider,
+    issuer: IssuerConfig,
+    { namespace, allowAmbientCredentials }: Question,
+    signal: AbortSignal,
+  ): Promise<Prepared> => {
+    const secrets = await readSecrets(issuer.references, namespace, kubernetes, signal);
+    if (!secrets.found) return { ready: false, fault: new ConfigError(secrets.issues, { provider: provider.id }) };
+    try {
+      const config = completeConfig(provider, issuer, secrets.values);
+      const request = { provider, config, ttlSeconds: issuer.ttlSeconds, allowAmbientCredentials };
+      return { ready: true, request, versions: secrets.versions };
+    } catch (error) {
+      if (error instanceof ConfigError) return { ready: false, fault: error };
+      throw error;
+    }
+  };
+
+  /** Calls the provider, unless it has refused these credentials again and again. */
+  const call = async (
+    request: ConnectionRequest,
+    versions: string,
+    question: Question,
+    correlationId: string,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const { owner, value, zoneCut, action } = question;
+    const { id } = request.provider;
+    const credentials = `${accountKey(request)} ${versions} ${zoneCut ?? ""}`;
+    const refusal = breaker.check(credentials);
+    if (refusal !== undefined) throw refusal;
+    const tell = (state: "open" | "closed" | undefined) => {
+      if (state !== undefined) observe({ type: "breaker", state, provider: id, correlationId });
+    };
+    try {
+      await connections.use(request, async ({ solver }) => {
+        const items = [{ owner, values: [value], zoneCut }];
+        await (action === "Present" ? solver.present(items, signal) : solver.cleanUp(items, signal));
+      });
+      tell(breaker.accepted(credentials));
+    } catch (error) {
+      if (Dns01Error.is(error) && error.code === "AUTH") tell(breaker.refused(credentials, error));
+      throw explained(error, id, question);
+    }
+  };
+
+  const present = async (
+    provider: Provider,
+    issuer: IssuerConfig,
+    question: Question,
+    correlationId: string,
+    { signal, step }: JobContext,
+  ): Promise<void> => {
+    step("secrets");
+    const prepared = await prepare(provider, issuer, question, signal);
+    if (!prepared.ready) throw prepared.fault;
+    step("provider");
+    // Before the write: it may land although its answer does not arrive.
+    presented.add(question.subject, prepared.request);
+    await call(prepared.request, prepared.versions, question, correlationId, signal);
+    if (!(issuer.gate ?? options.propagationGate)) return;
+    step("propagation");
+    await gate.wait(question, signal, (report) =>
+      observe({ type: "propagation", correlationId, provider: provider.id, owner: question.owner, ...report }),
+    );
+  };
+
+  const cleanUp = async (
+    provider: Provider,
+    checked: IssuerConfig | ConfigError,
+    question: Question,
+    facts: ChallengeFacts,
+    { signal, step }: JobContext,
+  ): Promise<void> => {
+    step("secrets");
+    const prepared: Prepared =
+      checked instanceof ConfigError
+        ? { ready: false, fault: checked }
+        : await prepare(provider, checked, question, signal);
+    step("provider");
+    const before = presented.get(question.subject);
+    const request = prepared.ready ? prepared.request : before;
+    if (request === undefined) {
+      const reason = prepared.ready
+        ? ""
+        : prepared.fault.issues.map(({ path, message }) => `${path} ${message}`).join("; ");
+      observe({ type: "leftover", value: question.value, at: options.now().toISOString(), reason, ...facts });
+      return;
+    }
+    const versions = prepared.ready ? prepared.versions : "";
+    try {
+      await call(request, versions, question, facts.correlationId, signal);
+    } catch (error) {
+      // With the zone its records are gone, unless it is in the account that the value was presented with.
+      if (!Dns01Error.is(error) || error.code !== "ZONE_NOT_FOUND") throw error;
+      if (before !== undefined && connectionKey(before) !== connectionKey(request)) {
+        await call(before, "", question, facts.correlationId, signal).catch((second: unknown) => {
+          if (!Dns01Error.is(second) || (second.code !== "ZONE_NOT_FOUND" && second.code !== "AUTH")) throw second;
+        });
+      }
+    }
+    presented.delete(question.subject);
+  };
+
+  return {
+    async solve(provider, question, { correlationId, signal }, facts) {
+      const { action, subject, key } = question;
+      const checked = await check(provider, question, facts).catch((error: unknown) => {
+        // A Challenge keeps the configuration it was made with: one that is of no use never wrote anything, and a
+        // clean-up that fails for it would never end.
+        if (action === "CleanUp" && error instanceof ConfigError) return error;
+        throw error;
+      });
+      const late = (step: Step) => lateAt(step, provider.id, question, options.callTimeoutMs);
+      await jobs.run(
+        {
+          key,
+          subject,
+          signal,
+          correlationId,
+          late,
+          onJoin: (other) => observe({ type: "challenge.joined", correlationId, with: other }),
+          onBackground: (end) => {
+            const code =
+              end === "begun" ? end : Dns01Error.is(end.error) ? end.error.code : end.error ? "UNKNOWN" : "OK";
+            observe({ type: "background", state: code, provider: provider.id, correlationId });
+          },
+        },
+        (job) =>
+          turns.hold([subject], job.signal, () =>
+            checked instanceof ConfigError || action === "CleanUp"
+              ? cleanUp(provider, checked, question, facts, job)
+              : present(provider, checked, question, correlationId, job),
+          ),
+      );
+    },
+  };
+}
+
+/** The answer of a call whose time is over: where it stands, in words that stay the same. */
+function lateAt(step: Step, provider: string, { owner, action }: Question, callTimeoutMs: number): Dns01Error {
+  if (step === "propagation") return unseen(owner, "timeout");
+  const what = action === "Present" ? `presenting the value at ${owner}` : `cleaning up the value at ${owner}`;
+  const message = `${what} took longer than ${callTimeoutMs / 1000} s ${whileAt[step]}`;
+  const hint = "It goes on, and the next call picks up its result.";
+  return new TransientError(message, { timeout: true, provider, fqdn: owner, operation: action, hint });
+}
+
+const whileAt: Readonly<Record<Exclude<Step, "propagation">, string>> = {
+  waiting: "because an earlier call for the same value is not over",
+  secrets: "while the API server was asked for Secrets",
+  provider: "while waiting for the provider",
+};
