@@ -1,5 +1,5 @@
 import { ensureAccount } from "../acme/account.ts";
-import { certificateInfo, renewAfter, splitChain, verifyIssued } from "../acme/certificate.ts";
+import { certificateInfo, splitChain, verifyIssued } from "../acme/certificate.ts";
 import { chooseChain } from "../acme/chains.ts";
 import { authorizationsOf, checkOrdered, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
@@ -8,12 +8,13 @@ import { AcmeError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Placement, Warning } from "../dns/types.ts";
 import { type ChallengeOutcome, proveAll, uniqueWarnings } from "./challenges.ts";
+import { metaOf } from "./meta.ts";
 import { completeOrder, type OpenOrder, openOrder } from "./order.ts";
 import type { CertificateMeta, StoredCertificate } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
 import { type Measured, resultOf, reusedResult } from "./result.ts";
-import { isCovered, keyToReuse } from "./stored.ts";
+import { isCovered } from "./stored.ts";
 import { createValueLedger } from "./values.ts";
 
 /** How long clean-up may take after everything else is over. */
@@ -57,14 +58,14 @@ async function issueLocked(
   const { client, accountUrl } = await openAccount(request, deps);
   try {
     const measured = { started, leftovers, client };
-    const first = await openOrder(client, accountUrl, request, keyToReuse(stored, request), deps);
+    const first = await openOrder(client, accountUrl, request, stored, deps);
     try {
       return await run(client, first, placements, request, deps, stored, measured);
     } catch (error) {
       if (!first.resumed || !(error instanceof AcmeError)) throw error;
       // Its challenges may have been answered just before the crash and failed since: that says nothing of a new order.
       observerLog(deps, `the order of the earlier run is spoilt (${error.message}); placing a new one`);
-      const fresh = await openOrder(client, accountUrl, request, keyToReuse(stored, request), deps);
+      const fresh = await openOrder(client, accountUrl, request, stored, deps);
       return await run(client, fresh, placements, request, deps, stored, measured);
     }
   } finally {
@@ -206,27 +207,7 @@ async function obtain(
   await verifyIssued(chosen.pem, { domains, csr: open.csr });
   observer({ type: "phase", phase: "store", state: "start" });
   const { cert, chain } = splitChain(chosen.pem);
-  const info = certificateInfo(cert);
-  const at = deps.now().toISOString();
-  const meta: CertificateMeta = {
-    schema: 1,
-    name: request.name,
-    domains,
-    ca: request.ca.directoryUrl,
-    provider: request.provider,
-    keyType: request.keyType,
-    ...(request.profile === undefined ? {} : { profile: request.profile }),
-    ...(request.preferredChain === undefined ? {} : { preferredChain: request.preferredChain }),
-    reuseKey: request.reuseKey,
-    ...(request.csr === undefined ? {} : { csr: true }),
-    serial: info.serial,
-    issuer: info.issuer,
-    notBefore: info.notBefore.toISOString(),
-    notAfter: info.notAfter.toISOString(),
-    renewAfter: renewAfter(info.notBefore, info.notAfter).toISOString(),
-    issuedAt: at,
-    history: [...(stored?.meta.history ?? []).slice(-49), { at, event: "issued", detail: `serial ${info.serial}` }],
-  };
+  const meta = metaOf(request, open, certificateInfo(cert), stored, deps.now());
   const pem = { cert, chain, ...(open.privkey === undefined ? {} : { privkey: open.privkey }) };
   const files = await deps.certificates.save(request.name, pem, meta);
   await deps.certificates.clearPending(request.name);

@@ -3,7 +3,8 @@ import { generateKey } from "../acme/keys.ts";
 import { finalizeOrder } from "../acme/order.ts";
 import type { AcmeClient, Order } from "../acme/types.ts";
 import { AcmeError } from "../core/errors.ts";
-import type { PendingOrder } from "./ports.ts";
+import { placeOrder } from "./new-order.ts";
+import type { PendingOrder, StoredCertificate } from "./ports.ts";
 import type { IssueDeps, IssueRequest } from "./request.ts";
 
 /** An order and what is needed to finish it. */
@@ -12,6 +13,8 @@ export interface OpenOrder {
   /** PKCS #8 PEM; absent when the CSR is the user's. */
   readonly privkey?: string | undefined;
   readonly csr: Uint8Array;
+  /** What it was ordered under; undefined for the CA's usual one. */
+  readonly profile?: string | undefined;
   /** Begun by an earlier run: it may turn out to be spoilt. */
   readonly resumed: boolean;
 }
@@ -24,32 +27,30 @@ export async function openOrder(
   client: AcmeClient,
   accountUrl: string,
   request: IssueRequest,
-  reusableKey: string | undefined,
+  stored: StoredCertificate | undefined,
   deps: IssueDeps,
 ): Promise<OpenOrder> {
   const pending = request.dryRun ? undefined : await deps.certificates.loadPending(request.name);
   if (pending !== undefined) {
-    const order = isSame(pending, accountUrl, request)
+    const order = isSame(pending, accountUrl, request, stored)
       ? await readOrder(client, pending.orderUrl, deps.signal)
       : undefined;
     if (order !== undefined) {
       deps.observer({ type: "log", level: "info", text: `going on with order ${order.url} (${order.status})` });
-      return { order, privkey: pending.privkey, csr: Buffer.from(pending.csr, "base64url"), resumed: true };
+      const { privkey, profile } = pending;
+      return { order, privkey, csr: Buffer.from(pending.csr, "base64url"), profile, resumed: true };
     }
     await deps.certificates.clearPending(request.name);
   }
   const domains = request.identifiers.map((i) => i.text);
   const keyed = (async () => {
     if (request.csr !== undefined) return { csr: request.csr, privkey: undefined };
-    const privkey = reusableKey ?? (await generateKey(request.keyType));
+    const privkey = keyToReuse(stored, request) ?? (await generateKey(request.keyType));
     return { csr: await buildCsr(privkey, domains), privkey };
   })();
   // Awaited below; a failure of the order must not leave this one unhandled.
   keyed.catch(() => {});
-  const order = await client.newOrder(
-    { identifiers: domains, ...(request.profile === undefined ? {} : { profile: request.profile }) },
-    deps.signal,
-  );
+  const { order, profile } = await placeOrder(client, request, stored, deps);
   const { csr, privkey } = await keyed;
   if (!request.dryRun) {
     await deps.certificates.savePending(request.name, {
@@ -60,14 +61,25 @@ export async function openOrder(
       keyType: request.keyType,
       ...(privkey === undefined ? {} : { privkey }),
       csr: Buffer.from(csr).toString("base64url"),
+      ...(profile === undefined ? {} : { profile }),
       createdAt: deps.now().toISOString(),
     });
   }
-  return { order, privkey, csr, resumed: false };
+  return { order, privkey, csr, profile, resumed: false };
 }
 
-function isSame(pending: PendingOrder, accountUrl: string, request: IssueRequest): boolean {
+/** Whether the order is for what is wanted now. One that is older than the stored certificate has led to that one. */
+function isSame(
+  pending: PendingOrder,
+  accountUrl: string,
+  request: IssueRequest,
+  stored: StoredCertificate | undefined,
+): boolean {
+  const isSpent = stored !== undefined && !(new Date(pending.createdAt) > new Date(stored.meta.issuedAt));
+  const isAskedFor = (pending.profile ?? "") === (request.profile ?? "");
   return (
+    !isSpent &&
+    (isAskedFor || (pending.profile === undefined && request.profileOptional === true)) &&
     pending.ca === request.ca.directoryUrl &&
     pending.accountUrl === accountUrl &&
     pending.keyType === request.keyType &&
@@ -94,6 +106,11 @@ async function readOrder(client: AcmeClient, url: string, signal: AbortSignal): 
     if (error instanceof AcmeError) return undefined;
     throw error;
   }
+}
+
+/** The stored key, where `--reuse-key` asks for it and it is of the wanted type. */
+function keyToReuse(stored: StoredCertificate | undefined, request: IssueRequest): string | undefined {
+  return request.reuseKey && stored?.meta.keyType === request.keyType ? stored.pem.privkey : undefined;
 }
 
 /** Finalizes whatever state the order is in, and waits until it is valid. */

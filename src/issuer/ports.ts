@@ -1,3 +1,7 @@
+import type { RenewalState } from "./renewal.ts";
+
+export type { RenewalState } from "./renewal.ts";
+
 /** What the issuer needs kept; src/store keeps it in files, the controller elsewhere. All writes are durable on return. */
 
 /** A value that is about to be in DNS, written down before the provider is called (R39). */
@@ -30,10 +34,16 @@ export interface CertificateMeta {
   readonly provider: string;
   readonly keyType: string;
   readonly profile?: string;
+  /** True when the CA no longer offered the profile, and issued without. */
+  readonly withoutProfile?: boolean;
   readonly preferredChain?: string;
   readonly reuseKey?: boolean;
+  /** The directory of the CA that was wanted, when another one had to serve. */
+  readonly insteadOf?: string;
   /** True when the key came with a CSR and is not ours. */
   readonly csr?: boolean;
+  /** The CSR, to renew with: DER, base64url. */
+  readonly request?: string;
   readonly serial: string;
   readonly issuer: string;
   readonly notBefore: string;
@@ -75,6 +85,8 @@ export interface PendingOrder {
   readonly privkey?: string;
   /** DER, base64url. */
   readonly csr: string;
+  /** What it was ordered under. */
+  readonly profile?: string;
   readonly createdAt: string;
 }
 
@@ -116,6 +128,12 @@ export interface CertificateStore {
   loadPending(name: string): Promise<PendingOrder | undefined>;
   savePending(name: string, pending: PendingOrder): Promise<void>;
   clearPending(name: string): Promise<void>;
+}
+
+/** What is known of each certificate's next renewal. May be lost: then the CA is asked again. */
+export interface RenewalStore {
+  load(name: string): Promise<RenewalState | undefined>;
+  save(name: string, state: RenewalState): Promise<void>;
 }
 
 export interface StoredAccount {

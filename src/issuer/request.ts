@@ -25,12 +25,18 @@ export interface IssueRequest {
   };
   readonly keyType: KeyType;
   readonly profile?: string | undefined;
+  /** Go on without the profile, and say so, when the CA no longer offers it. */
+  readonly profileOptional?: boolean | undefined;
   readonly preferredChain?: string | undefined;
   readonly reuseKey: boolean;
   /** A CSR of the user's, DER; its key stays with the user. */
   readonly csr?: Uint8Array | undefined;
   /** Order even though a valid certificate of these names is stored. */
   readonly force: boolean;
+  /** Order while the stored certificate is the one of this serial: it is due. Another one got there first otherwise. */
+  readonly dueSerial?: string | undefined;
+  /** The directory of the CA that was wanted and could not serve. */
+  readonly insteadOf?: string | undefined;
   /** Everything up to finalize, nothing stored. */
   readonly dryRun: boolean;
   readonly propagation: { readonly mode: PropagationMode; readonly timeoutMs: number };

@@ -10,16 +10,13 @@ export function isCovered(stored: StoredCertificate, request: IssueRequest, now:
       meta.domains,
       request.identifiers.map((i) => i.text),
     ) &&
-    meta.ca === request.ca.directoryUrl &&
+    // What another CA issued while this one could not serve is as good until it is due.
+    (meta.ca === request.ca.directoryUrl || meta.insteadOf === request.ca.directoryUrl) &&
+    meta.serial !== request.dueSerial &&
     meta.keyType === request.keyType &&
     (meta.profile ?? "") === (request.profile ?? "") &&
     (meta.csr === true) === (request.csr !== undefined) &&
     now < new Date(meta.renewAfter) &&
     now < new Date(meta.notAfter)
   );
-}
-
-/** The stored key, where `--reuse-key` asks for it and it is of the wanted type. */
-export function keyToReuse(stored: StoredCertificate | undefined, request: IssueRequest): string | undefined {
-  return request.reuseKey && stored?.meta.keyType === request.keyType ? stored.pem.privkey : undefined;
 }

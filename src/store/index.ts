@@ -1,7 +1,15 @@
 import { resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { type Observer, silent } from "../core/events.ts";
-import type { AccountStore, BudgetStore, CertificateStore, Journal, LockOptions, Release } from "../issuer/ports.ts";
+import type {
+  AccountStore,
+  BudgetStore,
+  CertificateStore,
+  Journal,
+  LockOptions,
+  Release,
+  RenewalStore,
+} from "../issuer/ports.ts";
 import { openAccounts } from "./accounts.ts";
 import { openBudget } from "./budget.ts";
 import { openCertificates } from "./certificates.ts";
@@ -10,6 +18,7 @@ import { type Hints, openHints } from "./hints.ts";
 import { openJournal } from "./journal.ts";
 import { openLocks } from "./lock.ts";
 import { ownIdentity } from "./process-identity.ts";
+import { openRenewals } from "./renewals.ts";
 import { sweep } from "./sweep.ts";
 
 export { readableByOthers } from "./private-file.ts";
@@ -36,6 +45,7 @@ export interface Store {
   readonly journal: Journal;
   readonly hints: Hints;
   readonly budget: BudgetStore;
+  readonly renewals: RenewalStore;
   /** One process at a time per folder that works for all its certificates: `dns01 run`. */
   lockRun(options: LockOptions): Promise<Release>;
   /** Gives back the locks that are still held. */
@@ -61,6 +71,7 @@ export async function openStore(dir: string, options: StoreOptions = {}): Promis
     journal: openJournal(disk, { observer, now }),
     hints: openHints(disk),
     budget: openBudget(disk, observer),
+    renewals: openRenewals(disk, observer),
     lockRun: (lockOptions) => locks.acquire("run", `the state folder ${root}`, lockOptions),
     close: () => locks.close(),
   };

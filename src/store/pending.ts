@@ -42,6 +42,7 @@ function parse(text: string, path: string): PendingOrder {
   const document = parseDocument(text, path, kind);
   const members = membersOf(document, path, kind);
   const privkey = members.optionalText("privkey");
+  const profile = members.optionalText("profile");
   return {
     ca: members.text("ca"),
     accountUrl: members.text("accountUrl"),
@@ -50,6 +51,7 @@ function parse(text: string, path: string): PendingOrder {
     keyType: members.text("keyType"),
     ...(privkey === undefined ? {} : { privkey }),
     csr: members.text("csr"),
+    ...(profile === undefined ? {} : { profile }),
     createdAt: members.text("createdAt"),
   };
 }
