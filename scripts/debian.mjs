@@ -18,6 +18,7 @@ const packages = [
   "pdns-server",
   "pdns-backend-sqlite3",
   "sqlite3",
+  "promtool",
 ];
 
 /** One script, so that one `sudo` is enough and the trap puts everything back. */

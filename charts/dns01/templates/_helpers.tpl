@@ -82,3 +82,30 @@ app.kubernetes.io/part-of: dns01
 {{- $least := ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}
 {{- if gt (int $least) 1 }}true{{ end -}}
 {{- end }}
+
+{{- define "dns01.secretsRole" -}}
+{{ .Release.Namespace }}-{{ include "dns01.fullname" . }}-secrets
+{{- end }}
+
+{{/* Namespaces whose Secrets may be read, and their names there (none: all), as a JSON object. */}}
+{{- define "dns01.secretPlaces" -}}
+{{- $places := dict -}}
+{{- if .Values.secretAccess.clusterResource -}}
+{{- $_ := set $places (include "dns01.clusterResourceNamespace" .) .Values.secretAccess.clusterResourceSecretNames -}}
+{{- end -}}
+{{- range .Values.secretAccess.namespaces -}}
+{{- $_ := set $places .name (default list .secretNames) -}}
+{{- end -}}
+{{- toJson $places -}}
+{{- end }}
+
+{{/* Of what exists for `helm test` only: no selector of the webhook's takes it for a pod of its own. */}}
+{{- define "dns01.checkLabels" -}}
+{{- include "dns01.labels" . | replace "component: webhook" "component: check" -}}
+{{- end }}
+
+{{- define "dns01.testHook" -}}
+helm.sh/hook: test
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

@@ -15,6 +15,7 @@ const packages = {
   setpriv: "util-linux",
   pdns_server: "pdns-server pdns-backend-sqlite3",
   sqlite3: "sqlite3",
+  promtool: "promtool",
 } as const;
 
 export type Service = keyof typeof packages;

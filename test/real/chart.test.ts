@@ -1,0 +1,267 @@
+import { readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { chart } from "../charts/helm.ts";
+import type { KubernetesObject } from "../charts/objects.ts";
+import { podsOf, restrictionFaults } from "../charts/pods.ts";
+import { type Rendered, render, renderAll, valuesFiles, valuesFolder } from "../charts/rendering.ts";
+import { describeWithHelm } from "../charts/suite.ts";
+import { faultsOf } from "../charts/type-check.ts";
+
+const rule = z.looseObject({
+  apiGroups: z.array(z.string()),
+  resources: z.array(z.string()),
+  verbs: z.array(z.string()),
+  resourceNames: z.array(z.string()).optional(),
+});
+const rulesOf = (object: KubernetesObject) => z.array(rule).parse(object["rules"]);
+/** Functions of templates whose answer is another at another time or in another cluster. */
+const changeable =
+  /\b(lookup|rand[A-Z]\w*|gen(CA|SelfSigned|Signed|Private)\w*|uuidv4|now|ago|htpasswd|bcrypt|getHostByName)\b/;
+const cases = ["defaults", ...valuesFiles];
+
+await describeWithHelm("the chart", (helm) => {
+  let all: ReadonlyMap<string, Rendered>;
+  const objects = (name = "defaults") => all.get(name)?.objects ?? [];
+  const find = (kind: string, name: string, values?: string) => {
+    const found = objects(values).find((o) => o.kind === kind && o.metadata.name === name);
+    if (found === undefined) throw new Error(`no ${kind} ${name} with ${values ?? "defaults"}`);
+    return found;
+  };
+  const args = (values?: string) => podsOf(objects(values))[0]?.containers[0]?.args ?? [];
+
+  beforeAll(async () => {
+    all = await renderAll(helm);
+  });
+
+  test("passes helm lint --strict with every set of values", async () => {
+    const each = [[], ...valuesFiles.map((file) => ["--values", join(valuesFolder, file)])];
+    for (const values of each) await helm.run("lint", "--strict", "--quiet", chart, ...values);
+  });
+
+  test("renders the same twice, and nothing in it could differ", async () => {
+    const again = await renderAll(helm);
+    for (const [name, { text }] of all) expect(again.get(name)?.text, name).toBe(text);
+    for (const file of await readdir(join(chart, "templates"), { recursive: true })) {
+      if (!/\.(yaml|tpl|txt)$/.test(file)) continue;
+      // What stands in strings and comments calls nothing.
+      const text = readFileSync(join(chart, "templates", file), "utf8").replace(/\/\*.*?\*\/|"(\\.|[^"\\])*"/gs, "");
+      for (const [code] of text.matchAll(/\{\{.*?\}\}/gs)) expect(code, file).not.toMatch(changeable);
+    }
+  });
+
+  test("renders objects that Kubernetes' types allow", async () => {
+    expect(await faultsOf(new Map([...all].map(([name, { objects: list }]) => [name, list])))).toEqual([]);
+  });
+
+  test("the check of types sees a wrong key and a wrong type", async () => {
+    const [deployment] = objects().filter(({ kind }) => kind === "Deployment");
+    const wrong = structuredClone({
+      ...deployment,
+      spec: { ...Object(deployment?.["spec"]), replicas: "2", replica: 2 },
+    });
+    const faults = (await faultsOf(new Map([["wrong", [wrong as KubernetesObject]]]))).join("\n");
+    expect(faults).toContain("wrong: apps/v1 Deployment dns01");
+    expect(faults).toMatch(/replica'|not assignable/);
+  });
+
+  describe("what it may do", () => {
+    const reads = (list: readonly KubernetesObject[], kind: string) =>
+      list.filter((o) => o.kind === kind && rulesOf(o).some((r) => /secrets|\*/.test(r.resources.join())));
+
+    test("reads no Secrets of the cluster unless told to in so many words", () => {
+      for (const name of cases.filter((c) => c !== "cluster-wide.yaml")) {
+        expect(reads(objects(name), "ClusterRole"), name).toEqual([]);
+      }
+      expect(reads(objects("cluster-wide.yaml"), "ClusterRole")).toHaveLength(1);
+    });
+
+    test("reads Secrets in cert-manager's namespace, and where values say, by name if they say so", () => {
+      const places = (name?: string) =>
+        reads(objects(name), "Role").map((o) => [
+          o.metadata.namespace,
+          ...rulesOf(o).flatMap((r) => r.resourceNames ?? []),
+        ]);
+      expect(places()).toEqual([["cert-manager"]]);
+      expect(places("callers.yaml")).toEqual([["team-a"], ["team-b", "dns"], ["vault", "dnspod", "route53"]]);
+      expect(places("cluster-wide.yaml")).toEqual([]);
+      for (const name of cases) {
+        for (const o of objects(name).filter((one) => ["Role", "ClusterRole"].includes(one.kind))) {
+          for (const { resources, verbs } of rulesOf(o)) {
+            expect(verbs, `${name}: ${o.metadata.name}`).not.toContain("*");
+            if (resources.includes("secrets")) expect(verbs).toEqual(["get"]);
+          }
+        }
+      }
+    });
+
+    test("cert-manager may create what is served and nothing else", () => {
+      const solvers = (name?: string) =>
+        rulesOf(
+          find(
+            "ClusterRole",
+            name === "names.yaml" ? "dns-acme-solver-domain-solver" : "dns-dns01-domain-solver",
+            name,
+          ),
+        );
+      expect(solvers()).toMatchObject([{ apiGroups: ["acme.dns01.io"], verbs: ["create"] }]);
+      expect(solvers()[0]?.resources).toEqual(expect.arrayContaining(["dnspod", "route53", "cloudflare", "rfc2136"]));
+      expect(solvers()[0]?.resources).not.toContain("exec");
+      expect(solvers()[0]?.resources).not.toContain("memory");
+      expect(solvers("migration.yaml")).toMatchObject([
+        {
+          apiGroups: ["acme.example.org", "acme.dnspod.com"],
+          resources: ["dnspod", "dnsupdate", "nsupdate", "rfc2136", "tencentcloud"],
+        },
+      ]);
+      expect(solvers("plugins.yaml")[0]?.resources).toEqual([
+        "dnspod",
+        "otherhost",
+        "somehost",
+        "tencentcloud",
+        "thirdhost",
+      ]);
+      expect(find("ClusterRoleBinding", "dns-dns01-domain-solver")["subjects"]).toEqual([
+        { kind: "ServiceAccount", name: "cert-manager", namespace: "cert-manager" },
+      ]);
+      expect(find("ClusterRoleBinding", "dns-dns01-domain-solver", "callers.yaml")["subjects"]).toEqual([
+        { kind: "ServiceAccount", name: "acme", namespace: "security" },
+        { kind: "ServiceAccount", name: "cert-manager", namespace: "tenant-a" },
+      ]);
+    });
+
+    test("callers of the flags are those of the binding", () => {
+      expect(args("callers.yaml").filter((a) => a.startsWith("--allowed-caller="))).toEqual([
+        "--allowed-caller=system:serviceaccount:security:acme",
+        "--allowed-caller=system:serviceaccount:tenant-a:cert-manager",
+      ]);
+    });
+
+    test("asks the API server about callers only when told to", () => {
+      const delegators = (name: string) =>
+        objects(name).filter((o) => JSON.stringify(o).includes("system:auth-delegator"));
+      for (const name of cases) expect(delegators(name), name).toHaveLength(name === "cluster-wide.yaml" ? 1 : 0);
+      expect(args("cluster-wide.yaml")).toContain("--subject-access-review");
+    });
+
+    test("makes no roles where others do", () => {
+      expect(objects("no-rights.yaml").filter((o) => o.apiVersion.startsWith("rbac."))).toEqual([]);
+    });
+  });
+
+  test.each(cases)("pods are restricted and have what they mount: %s", (name) => {
+    const list = objects(name);
+    const made = (kind: string) => list.filter((o) => o.kind === kind).map((o) => o.metadata.name);
+    const certificates = list
+      .filter((o) => o.kind === "Certificate")
+      .map((o) => z.looseObject({ secretName: z.string() }).parse(o["spec"]).secretName);
+    const elsewhere = ["solvers", "dns-policy", "dns01-serving", "corporate-ca"];
+    const deployed = podsOf(list);
+    expect(deployed.length).toBeGreaterThan(0);
+    for (const pod of deployed) {
+      if (name !== "scheduling.yaml") expect(restrictionFaults(pod)).toEqual([]);
+      const volumes = pod.volumes ?? [];
+      const mounts = pod.containers.flatMap((c) => c.volumeMounts ?? []);
+      expect(new Set(mounts.map((m) => m.name))).toEqual(new Set(volumes.map((v) => v.name)));
+      expect(new Set(mounts.map((m) => m.mountPath)).size).toBe(mounts.length);
+      for (const { secret, configMap } of volumes) {
+        if (secret !== undefined) expect([...certificates, ...elsewhere]).toContain(secret.secretName);
+        if (configMap !== undefined) expect([...made("ConfigMap"), ...elsewhere]).toContain(configMap.name);
+      }
+      expect([...made("ServiceAccount"), "existing"]).toContain(pod.serviceAccountName);
+    }
+  });
+
+  test.each(cases)("APIServices lead to the Service, and that to the pods: %s", (name) => {
+    const list = objects(name);
+    const service = list.find((o) => o.kind === "Service");
+    const deployment = list.find((o) => o.kind === "Deployment");
+    const shape = z.looseObject({
+      selector: z.record(z.string(), z.string()),
+      ports: z.array(z.looseObject({ name: z.string(), port: z.int(), targetPort: z.string() })),
+    });
+    const { selector, ports } = shape.parse(service?.["spec"]);
+    const pod = z
+      .looseObject({
+        selector: z.strictObject({ matchLabels: z.record(z.string(), z.string()) }),
+        template: z.looseObject({ metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }) }),
+      })
+      .parse(deployment?.["spec"]);
+    expect(pod.template.metadata.labels).toMatchObject(selector);
+    expect(pod.selector.matchLabels).toEqual(selector);
+    const named = podsOf(list)
+      .flatMap((p) => p.containers.flatMap((c) => c.ports ?? []))
+      .map((p) => p.name);
+    for (const { targetPort } of ports) expect(named).toContain(targetPort);
+    const groups = args(name).flatMap((a) => (a.startsWith("--group-name=") ? [a.slice("--group-name=".length)] : []));
+    const apiServices = list.filter((o) => o.kind === "APIService");
+    expect(apiServices.map((o) => o.metadata.name)).toEqual(groups.map((g) => `v1alpha1.${g}`));
+    for (const { spec } of apiServices.map((o) => ({ spec: o["spec"] }))) {
+      expect(spec).toMatchObject({ service: { name: service?.metadata.name, namespace: "dns", port: 443 } });
+    }
+    const served = list.find((o) => o.kind === "Certificate" && JSON.stringify(o["spec"]).includes("server auth"));
+    if (served === undefined) return;
+    expect(served["spec"]).toMatchObject({ dnsNames: expect.arrayContaining([`${service?.metadata.name}.dns.svc`]) });
+    for (const { metadata } of apiServices) {
+      expect(metadata.annotations?.["cert-manager.io/inject-ca-from"]).toBe(`dns/${served.metadata.name}`);
+    }
+  });
+
+  test("the CA is injected, or given with a certificate of one's own; never both", () => {
+    for (const name of cases) {
+      for (const { metadata, spec } of objects(name)
+        .filter((o) => o.kind === "APIService")
+        .map((o) => ({ ...o, spec: Object(o["spec"]) }))) {
+        const injected = metadata.annotations?.["cert-manager.io/inject-ca-from"] !== undefined;
+        expect(injected, name).toBe(name !== "own-certificate.yaml");
+        expect("caBundle" in spec, name).toBe(!injected);
+        if (!injected) expect(Buffer.from(spec.caBundle, "base64").toString()).toMatch(/^-----BEGIN CERTIFICATE-----/);
+      }
+    }
+    expect(objects("own-certificate.yaml").filter((o) => o.apiVersion.startsWith("cert-manager.io/"))).toEqual([]);
+    const kinds = objects("own-issuer.yaml").filter((o) => o.apiVersion.startsWith("cert-manager.io/"));
+    expect(kinds.map((o) => o.kind)).toEqual(["Certificate"]);
+  });
+
+  test("two pods, spread, never fewer during a change; one alone is not held by a budget", () => {
+    expect(find("Deployment", "dns01")["spec"]).toMatchObject({
+      replicas: 2,
+      strategy: { rollingUpdate: { maxUnavailable: 0 } },
+      template: { spec: { topologySpreadConstraints: [{ topologyKey: "kubernetes.io/hostname" }, {}] } },
+    });
+    expect(objects().filter((o) => o.kind === "PodDisruptionBudget")).toHaveLength(1);
+    expect(objects("cluster-wide.yaml").filter((o) => o.kind === "PodDisruptionBudget")).toEqual([]);
+    expect(Object.keys(Object(find("Deployment", "dns01", "autoscaling.yaml")["spec"]))).not.toContain("replicas");
+  });
+
+  test("a budget is left out for one pod even when it is on", async () => {
+    const one = await render(helm, "--set", "replicaCount=1");
+    expect(one.objects.filter((o) => o.kind === "PodDisruptionBudget")).toEqual([]);
+  });
+
+  test("plugins and the policy are mounted where the flags say; a change makes new pods", async () => {
+    expect(args("plugins.yaml").filter((a) => a.startsWith("--plugin="))).toEqual([
+      "--plugin=/run/dns01/plugin-otherhost/otherhost.mjs",
+      "--plugin=/run/dns01/plugins/somehost.mjs",
+      "--plugin=/run/dns01/plugin-thirdhost/thirdhost.mjs",
+    ]);
+    expect(args("plugins.yaml")).toContain("--providers=dnspod,otherhost,somehost,thirdhost");
+    expect(Object(find("ConfigMap", "dns01-plugins", "plugins.yaml")["data"])["somehost.mjs"]).toContain(
+      "defineProvider",
+    );
+    expect(args("existing-policy.yaml")).toContain("--policy=/run/dns01/policy/policy.yaml");
+    const before = JSON.stringify(find("Deployment", "dns01", "plugins.yaml"));
+    const values = join(valuesFolder, "plugins.yaml");
+    const changed = await render(helm, "--values", values, "--set", "plugins.somehost.source=other");
+    expect(JSON.stringify(changed.objects.find((o) => o.kind === "Deployment"))).not.toBe(before);
+  });
+
+  test("API servers reach the pods from anywhere; metrics from where values say", () => {
+    const ingress = (name?: string) => Object(find("NetworkPolicy", "dns01", name)["spec"]).ingress;
+    expect(ingress()[0]).toEqual({ ports: [{ port: 8443, protocol: "TCP" }] });
+    expect(JSON.stringify(ingress("network.yaml")[1])).toContain(`["monitoring","kube-monitoring"]`);
+    expect(objects("no-network-policy.yaml").filter((o) => o.kind === "NetworkPolicy")).toEqual([]);
+  });
+});
