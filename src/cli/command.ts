@@ -1,3 +1,4 @@
+import { inOrder } from "../config/document.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
@@ -40,8 +41,7 @@ export interface Command {
   run(input: CommandInput): Promise<CommandOutput | undefined>;
 }
 
-/** Throws all faults at once, each told once, if there is any. */
+/** Throws all faults at once, each told once and those of a file in the order of its lines, if there is any. */
 export function failOn(issues: readonly ConfigIssue[]): void {
-  const told = new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue]));
-  if (told.size > 0) throw new ConfigError([...told.values()]);
+  if (issues.length > 0) throw new ConfigError(inOrder(issues));
 }

@@ -46,7 +46,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     progress = openProgress(first, io, tell);
     const { observer } = progress;
     const plugins = createPluginHost(options.home);
-    const readConfig = once(() => loadConfig(first.text("config"), io.env));
+    const readConfig = once(() => loadConfig(configFile(spec, first), io.env));
     const sources = { spec, flags: first, loadConfig: readConfig, host: plugins, observer, signal: io.signal };
     const registry = await openProviders(sources);
     const more =
@@ -136,9 +136,16 @@ function unknownCommand(name: string | undefined): ConfigError {
   return new ConfigError([{ path: "", message }], { hint: "dns01 --help lists the commands." });
 }
 
+function configFile(spec: CommandSpec, flags: Flags): string | undefined {
+  return (spec.namesConfig === true ? flags.positionals[0] : undefined) ?? flags.text("config");
+}
+
 function positionalFaults(spec: CommandSpec, flags: Flags): readonly ConfigIssue[] {
   const { min, max } = spec.positionals ?? { min: 0, max: 0 };
   const count = flags.positionals.length;
+  if (spec.namesConfig === true && count > 0 && flags.source("config") === "--config") {
+    return [{ path: "--config", message: "and FILE name the same thing: give one of them" }];
+  }
   if (count > max) {
     const extra = flags.positionals.slice(max).join(" ");
     return [{ path: "", message: `unexpected argument: ${extra} (usage: dns01 ${spec.name} ${spec.usage})` }];

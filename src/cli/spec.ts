@@ -23,6 +23,8 @@ export interface CommandSpec {
   /** Whether provider fields (`--rfc2136-nameserver` …) are taken. */
   readonly providerFlags?: true;
   readonly positionals?: { readonly min: number; readonly max: number };
+  /** Whether the first argument is the configuration file, as --config is. */
+  readonly namesConfig?: true;
   readonly example: string;
   readonly notes?: string;
 }
@@ -97,6 +99,13 @@ const dnsFlags: readonly FlagSpec[] = [
   },
 ];
 
+const configFlag: FlagSpec = {
+  name: "config",
+  kind: "string",
+  value: "FILE",
+  help: "configuration file (default: dns01.yaml here, then in the configuration folder)",
+};
+
 const pluginFlags: readonly FlagSpec[] = [
   {
     name: "plugin",
@@ -105,12 +114,7 @@ const pluginFlags: readonly FlagSpec[] = [
     value: "PATH|PACKAGE",
     help: "one more provider, from a JavaScript file or an installed package",
   },
-  {
-    name: "config",
-    kind: "string",
-    value: "FILE",
-    help: "configuration file (default: dns01.yaml here, then in the configuration folder)",
-  },
+  configFlag,
 ];
 
 const configFlags: readonly FlagSpec[] = [
@@ -236,7 +240,7 @@ export const commands: readonly CommandSpec[] = [
     summary: "wait until every authoritative nameserver serves a value, and show each",
     usage: "FQDN VALUE… [options]",
     positionals: { min: 2, max: 16 },
-    flags: dnsFlags,
+    flags: [...dnsFlags, configFlag],
     example:
       "dns01 check _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG --propagation-timeout 30s",
   },
@@ -247,6 +251,23 @@ export const commands: readonly CommandSpec[] = [
     positionals: { min: 0, max: 1 },
     flags: pluginFlags,
     example: "dns01 providers rfc2136",
+  },
+  {
+    name: "config check",
+    summary: "everything that is wrong with dns01.yaml, at once; nothing is called",
+    usage: "[FILE] [options]",
+    positionals: { min: 0, max: 1 },
+    namesConfig: true,
+    flags: configFlags,
+    example: "dns01 config check dns01.yaml",
+  },
+  {
+    name: "config schema",
+    summary: "JSON Schema of dns01.yaml, for editors",
+    usage: "[options]",
+    flags: pluginFlags,
+    example: "dns01 config schema > dns01.schema.json",
+    notes: "Providers of --plugin, and of the plugins that dns01.yaml names, are in it.",
   },
   {
     name: "plugin new",

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -14,6 +15,8 @@ export interface LoadedConfig {
   readonly issues: readonly ConfigIssue[];
   /** "dns01.yaml:12 solvers[0].provider": where in the file a path stands. */
   readonly place: (path: Path) => string;
+  /** Of the bytes that were read, see watch.ts. */
+  readonly digest?: string;
   /** Paths in the file are meant from the folder it stands in. */
   readonly resolve: (path: string) => string;
 }
@@ -43,7 +46,7 @@ export async function loadConfig(named: string | undefined, env: Env): Promise<L
 export async function parseConfig(file: string, bytes: Uint8Array): Promise<LoadedConfig> {
   const { value = {}, issues, place } = await parseYaml(file, bytes);
   const folder = dirname(resolve(file));
-  const loaded = { file, place, resolve: (path: string) => resolve(folder, path) };
+  const loaded = { file, place, digest: digestOf(bytes), resolve: (path: string) => resolve(folder, path) };
   if (issues.length > 0) return { ...loaded, config: {}, issues };
   const [{ configSchema }, { faultsOf, without }] = await Promise.all([import("./schema.ts"), import("./faults.ts")]);
   const parsed = configSchema.safeParse(value);
@@ -58,6 +61,11 @@ export async function parseConfig(file: string, bytes: Uint8Array): Promise<Load
     config: (sound ?? {}) as ConfigFile,
     issues: inOrder(faults.map(({ path, message }) => ({ path, message }))),
   };
+}
+
+/** The same for the same content. */
+export function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** Where the file is looked for when none is named, in this order. */

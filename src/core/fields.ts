@@ -71,7 +71,7 @@ export async function resolveConfig<S extends z.ZodObject>(
   const parsed = provider.config.safeParse(input);
   if (!parsed.success) {
     const all = [...parsed.error.issues, ...ruleIssues(provider.config, input, parsed.error)];
-    issues.push(...schemaIssues(provider.id, all, fields, given));
+    issues.push(...schemaIssues(provider.id, all, fields, given, sources.configPath));
   }
   if (issues.length > 0 || !parsed.success) {
     const redact = sources.redactor?.redact ?? ((text: string) => text);
@@ -215,12 +215,17 @@ function schemaIssues(
   found: readonly z.core.$ZodIssue[],
   fields: readonly Field[],
   given: ReadonlyMap<string, Given>,
+  configPath: ConfigSources["configPath"],
 ): readonly ConfigIssue[] {
   return found.flatMap((issue): readonly ConfigIssue[] => {
     const field = fields.find(({ name }) => name === issue.path[0]);
     const origin = field && given.get(field.name)?.origin;
     if (field === undefined) return [{ path: id, message: issue.message }];
-    if (origin === undefined) return [{ path: field.env[0] ?? field.name, message: howToGive(field, issue.message) }];
+    if (origin === undefined) {
+      // In a file it is missed where it would stand.
+      const path = typeof configPath === "function" ? configPath([field.name]) : (field.env[0] ?? field.name);
+      return [{ path, message: howToGive(field, issue.message) }];
+    }
     if (given.get(field.name)?.value === missing) return [];
     return [{ path: origin, message: lowerFirst(issue.message) }];
   });
