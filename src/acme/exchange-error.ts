@@ -32,6 +32,7 @@ export function unreachable(operation: string, url: string, error: ExchangeError
     operation,
     timeout: error.timeout,
     hint: error.hint ?? "Check the address, the network and HTTPS_PROXY; the CA may also be down for the moment.",
+    details: { url },
     cause: error,
   });
 }

@@ -107,6 +107,7 @@ export function createExchange(deps: ExchangeDeps): Exchange {
       const failed = new TransientError(`${operation}: the answer of ${url} cannot be read: ${error.message}`, {
         operation,
         hint: "A proxy or firewall may have changed or cut the answer.",
+        details: { url },
         cause: error,
       });
       throw new Failure(failed, { unclear: true });

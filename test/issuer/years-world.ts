@@ -1,0 +1,336 @@
+import type { RenewalAnswer } from "../../src/acme/ari.ts";
+import { AcmeError, RateLimitedError, TransientError } from "../../src/core/errors.ts";
+import { createBudget } from "../../src/issuer/budget.ts";
+import { DAY, HOUR, type Level, type Limit, levelAt, limitsOf, take } from "../../src/issuer/budget-limits.ts";
+import type { BudgetStore } from "../../src/issuer/ports.ts";
+import type { RenewalState } from "../../src/issuer/renewal.ts";
+import { createSchedule } from "../../src/issuer/schedule.ts";
+import { createSpread } from "../../src/issuer/schedule-spread.ts";
+import { createUpkeep, type Held, type Kept } from "../../src/issuer/upkeep.ts";
+import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
+
+/** A CA with Let's Encrypt's limits and renewal windows, one without either, and the one to go over to. */
+export const strict = "https://acme-v02.api.letsencrypt.org/directory";
+export const plain = "https://plain.test/directory";
+export const second = "https://second.test/directory";
+
+const epoch = Date.UTC(2027, 0, 1);
+
+export interface YearsOptions {
+  readonly seed: number;
+  readonly certificates: number;
+  readonly days: number;
+}
+
+/** What went wrong, and what was measured. */
+export interface Years {
+  readonly expired: readonly string[];
+  readonly expiredAlone: readonly string[];
+  /** Failed authorizations of one name at one CA within an hour. */
+  readonly hammered: readonly string[];
+  /** Orders of one CA within a second. */
+  readonly rushed: number;
+  /** Orders that the strict CA had to refuse. */
+  readonly refused: number;
+  /** Two orders of one certificate at the same time. */
+  readonly doubled: number;
+  /** Revoked certificates that were there longer than this after the revocation. */
+  readonly slowestRevocationMs: number;
+  readonly renewals: number;
+  readonly failures: number;
+  /** Renewals in a quiet hour whose instant was ours to choose, at most and on average. */
+  readonly peak: number;
+  readonly mean: number;
+  readonly turns: number;
+  readonly faults: readonly string[];
+}
+
+interface Cert {
+  readonly kept: Kept;
+  readonly lifetimeMs: number;
+  /** Validation of its first name fails meanwhile. */
+  readonly broken: readonly Span[];
+  held: Held | undefined;
+  heldUntil: number;
+  inFlight: boolean;
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Lives through `days` of a program that keeps certificates, with everything that happens to it. */
+export async function liveThrough({ seed, certificates, days }: YearsOptions): Promise<Years> {
+  const random = seededRandom(seed);
+  const clock = createVirtualClock(random);
+  const end = days * DAY;
+  const disturbances: Span[] = [];
+  const spans = (count: number, minMs: number, maxMs: number, calmMs: number): readonly Span[] =>
+    Array.from({ length: count }, () => {
+      const from = (0.05 + 0.9 * random()) * end;
+      const span = { from, to: from + minMs + random() * (maxMs - minMs) };
+      disturbances.push({ from, to: span.to + calmMs });
+      return span;
+    });
+  const outages = new Map([
+    [strict, spans(Math.max(1, Math.round(days / 240)), 2 * DAY, 2 * DAY, DAY)],
+    [plain, spans(Math.max(1, Math.round(days / 240)), 2 * DAY, 2 * DAY, DAY)],
+    [second, spans(1, HOUR, DAY, HOUR)],
+  ]);
+  const jumps = apart(
+    [
+      ...spans(4, HOUR, 6 * HOUR, DAY).map((s) => ({ ...s, by: Math.round(random() * 12 * HOUR) })),
+      ...spans(4, HOUR, DAY, DAY).map((s) => ({ ...s, by: -Math.round(random() * 20 * DAY) })),
+    ],
+    2 * HOUR,
+  );
+  const sleeps = spans(3, 8 * HOUR, 8 * HOUR, DAY);
+  const revocations = spans(Math.max(1, Math.round(days / 365)), 0, 0, 2 * DAY).map((s) => s.from);
+  const restarts = Array.from({ length: Math.round(days / 20) }, () => random() * end)
+    .filter((at) => jumps.every((j) => Math.abs(j.from - at) > 2 * HOUR && Math.abs(j.to - at) > 2 * HOUR))
+    .sort((a, b) => a - b);
+
+  let asleep = 0;
+  const trueNow = () => epoch + clock.now() + asleep;
+  /** What the machine's clock shows: it may be set wrong for a while. */
+  const wall = () => {
+    const at = clock.now();
+    let by = 0;
+    for (const jump of jumps) if (jump.from <= at && at < jump.to) by += jump.by;
+    return trueNow() + by;
+  };
+  const isIn = (list: readonly Span[], at: number) => list.some((s) => s.from <= at && at < s.to);
+
+  const fleet = new Map<string, Cert>();
+  for (let n = 0; n < certificates; n++) {
+    const cert = makeCert(n, random, end);
+    fleet.set(cert.kept.name, cert);
+  }
+
+  const figures = { rushed: 0, refused: 0, doubled: 0, slowest: 0, renewals: 0, failures: 0, turns: 0 };
+  const expired: string[] = [];
+  const expiredAlone: string[] = [];
+  const hammered: string[] = [];
+  const faults: string[] = [];
+  const perHour = new Map<number, number>();
+  const lastOrder = new Map<string, number>();
+  const lastFailure = new Map<string, number>();
+  const buckets = new Map<string, Level>();
+  const issuing = new Set<string>();
+
+  const noteExpiry = (cert: Cert, at: number) => {
+    if (cert.held === undefined || at <= cert.heldUntil || cert.broken.length > 0) return;
+    (cert.kept.cas.length > 1 ? expired : expiredAlone).push(
+      `${cert.kept.name} at day ${Math.round(cert.heldUntil - epoch) / DAY}`,
+    );
+  };
+
+  async function order(kept: Kept, ca: string, held: Held | undefined, signal: AbortSignal): Promise<void> {
+    const cert = fleet.get(kept.name);
+    if (cert === undefined) throw new Error("unknown certificate");
+    if (cert.inFlight) figures.doubled++;
+    cert.inFlight = true;
+    try {
+      const at = clock.now();
+      if (at - (lastOrder.get(ca) ?? Number.NEGATIVE_INFINITY) < 999) figures.rushed++;
+      lastOrder.set(ca, at);
+      await clock.sleep(1000 + random() * 20_000, signal);
+      if (isIn(outages.get(ca) ?? [], clock.now()))
+        throw new TransientError("newOrder: cannot reach the CA", { details: { url: ca } });
+      if (ca === strict) obeyLimits(kept, held);
+      await clock.sleep(1000 + random() * 60_000, signal);
+      const [name = ""] = kept.names;
+      if (isIn(cert.broken, clock.now()) && random() < 0.9) failValidation(ca, name);
+      store(cert, ca);
+    } finally {
+      cert.inFlight = false;
+    }
+  }
+
+  function failValidation(ca: string, name: string): never {
+    figures.failures++;
+    const key = `${ca} ${name}`;
+    const at = trueNow();
+    if (at - (lastFailure.get(key) ?? Number.NEGATIVE_INFINITY) < HOUR) hammered.push(key);
+    lastFailure.set(key, at);
+    const problem = { type: "urn:ietf:params:acme:error:unauthorized", identifier: { type: "dns", value: name } };
+    throw new AcmeError("order: the CA refuses", { ...problem, subproblems: [problem] }, { operation: "order" });
+  }
+
+  /** The CA's own count, in true time. */
+  function obeyLimits(kept: Kept, held: Held | undefined): void {
+    const at = trueNow();
+    const limits = limitsOf(strict);
+    const isAri = held?.state?.window !== undefined && held.ca === strict && Date.parse(held.state.window.start) <= at;
+    const isSame = held?.ca === strict;
+    const hasRoom = (key: string, limit: Limit) => levelAt(buckets.get(key), limit, at).tokens >= 1;
+    const { orders, setCertificates } = limits;
+    if (orders === undefined || setCertificates === undefined) return;
+    if ((!isSame && !hasRoom("orders", orders)) || (!isAri && !hasRoom(kept.name, setCertificates))) {
+      figures.refused++;
+      throw new RateLimitedError("newOrder: too many", { retryAfterMs: HOUR });
+    }
+    if (!isSame) buckets.set("orders", take(buckets.get("orders"), orders, at));
+    if (!isAri) issuing.add(kept.name);
+  }
+
+  function store(cert: Cert, ca: string): void {
+    const at = trueNow();
+    noteExpiry(cert, at);
+    const { setCertificates } = limitsOf(strict);
+    // Only what is issued counts for its set of names.
+    if (issuing.delete(cert.kept.name) && ca === strict && setCertificates !== undefined)
+      buckets.set(cert.kept.name, take(buckets.get(cert.kept.name), setCertificates, at));
+    if (cert.held !== undefined) {
+      for (const revoked of revocations) {
+        const issued = Date.parse(cert.held.subject.notBefore);
+        const isHit = cert.held.ca === strict && issued < epoch + revoked && epoch + revoked <= at;
+        const isFree = cert.broken.length === 0 && !isIn(outages.get(strict) ?? [], revoked);
+        if (isHit && isFree) figures.slowest = Math.max(figures.slowest, at - (epoch + revoked));
+      }
+    }
+    figures.renewals++;
+    // Instants in a CA's window are that CA's to level: what it revoked together comes back together.
+    const hour = Math.floor(clock.now() / HOUR);
+    if (ca !== strict) perHour.set(hour, (perHour.get(hour) ?? 0) + 1);
+    cert.held = heldOf(`${figures.renewals}`, at, cert.lifetimeMs, ca);
+    cert.heldUntil = at + cert.lifetimeMs;
+  }
+
+  function ask(held: Held): RenewalAnswer {
+    if (held.ca !== strict) return { kind: "unsupported" };
+    if (isIn(outages.get(strict) ?? [], clock.now())) return { kind: "failed", lasting: false, reason: "no answer" };
+    const start = Date.parse(held.subject.notBefore);
+    const lifetime = Date.parse(held.subject.notAfter) - start;
+    const isRevoked = revocations.some((at) => start < epoch + at && epoch + at <= trueNow());
+    const centre = isRevoked ? start : start + lifetime * (lifetime < 10 * DAY ? 1 / 2 : 2 / 3);
+    const window = { start: new Date(centre - lifetime / 100), end: new Date(centre + lifetime / 100) };
+    return { kind: "window", ...window, retryAfterMs: 0.8 * DAY + random() * 0.2 * DAY };
+  }
+
+  const budgetStore = memoryStore();
+
+  /** One start of the program, until it is stopped. */
+  async function live(until: number): Promise<void> {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const upkeep = createUpkeep({
+      clock,
+      now: wall,
+      signal,
+      budget: createBudget({
+        store: budgetStore,
+        now: wall,
+        steady: () => clock.now(),
+        random,
+        registeredDomain: (name) => name.slice(name.indexOf(".") + 1),
+      }),
+      spread: createSpread(),
+      ordersPerSecond: 1,
+      lookEveryMs: 30 * DAY,
+      load: async (kept) => fleet.get(kept.name)?.held,
+      ask: async (_, held) => ask(held),
+      keepState: async (kept, state: RenewalState) => {
+        const cert = fleet.get(kept.name);
+        if (cert?.held !== undefined) cert.held = { ...cert.held, state };
+      },
+      order: (kept, ca, held) => order(kept, ca, held, signal),
+      deploy: async () => {},
+      onEvent: () => {},
+    });
+    const schedule = createSchedule({
+      clock,
+      now: wall,
+      signal,
+      parallel: 4,
+      longestSleepMs: HOUR / 2,
+      look: async (key) => await upkeep.look((fleet.get(key) as Cert).kept),
+      onTurn: () => void figures.turns++,
+      onFault: (key, error) => void faults.push(`${key}: ${error instanceof Error ? error.stack : String(error)}`),
+    });
+    const at = wall();
+    for (const key of fleet.keys()) schedule.set(key, at);
+    const running = schedule.run();
+    for (const sleep of sleeps.filter((s) => s.from >= clock.now() && s.from < until).sort((a, b) => a.from - b.from)) {
+      await clock.sleep(Math.max(0, sleep.from - clock.now()));
+      asleep += sleep.to - sleep.from;
+    }
+    await clock.sleep(Math.max(0, until - clock.now()));
+    stop.abort();
+    await running;
+  }
+
+  const life = (async () => {
+    for (const until of [...restarts, end]) await live(until);
+  })();
+  await clock.run(life);
+  for (const cert of fleet.values()) noteExpiry(cert, trueNow());
+
+  const quiet = quietHours(perHour, disturbances, days);
+  return {
+    ...figures,
+    slowestRevocationMs: figures.slowest,
+    expired,
+    expiredAlone,
+    hammered,
+    faults,
+    peak: quiet.reduce((a, b) => Math.max(a, b), 0),
+    mean: quiet.reduce((a, b) => a + b, 0) / Math.max(1, quiet.length),
+  };
+}
+
+/** Hours in which nothing special happened, the settling of the first days left out. */
+function quietHours(
+  perHour: ReadonlyMap<number, number>,
+  disturbances: readonly Span[],
+  days: number,
+): readonly number[] {
+  return Array.from({ length: days * 24 }, (_, hour) => hour)
+    .slice(10 * 24)
+    .filter((hour) => !disturbances.some((d) => d.from < (hour + 1) * HOUR && hour * HOUR < d.to))
+    .map((hour) => perHour.get(hour) ?? 0);
+}
+
+function makeCert(n: number, random: () => number, end: number): Cert {
+  const lifetimeMs = [90 * DAY, 45 * DAY, 90 * DAY, 45 * DAY, 160 * HOUR][n % 5] ?? 0;
+  const isStrict = n % 10 === 0;
+  const ca = isStrict ? strict : plain;
+  // Some share their name with another certificate.
+  const name = n % 50 === 1 ? `host${n - 1}.zone${(n - 1) % 997}.test` : `host${n}.zone${n % 997}.test`;
+  const cas = n % 7 === 6 ? [ca] : [ca, second];
+  const isBroken = n % 100 < 2;
+  const broken = isBroken
+    ? Array.from({ length: 20 }, () => {
+        const from = random() * end;
+        return { from, to: from + random() * 10 * DAY };
+      })
+    : [];
+  // A fleet that has grown over time; a tenth is new.
+  const age = random() * (lifetimeMs / (lifetimeMs < 10 * DAY ? 2 : 1.5));
+  const held = n % 10 === 9 ? undefined : heldOf(`first${n}`, epoch - age, lifetimeMs, ca);
+  const heldUntil = held === undefined ? Number.POSITIVE_INFINITY : Date.parse(held.subject.notAfter);
+  const kept = { name: `c${n}`, names: [name], cas };
+  return { kept, lifetimeMs, broken, held, heldUntil, inFlight: false };
+}
+
+function heldOf(serial: string, at: number, lifetimeMs: number, ca: string): Held {
+  const notBefore = new Date(at).toISOString();
+  const notAfter = new Date(at + lifetimeMs).toISOString();
+  return { subject: { serial, notBefore, notAfter }, ca, state: undefined };
+}
+
+/** Jumps that neither overlap nor follow each other closely. */
+function apart<T extends Span>(list: readonly T[], byMs: number): readonly T[] {
+  const sorted = [...list].sort((a, b) => a.from - b.from);
+  return sorted.filter((span, i) => i === 0 || span.from > (sorted[i - 1]?.to ?? 0) + byMs);
+}
+
+function memoryStore(): BudgetStore {
+  const values = new Map<string, unknown>();
+  return {
+    load: async (folder, key) => values.get(`${folder}\n${key}`),
+    save: async (folder, key, value) => void values.set(`${folder}\n${key}`, value),
+    remove: async (folder, key) => void values.delete(`${folder}\n${key}`),
+  };
+}
