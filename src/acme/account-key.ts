@@ -1,18 +1,18 @@
 import { AcmeError } from "../core/errors.ts";
 import { type AccountAccess, connectKept, type KeptAccount, withStored } from "./kept-account.ts";
-import { generateKey, type KeyType } from "./keys.ts";
+import { generateKey } from "./keys.ts";
 
 /**
  * Exchanges the account's key for a new one (RFC 8555 §7.3.5). The new key is stored before the CA hears of it and takes
  * the old one's place once the CA knows it, so that the account is never without a key that opens it: whatever ends
  * the process in between, the next use of the account finds out which of the two counts.
  */
-export async function rolloverAccount(access: AccountAccess & { readonly keyType: KeyType }): Promise<KeptAccount> {
+export async function rolloverAccount(access: AccountAccess): Promise<KeptAccount> {
   return await withStored(access, async (stored) => {
     const begun = await settleKeyChange(access, stored);
     // An earlier change was carried out, and only its end was not seen: that is the new key.
     if (begun.privkey !== stored.privkey) return begun;
-    const nextKey = begun.nextKey ?? (await generateKey(access.keyType));
+    const nextKey = begun.nextKey ?? (await generateKey("ec256"));
     const client = await connectKept(access, begun);
     try {
       const url = begun.url ?? (await client.findAccount(access.signal))?.url;

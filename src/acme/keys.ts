@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 
 export type KeyType = "ec256" | "ec384" | "rsa2048" | "rsa3072" | "rsa4096";
@@ -26,4 +26,13 @@ export function keyTypeOf(key: KeyObject): KeyType | undefined {
 /** SubjectPublicKeyInfo, DER: what two forms of one key have in common. `pem` private or public. */
 export function publicKeyDer(pem: string): Buffer {
   return createPublicKey(pem).export({ type: "spki", format: "der" });
+}
+
+/** What may be told of a key: its type, and its thumbprint as ACME uses it (RFC 7638). `pem` private or public. */
+export function keyFacts(pem: string): { readonly keyType: KeyType | undefined; readonly thumbprint: string } {
+  const key = createPublicKey(pem);
+  const { crv, e, kty, n, x, y } = key.export({ format: "jwk" });
+  // Members in lexical order, and no others; those that are undefined are left out.
+  const thumbprint = createHash("sha256").update(JSON.stringify({ crv, e, kty, n, x, y })).digest("base64url");
+  return { keyType: keyTypeOf(key), thumbprint };
 }

@@ -61,6 +61,12 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
   const dns = readDnsSettings(flags);
   const cas = await readCas(sources);
   issues.push(...provider.issues, ...dns.issues, ...cas.issues);
+  if (cas.cas[0]?.ca.needsEmail === true && cas.cas[0].contact.length === 0) {
+    issues.push({
+      path: "--email",
+      message: `is missing: ${cas.cas[0].ca.id} refuses certificates of accounts without`,
+    });
+  }
   return {
     issues,
     complete: () => {

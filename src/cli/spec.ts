@@ -130,6 +130,59 @@ const providerFlag: FlagSpec = {
   help: "DNS service that holds the zone (see: dns01 providers)",
 };
 
+const deploymentFlags: readonly FlagSpec[] = [
+  { name: "out", kind: "string", value: "DIR", help: "also copy the files there" },
+  { name: "out-owner", kind: "string", value: "USER", help: "user the copies are given to" },
+  { name: "out-group", kind: "string", value: "GROUP", help: "group the copies are given to" },
+  { name: "out-mode", kind: "string", value: "MODE", help: "mode of the copied key, for example 0640 (default: 0600)" },
+  {
+    name: "pfx-password-file",
+    kind: "string",
+    value: "FILE",
+    help: "also write certificate.pfx (PKCS #12) with the password in this file",
+  },
+  { name: "pfx-legacy", kind: "boolean", help: "encrypt it as old systems want it (3DES, SHA-1)" },
+  {
+    name: "deploy-hook",
+    kind: "string",
+    value: "CMD",
+    help: "shell command to run once for each new certificate, after it is stored and copied",
+  },
+  {
+    name: "deploy-timeout",
+    kind: "duration",
+    value: "TIME",
+    default: "5m",
+    help: "how long the command may take",
+  },
+];
+
+const caFlags: readonly FlagSpec[] = [
+  {
+    name: "ca",
+    kind: "string",
+    value: "ID|URL",
+    default: "letsencrypt",
+    help: "letsencrypt, letsencrypt-staging, google, google-staging, zerossl, sslcom, actalis, litessl or a directory URL",
+  },
+  { name: "ca-root", kind: "string", value: "FILE", help: "PEM file trusted for the API of a private CA" },
+];
+
+const emailFlag: FlagSpec = {
+  name: "email",
+  short: "m",
+  kind: "string",
+  value: "ADDRESS",
+  help: "contact for the account (optional)",
+};
+
+const eabFlags: readonly FlagSpec[] = [
+  { name: "eab-kid", kind: "string", value: "ID", help: "key id of the external account binding" },
+  { name: "eab-hmac-key", kind: "string", value: "FILE", secretFile: true, help: "file with the binding's HMAC key" },
+];
+
+const configFile = pluginFlags.filter((f) => f.name === "config");
+
 export const commands: readonly CommandSpec[] = [
   {
     name: "issue",
@@ -148,14 +201,7 @@ export const commands: readonly CommandSpec[] = [
       providerFlag,
       { name: "name", kind: "string", value: "NAME", help: "name of the certificate in the state directory" },
       { name: "email", short: "m", kind: "string", value: "ADDRESS", help: "contact for the account (optional)" },
-      {
-        name: "ca",
-        kind: "string",
-        value: "ID|URL",
-        default: "letsencrypt",
-        help: "letsencrypt, letsencrypt-staging, google, google-staging, zerossl, sslcom, actalis, litessl or a directory URL",
-      },
-      { name: "ca-root", kind: "string", value: "FILE", help: "PEM file trusted for the API of a private CA" },
+      ...caFlags,
       { name: "eab-kid", kind: "string", value: "ID", help: "key id of the external account binding" },
       {
         name: "eab-hmac-key",
@@ -181,13 +227,7 @@ export const commands: readonly CommandSpec[] = [
       },
       { name: "reuse-key", kind: "boolean", help: "keep the private key of the stored certificate" },
       { name: "csr", kind: "string", value: "FILE", help: "certify this request (PEM or DER) with a key of your own" },
-      { name: "out", kind: "string", value: "DIR", help: "also copy the files there" },
-      {
-        name: "deploy-hook",
-        kind: "string",
-        value: "CMD",
-        help: "shell command to run after a new certificate is stored",
-      },
+      ...deploymentFlags,
       ...dnsFlags,
       ...configFlags,
       {
@@ -213,6 +253,57 @@ export const commands: readonly CommandSpec[] = [
     positionals: { min: 1, max: 1 },
     flags: [],
     example: "dns01 show example.com",
+  },
+  {
+    name: "revoke",
+    summary: "revoke a stored certificate at its CA",
+    usage: "NAME [options]",
+    positionals: { min: 1, max: 1 },
+    flags: [
+      {
+        name: "reason",
+        kind: "string",
+        value: "REASON",
+        help: "by name or number of RFC 5280: keyCompromise (1), superseded (4), cessationOfOperation (5) …",
+      },
+      { name: "by-key", kind: "boolean", help: "sign with the certificate's own key: for when the account is gone" },
+      ...caFlags.filter((f) => f.name === "ca-root"),
+      ...configFile,
+    ],
+    example: "dns01 revoke example.com --reason keyCompromise",
+    notes: "A revoked certificate is not renewed unless that is forced. Revoking twice is no error.",
+  },
+  {
+    name: "delete",
+    summary: "forget a stored certificate here",
+    usage: "NAME [options]",
+    positionals: { min: 1, max: 1 },
+    flags: [{ name: "yes", kind: "boolean", help: "delete it even though it is still valid" }],
+    example: "dns01 delete old.example.com",
+    notes: "Certificate, key and earlier versions go; at the CA nothing changes (dns01 revoke does that).",
+  },
+  {
+    name: "account show",
+    summary: "the ACME account in use, and what the CA says of it",
+    usage: "[options]",
+    flags: [...caFlags, ...configFile],
+    example: "dns01 account show --ca letsencrypt",
+  },
+  {
+    name: "account rollover",
+    summary: "give the ACME account a new key",
+    usage: "[options]",
+    flags: [...caFlags, ...configFile],
+    example: "dns01 account rollover --ca letsencrypt",
+    notes: "The new key is stored before the CA hears of it; an interrupted change is ended by the next use.",
+  },
+  {
+    name: "account deactivate",
+    summary: "end the ACME account for good",
+    usage: "--yes [options]",
+    flags: [...caFlags, { name: "yes", kind: "boolean", help: "really: it cannot be undone" }, ...configFile],
+    example: "dns01 account deactivate --ca letsencrypt-staging --yes",
+    notes: "Its certificates stay valid. The next `dns01 issue` at this CA registers a new account.",
   },
   {
     name: "present",

@@ -126,14 +126,7 @@ function mac(safes: Der, { password, legacy }: PfxOptions): Der {
 }
 
 /** The key derivation of RFC 7292 §B.2; both hashes have blocks of 64 octets. */
-function derive(
-  hash: string,
-  password: string,
-  salt: Buffer,
-  purpose: number,
-  size: number,
-  rounds = iterations,
-): Buffer {
+function derive(hash: string, password: string, salt: Buffer, purpose: number, size: number): Buffer {
   const block = 64;
   const fill = (bytes: Buffer) => {
     const length = Math.ceil(bytes.length / block) * block;

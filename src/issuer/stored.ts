@@ -6,6 +6,7 @@ import type { IssueRequest } from "./request.ts";
 export function isCovered(stored: StoredCertificate, request: IssueRequest, now: Date): boolean {
   const { meta } = stored;
   return (
+    meta.revoked === undefined &&
     sameSet(
       meta.domains,
       request.identifiers.map((i) => i.text),

@@ -1,0 +1,24 @@
+import { ConfigError } from "../core/errors.ts";
+import { parseIdentifier } from "../core/name.ts";
+import { nearest } from "../core/nearest.ts";
+import type { CertificateStore } from "../issuer/ports.ts";
+
+/** The name a certificate is stored under, of what the user typed. Throws ConfigError naming the nearest. */
+export async function storedName(certificates: CertificateStore, typed: string): Promise<string> {
+  const names = await certificates.names();
+  const found = [typed, asStored(typed)].find((name) => names.includes(name));
+  if (found !== undefined) return found;
+  const near = nearest(typed, names);
+  const known = names.length === 0 ? "none is stored" : `stored: ${names.join(", ")}`;
+  const message = `no certificate "${typed}"${near === undefined ? `; ${known}` : `; did you mean "${near}"?`}`;
+  throw new ConfigError([{ path: "NAME", message }]);
+}
+
+/** Certificates are named by A-labels, people type what they read. */
+export function asStored(name: string): string {
+  try {
+    return parseIdentifier(name).text;
+  } catch {
+    return name;
+  }
+}
