@@ -164,8 +164,7 @@ async function connect(
     limit,
     requestTimeoutMs,
     connectTimeoutMs: requestTimeoutMs,
-    // What a service answers after the caller's time is over is picked up by the caller's next try.
-    timeoutMs: 2 * requestTimeoutMs,
+    timeoutMs: 1.5 * requestTimeoutMs,
     retry: { attempts: 5, baseMs: 500, maxMs: 8_000 },
     ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
   });

@@ -23,11 +23,14 @@ export function parseAllowedEndpoints(
   const issues: ConfigIssue[] = [];
   const allowed: AllowedEndpoint[] = [];
   for (const text of texts) {
-    const server = parseServer(text, 0);
+    const server = parseServer(text, 1);
     if (server === undefined) {
       const url = /^[a-z]+:\/\//i.test(text) ? ": it is a URL; give the host alone" : "";
       issues.push({ path, message: `"${text}" is neither HOST nor HOST:PORT${url}` });
-    } else allowed.push({ host: plainHost(server.host), port: server.port === 0 ? undefined : server.port });
+    } else {
+      const hasPort = parseServer(text, 2)?.port === server.port;
+      allowed.push({ host: plainHost(server.host), port: hasPort ? server.port : undefined });
+    }
   }
   if (issues.length > 0) throw new ConfigError(issues);
   return allowed;

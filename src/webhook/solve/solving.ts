@@ -67,7 +67,8 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
   const connections = createConnections({
     clock,
     observer,
-    requestTimeoutMs: callTimeoutMs,
+    // What a slow service answers after the call is over is picked up by the next one.
+    requestTimeoutMs: 2 * callTimeoutMs,
     isPublicSuffix,
     fetch: options.fetch,
   });

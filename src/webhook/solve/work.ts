@@ -129,6 +129,12 @@ export function createWork(options: WorkOptions): Work {
     );
   };
 
+  /** Ends a clean-up that can never succeed, and says what may have stayed. */
+  const leaveOver = ({ issues }: ConfigError, { value }: Question, facts: ChallengeFacts): void => {
+    const reason = issues.map(({ path, message }) => `${path} ${message}`.trim()).join("; ");
+    observe({ type: "leftover", value, at: options.now().toISOString(), reason, ...facts });
+  };
+
   const cleanUp = async (
     provider: Provider,
     checked: IssuerConfig | ConfigError,
@@ -145,16 +151,14 @@ export function createWork(options: WorkOptions): Work {
     const before = presented.get(question.subject);
     const request = prepared.ready ? prepared.request : before;
     if (request === undefined) {
-      const reason = prepared.ready
-        ? ""
-        : prepared.fault.issues.map(({ path, message }) => `${path} ${message}`).join("; ");
-      observe({ type: "leftover", value: question.value, at: options.now().toISOString(), reason, ...facts });
+      if (!prepared.ready) leaveOver(prepared.fault, question, facts);
       return;
     }
     const versions = prepared.ready ? prepared.versions : "";
     try {
       await call(request, versions, question, facts.correlationId, signal);
     } catch (error) {
+      if (error instanceof ConfigError) return leaveOver(error, question, facts);
       // With the zone its records are gone, unless it is in the account that the value was presented with.
       if (!Dns01Error.is(error) || error.code !== "ZONE_NOT_FOUND") throw error;
       if (before !== undefined && connectionKey(before) !== connectionKey(request)) {

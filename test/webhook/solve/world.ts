@@ -103,6 +103,8 @@ export async function startReplica(providers: readonly Provider[], options: Repl
     kubernetes: cluster?.api,
     allowedEndpoints: parseAllowedEndpoints(allowed),
     clock: createFastClock(20),
+    // A minute of a machine that may be busy.
+    callTimeoutMs: 1_200_000,
     observe: (event) => void events.push(event),
     ...more,
   });
