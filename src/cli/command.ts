@@ -1,6 +1,6 @@
 import { inOrder } from "../config/document.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { ConfigError, type ConfigIssue, type Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { PluginHost } from "../plugins/host.ts";
@@ -34,6 +34,8 @@ export interface CommandOutput {
   readonly json: unknown;
   readonly text: string;
   readonly status?: number;
+  /** What failed of several; told on stderr as well, each with whose it is. */
+  readonly errors?: readonly { readonly name: string; readonly error: Dns01Error }[];
 }
 
 export interface Command {

@@ -5,7 +5,7 @@ import { docsAnchor } from "./docs-anchor.ts";
 import { verdictTable } from "./table.ts";
 
 /** The document of a failure with `--json` (docs/errors.md). */
-export function errorDocument(error: Dns01Error): unknown {
+export function errorDocument(error: Dns01Error): { readonly error: Readonly<Record<string, unknown>> } {
   return {
     error: {
       code: error.code,
@@ -21,9 +21,9 @@ export function errorDocument(error: Dns01Error): unknown {
 }
 
 /** A failure as one line of a JSON log. */
-export function errorLine(error: Dns01Error, now: Date): string {
-  const { error: facts } = errorDocument(error) as { readonly error: Readonly<Record<string, unknown>> };
-  return `${JSON.stringify({ time: now.toISOString(), level: "error", ...facts })}\n`;
+export function errorLine(error: Dns01Error, now: Date, certificate?: string): string {
+  const { error: facts } = errorDocument(error);
+  return `${JSON.stringify({ time: now.toISOString(), level: "error", certificate, ...facts })}\n`;
 }
 
 /** A failure for people. */

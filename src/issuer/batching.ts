@@ -2,6 +2,7 @@ import { abortReason, type Clock } from "../core/clock.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Zone } from "../core/provider.ts";
 import { combineFailures, type Solved, type Solver, type SolverItem } from "../core/solver.ts";
+import type { SolverRouter } from "./request.ts";
 import { type Act, createZoneQueue, keysOf, type QueueSettings, type ZoneQueue } from "./zone-queue.ts";
 
 /** One solver for many certificates at once: what they write to one zone goes out together. */
@@ -17,6 +18,8 @@ export interface SharedView extends Solver {
 
 export interface BatchingOptions extends Partial<QueueSettings> {
   readonly clock: Clock;
+  /** How many callers there are, counting those that have not written yet; the views that are open when left out. */
+  readonly callers?: () => number;
 }
 
 /**
@@ -26,14 +29,17 @@ export interface BatchingOptions extends Partial<QueueSettings> {
  * callers hold (a CA may give the same token twice) is taken out when the last one lets go of it.
  */
 export function createSharedSolver(solver: Solver, options: BatchingOptions): SharedSolver {
-  const { clock, presentWindowMs = 100, cleanUpWindowMs = 400, maxValues = 100 } = options;
+  const { clock, presentWindowMs = 200, cleanUpWindowMs = 400, maxValues = 100 } = options;
   const settings = { presentWindowMs, cleanUpWindowMs, maxValues };
   const queues = new Map<DomainName, ZoneQueue>();
   const views = new Set<object>();
   const waiting = new Map<object, number>();
   const holders = new Map<string, Set<object>>();
   /** Nothing more will come before one of these is answered: no reason to wait. */
-  const isEverybodyHere = () => [...views].every((view) => (waiting.get(view) ?? 0) > 0);
+  const isEverybodyHere = () => {
+    const here = [...waiting.values()].filter((count) => count > 0).length;
+    return here >= (options.callers?.() ?? views.size);
+  };
   const wakeAll = () => {
     for (const queue of queues.values()) queue.wake();
   };
@@ -107,6 +113,47 @@ export function createSharedSolver(solver: Solver, options: BatchingOptions): Sh
       };
       views.add(view);
       return view;
+    },
+  };
+}
+
+/** The solvers of a router, shared by everybody who opens it. */
+export interface SharedRouter {
+  open(): { readonly solvers: SolverRouter; readonly close: () => void };
+}
+
+export function shareRouter(router: SolverRouter, options: BatchingOptions): SharedRouter {
+  const shared = new Map<Solver, SharedSolver>();
+  let callers = 0;
+  const shareOf = (solver: Solver) => {
+    const known = shared.get(solver);
+    if (known !== undefined) return known;
+    const fresh = createSharedSolver(solver, { ...options, callers: () => callers });
+    shared.set(solver, fresh);
+    return fresh;
+  };
+  return {
+    open() {
+      callers += 1;
+      const views = new Map<Solver, SharedView>();
+      const viewOf = (solver: Solver) => {
+        const view = views.get(solver) ?? shareOf(solver).open();
+        views.set(solver, view);
+        return view;
+      };
+      return {
+        solvers: {
+          solverFor: async (owner) => viewOf(await router.solverFor(owner)),
+          async solverOf(provider, owner) {
+            const solver = await router.solverOf(provider, owner);
+            return solver === undefined ? undefined : viewOf(solver);
+          },
+        },
+        close: () => {
+          callers -= 1;
+          for (const view of views.values()) view.close();
+        },
+      };
     },
   };
 }

@@ -11,3 +11,9 @@ export async function loadPublicSuffixes(): Promise<(name: DomainName) => boolea
     return isIcann === true && publicSuffix === name;
   };
 }
+
+/** "example.co.uk" of "www.example.co.uk"; a name of a suffix that is not on the list is its last two labels. */
+export async function loadRegisteredDomain(): Promise<(name: string) => string> {
+  const { getDomain } = await import("tldts");
+  return (name) => getDomain(name, { allowPrivateDomains: false }) ?? name;
+}

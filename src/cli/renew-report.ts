@@ -1,0 +1,60 @@
+import type { Dns01Error } from "../core/errors.ts";
+import type { RenewOutcome } from "../issuer/renew.ts";
+import { exitStatusOf } from "./exit.ts";
+import { errorDocument } from "./output.ts";
+import { align } from "./table.ts";
+
+/** Some of several certificates failed. */
+const someFailed = 6;
+
+/**
+ * The document of `dns01 renew --json`: every certificate with what became of it. Where there was only one, its failure
+ * stands at the top as for every other command.
+ */
+export function renewDocument(outcomes: readonly RenewOutcome[]): object {
+  const certificates = outcomes.map(({ name, status, reason, renewAfter, meta, result, error }) => {
+    const facts = result?.serial === undefined ? meta : result;
+    return {
+      name,
+      status,
+      ...(renewAfter === undefined ? {} : { renewAfter: renewAfter.toISOString() }),
+      reason,
+      ...(facts === undefined
+        ? {}
+        : { domains: facts.domains, ca: facts.ca, serial: facts.serial, notAfter: facts.notAfter }),
+      ...(result?.files === undefined || result.reused ? {} : { files: result.files }),
+      ...(result === undefined || result.reused
+        ? {}
+        : { challenges: result.challenges, timings: result.timings, acme: result.acme, warnings: result.warnings }),
+      ...(error === undefined ? {} : errorDocument(error)),
+    };
+  });
+  const [only] = outcomes;
+  const alone = outcomes.length === 1 && only?.error !== undefined ? errorDocument(only.error) : {};
+  return { certificates, ...alone };
+}
+
+/** One line each, what is left to do at the end of it. */
+export function renewText(outcomes: readonly RenewOutcome[]): string {
+  if (outcomes.length === 0) return "no certificates\n";
+  const rows = outcomes.map(({ name, status, renewAfter, reason, result, error }) => {
+    const at = renewAfter === undefined ? "" : renewAfter.toISOString().slice(0, 16).replace("T", " ");
+    const detail =
+      error === undefined ? (result?.serial === undefined ? reason : `serial ${result.serial}`) : codeOf(error);
+    return [name, status, at, detail];
+  });
+  return `${align([["name", "status", "renews", "why"], ...rows]).join("\n")}\n`;
+}
+
+/** A single certificate's own status; 6 when some of several failed, 7 when only what was to follow did. */
+export function renewStatus(outcomes: readonly RenewOutcome[]): number {
+  const failed = outcomes.flatMap(({ error }) => (error === undefined ? [] : [error]));
+  const [first] = failed;
+  if (first === undefined) return 0;
+  if (outcomes.length === 1 || failed.every((e) => e.code === "HOOK")) return exitStatusOf(first);
+  return someFailed;
+}
+
+function codeOf(error: Dns01Error): string {
+  return `${error.code}: ${error.message.split("\n")[0] ?? ""}`;
+}

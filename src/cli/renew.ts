@@ -1,0 +1,107 @@
+import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts";
+import { createAcmeClient } from "../acme/client.ts";
+import { systemClock } from "../core/clock.ts";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { createBudget } from "../issuer/budget.ts";
+import { createHintStore } from "../issuer/hints.ts";
+import { openDns } from "../issuer/network.ts";
+import { loadKnown, type RenewDeps, renewAll } from "../issuer/renew.ts";
+import { loadRegisteredDomain } from "../issuer/suffixes.ts";
+import { openStore, type Store } from "../store/index.ts";
+import { type Command, type CommandInput, failOn } from "./command.ts";
+import { readDeployment } from "./deployment.ts";
+import { storedName } from "./named.ts";
+import { readRenewPlans } from "./renew-plans.ts";
+import { renewDocument, renewStatus, renewText } from "./renew-report.ts";
+import { targetOf } from "./renew-targets.ts";
+import { defaultStateDir } from "./state.ts";
+
+/** `dns01 renew`: every stored certificate that is due. */
+export const command: Command = {
+  async run(input) {
+    const { flags, io, observer } = input;
+    const plans = await readRenewPlans(input);
+    const faults = [...input.issues, ...plans.issues];
+    const deployment = await readDeployment(input, faults);
+    failOn(faults);
+    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "renew" });
+    const names = await chosenNames(flags.positionals, store);
+    const known = await loadKnown(names, store.certificates);
+    const options = {
+      force: flags.on("force"),
+      dryRun: flags.on("dry-run"),
+      parallel: Math.max(1, flags.integer("parallel") ?? 4),
+    };
+    const deps = await renewDeps(input, store, plans);
+    const targets = known.map((one) => targetOf(one, { plans, options, input, store, deployment }));
+    try {
+      const outcomes = await renewAll(targets, options, deps);
+      return {
+        json: renewDocument(outcomes),
+        text: renewText(outcomes),
+        status: renewStatus(outcomes),
+        errors: outcomes.flatMap(({ name, error }) => (error === undefined ? [] : [{ name, error }])),
+      };
+    } finally {
+      deps.close();
+    }
+  },
+};
+
+/** Those that were named, else all; whatever is unknown is told at once, before anything happens. */
+async function chosenNames(asked: readonly string[], { certificates }: Store): Promise<readonly string[]> {
+  if (asked.length === 0) return await certificates.names();
+  const chosen = new Set<string>();
+  const issues: ConfigIssue[] = [];
+  for (const typed of asked) {
+    try {
+      chosen.add(await storedName(certificates, typed));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      issues.push(...error.issues);
+    }
+  }
+  failOn(issues);
+  return [...chosen];
+}
+
+async function renewDeps(
+  input: CommandInput,
+  store: Store,
+  plans: Awaited<ReturnType<typeof readRenewPlans>>,
+): Promise<RenewDeps & { close(): void }> {
+  const { io, observer, version } = input;
+  const now = () => new Date();
+  const clients = new Map<string, RenewalInfoClient>();
+  const userAgent = `dns01/${version}`;
+  return {
+    certificates: store.certificates,
+    accounts: store.accounts,
+    journal: store.journal,
+    renewals: store.renewals,
+    budget: createBudget({
+      store: store.budget,
+      now: () => now().getTime(),
+      steady: () => systemClock.now(),
+      random: () => systemClock.random(),
+      registeredDomain: await loadRegisteredDomain(),
+    }),
+    renewalInfo: (directoryUrl) => {
+      const client =
+        clients.get(directoryUrl) ??
+        createRenewalInfoClient({ directoryUrl, caRoot: plans.rootOf(directoryUrl), userAgent, observer });
+      clients.set(directoryUrl, client);
+      return client;
+    },
+    solvers: plans.leftovers,
+    connectAcme: (options) => createAcmeClient(options, { observer, clock: systemClock, userAgent }),
+    dns: await openDns(plans.dns, observer, createHintStore(store.hints)),
+    observer,
+    clock: systemClock,
+    now,
+    signal: io.signal,
+    close: () => {
+      for (const client of clients.values()) client.close();
+    },
+  };
+}

@@ -1,0 +1,281 @@
+import type { RenewalInfoClient } from "../acme/ari.ts";
+import { renewalId } from "../acme/renewal-id.ts";
+import { Dns01Error, RateLimitedError } from "../core/errors.ts";
+import { thrownText } from "../core/thrown.ts";
+import type { SharedRouter } from "./batching.ts";
+import type { Budget } from "./budget.ts";
+import { inParallel } from "./in-parallel.ts";
+import { issue } from "./issue.ts";
+import type { CertificateMeta, CertificateStore, RenewalStore } from "./ports.ts";
+import { reconcile } from "./reconcile.ts";
+import { afterFailure } from "./renewal.ts";
+import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
+import type { Look } from "./schedule.ts";
+import { createUpkeep, type Held, type Kept, type UpkeepEvent } from "./upkeep.ts";
+
+/** A stored certificate that may be due, and how it is renewed then. */
+export interface RenewTarget extends Kept {
+  readonly stored: KnownCertificate | undefined;
+  /** Why it could not be read. */
+  readonly fault?: Dns01Error | undefined;
+  /** What an order at this CA needs. Called only when it is due; what it throws fails this certificate alone. */
+  prepare(directoryUrl: string): Promise<{ readonly request: IssueRequest; readonly solvers: SharedRouter }>;
+  /** Brings the stored certificate to where it is used; nothing to do is fine. Throws HookError. */
+  deploy?(): Promise<void>;
+}
+
+/** What a decision needs of a stored certificate. */
+export interface KnownCertificate {
+  readonly meta: CertificateMeta;
+  /** PEM. */
+  readonly cert: string;
+}
+
+export interface RenewOptions {
+  /** Whatever the rules say. */
+  readonly force: boolean;
+  /** Everything up to finalize for what is due, nothing stored. */
+  readonly dryRun: boolean;
+  /** Certificates worked on at once. */
+  readonly parallel: number;
+}
+
+export interface RenewDeps extends IssueDeps {
+  readonly renewals: RenewalStore;
+  readonly budget: Budget;
+  readonly renewalInfo: (directoryUrl: string) => RenewalInfoClient;
+}
+
+export type RenewStatus = "renewed" | "not-due" | "put-off" | "failed" | "dry-run" | "revoked";
+
+/** What became of one certificate. */
+export interface RenewOutcome {
+  readonly name: string;
+  readonly status: RenewStatus;
+  /** Which rule decided, and why; for people. */
+  readonly reason: string;
+  /** When it is to be renewed (next); undefined when that is not known. */
+  readonly renewAfter: Date | undefined;
+  /** The certificate as it was before. */
+  readonly meta: CertificateMeta | undefined;
+  readonly result?: IssueResult;
+  /** Why it was not renewed; with status "renewed" or "not-due": what failed afterwards. */
+  readonly error?: Dns01Error;
+}
+
+interface Notes {
+  planned?: Extract<UpkeepEvent, { type: "planned" }>;
+  reason?: string;
+  putOff?: Extract<UpkeepEvent, { type: "put-off" }>;
+  error?: Dns01Error | undefined;
+  result?: IssueResult;
+}
+
+/** Looks at disks and at renewal information side by side; neither is much work for anybody. */
+const looksAtOnce = 8;
+const readsAtOnce = 16;
+/** Far below what CAs take; `parallel` is what keeps the load low. */
+const ordersPerSecond = 50;
+
+/**
+ * Renews what is due of `targets`: one failure does not stop the others, and none is thrown but the signal's reason.
+ * Nothing is sent to anybody when nothing is due, no look at a CA's renewal information is, and nothing was left in DNS.
+ */
+export async function renewAll(
+  targets: readonly RenewTarget[],
+  options: RenewOptions,
+  deps: RenewDeps,
+): Promise<readonly RenewOutcome[]> {
+  const { signal } = deps;
+  const notes = new Map(targets.map((t): [string, Notes] => [t.name, {}]));
+  const noteOf = (name: string): Notes => notes.get(name) ?? {};
+  if (!options.dryRun) {
+    for (const w of await reconcile("", deps)) deps.observer({ type: "warning", ...w });
+  }
+  const upkeep = upkeepFor(targets, noteOf, options, deps);
+  const looks = await inParallel(targets, looksAtOnce, async (target) => {
+    const look = await upkeep.look(target);
+    return { target, look };
+  });
+  signal.throwIfAborted();
+  await inParallel(inOrder(looks), options.parallel, async ({ target, look }) => {
+    const note = noteOf(target.name);
+    if ("work" in look) {
+      await look.work();
+      if (!options.dryRun) await keepFault(target, note, deps);
+    }
+    const isThere = note.error === undefined && target.stored !== undefined;
+    if (isThere && !options.dryRun && target.deploy !== undefined) await attempt(note, signal, target.deploy);
+  });
+  signal.throwIfAborted();
+  return targets.map((target) => outcomeOf(target, noteOf(target.name), options));
+}
+
+function upkeepFor(
+  targets: readonly RenewTarget[],
+  noteOf: (name: string) => Notes,
+  options: RenewOptions,
+  deps: RenewDeps,
+) {
+  const byName = new Map(targets.map((t) => [t.name, t]));
+  return createUpkeep({
+    clock: deps.clock,
+    now: () => deps.now().getTime(),
+    signal: deps.signal,
+    budget: budgetFor(options, deps.budget),
+    // A run now and then has nothing to spread over.
+    spread: { place: (_name, _subject, last) => last, note: () => {}, remove: () => {} },
+    ordersPerSecond,
+    load: async ({ name }) => {
+      const { stored, fault } = byName.get(name) ?? {};
+      if (fault === undefined) return stored === undefined ? undefined : await heldOf(stored, options, deps);
+      noteOf(name).error = fault;
+      throw fault;
+    },
+    ask: async ({ name }, held) => {
+      const id = renewalId(byName.get(name)?.stored?.cert ?? "");
+      if (id === undefined) return { kind: "failed", lasting: true, reason: "the certificate names no issuer's key" };
+      return await deps.renewalInfo(held.ca).ask(id, deps.signal);
+    },
+    keepState: async ({ name }, state) => {
+      if (!options.dryRun) await deps.renewals.save(name, state);
+    },
+    order: async ({ name }, directoryUrl, held) => {
+      const target = byName.get(name);
+      if (target !== undefined) noteOf(name).result = await order(target, directoryUrl, held, deps);
+    },
+    // Afterwards, for all of them.
+    deploy: async () => {},
+    onEvent: (event) => note(noteOf(event.name), event),
+  });
+}
+
+async function heldOf({ meta }: KnownCertificate, options: RenewOptions, deps: RenewDeps): Promise<Held> {
+  return {
+    subject: meta,
+    ca: meta.ca,
+    ...(options.force ? { mismatch: "--force was given" } : {}),
+    isRetired: meta.revoked !== undefined && !options.force,
+    state: await deps.renewals.load(meta.name),
+  };
+}
+
+async function order(
+  target: RenewTarget,
+  directoryUrl: string,
+  held: Held | undefined,
+  deps: RenewDeps,
+): Promise<IssueResult> {
+  const [wanted] = target.cas;
+  const { request, solvers } = await target.prepare(directoryUrl);
+  const view = solvers.open();
+  try {
+    const insteadOf = directoryUrl === wanted ? undefined : wanted;
+    return await issue(
+      { ...request, force: false, dueSerial: held?.subject.serial, insteadOf },
+      { ...deps, solvers: view.solvers },
+    );
+  } finally {
+    view.close();
+  }
+}
+
+/** What fails here and not at the CA may be mended by the next minute: only what the CA counts is kept in mind. */
+function budgetFor({ force, dryRun }: RenewOptions, budget: Budget): Budget {
+  const nothing = async () => {};
+  return {
+    check: async (attempt) => (force || dryRun ? { allowed: true } : await budget.check(attempt)),
+    begin: dryRun ? nothing : budget.begin,
+    succeeded: dryRun ? nothing : budget.succeeded,
+    failed: async (attempt, failure) =>
+      failure.kind === "local" || dryRun ? 0 : await budget.failed(attempt, failure),
+  };
+}
+
+function note(notes: Notes, event: UpkeepEvent): void {
+  if (event.type === "planned") notes.planned = event;
+  if (event.type === "put-off") notes.putOff = event;
+  if (event.type === "ordering") notes.reason = event.reason;
+  if (event.type === "failed") notes.error = event.error;
+  // Another CA has served.
+  if (event.type === "renewed") notes.error = undefined;
+}
+
+async function keepFault({ name, stored }: RenewTarget, { error }: Notes, deps: RenewDeps): Promise<void> {
+  if (stored === undefined || error === undefined) return;
+  const kept = await deps.renewals.load(name);
+  await deps.renewals.save(name, afterFailure(stored.meta, kept, error, deps.now()));
+}
+
+/** Reads the certificates of these names side by side; a damaged one does not hide the others. */
+export async function loadKnown(
+  names: readonly string[],
+  certificates: CertificateStore,
+): Promise<readonly Pick<RenewTarget, "name" | "stored" | "fault">[]> {
+  return await inParallel(names, readsAtOnce, async (name) => {
+    try {
+      const stored = await certificates.load(name);
+      return { name, stored: stored === undefined ? undefined : { meta: stored.meta, cert: stored.pem.cert } };
+    } catch (error) {
+      if (!Dns01Error.is(error)) throw error;
+      return { name, stored: undefined, fault: error };
+    }
+  });
+}
+
+/** What is due goes by zone, so that neighbours are written together, the zone with the most urgent one first. */
+function inOrder(looks: readonly { readonly target: RenewTarget; readonly look: Look }[]) {
+  const zoneOf = ({ names }: RenewTarget) => (names[0] ?? "").split(".").slice(-2).join(".");
+  const urgencyOf = (look: Look) => ("work" in look ? look.urgency : Number.POSITIVE_INFINITY);
+  const first = new Map<string, number>();
+  for (const { target, look } of looks) {
+    const zone = zoneOf(target);
+    first.set(zone, Math.min(first.get(zone) ?? Number.POSITIVE_INFINITY, urgencyOf(look)));
+  }
+  return looks.toSorted((a, b) => {
+    const [zoneA, zoneB] = [zoneOf(a.target), zoneOf(b.target)];
+    if (zoneA === zoneB) return compare(urgencyOf(a.look), urgencyOf(b.look));
+    return compare(first.get(zoneA) ?? 0, first.get(zoneB) ?? 0) || (zoneA < zoneB ? -1 : 1);
+  });
+}
+
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+async function attempt(notes: Notes, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    notes.error = Dns01Error.is(error) ? error : new Dns01Error("UNKNOWN", thrownText(error), false, { cause: error });
+  }
+}
+
+function outcomeOf({ name, stored }: RenewTarget, notes: Notes, { dryRun }: RenewOptions): RenewOutcome {
+  const { planned, putOff, result, error, reason = "" } = notes;
+  const meta = stored?.meta;
+  const base = { name, meta, ...(error === undefined ? {} : { error }) };
+  if (result !== undefined) {
+    const renewAfter = result.renewAfter === undefined ? undefined : new Date(result.renewAfter);
+    if (result.reused) {
+      return { ...base, status: "not-due", reason: "another process renewed it meanwhile", renewAfter, result };
+    }
+    return { ...base, status: dryRun ? "dry-run" : "renewed", reason, renewAfter, result };
+  }
+  if (error !== undefined && planned === undefined) return { ...base, status: "failed", reason, renewAfter: undefined };
+  if (putOff !== undefined) {
+    const renewAfter = new Date(putOff.until);
+    const refused = new RateLimitedError(`put off until ${renewAfter.toISOString()}: ${putOff.reason}`, {
+      operation: "renew",
+      hint: "It is tried again after that; --force tries now.",
+    });
+    return { ...base, status: "put-off", reason: putOff.reason, renewAfter, error: refused };
+  }
+  if (planned !== undefined) {
+    return { ...base, status: "not-due", reason: planned.reason, renewAfter: new Date(planned.at) };
+  }
+  const isRevoked = meta?.revoked !== undefined;
+  const why = isRevoked ? "it was revoked; --force renews it all the same" : "it is gone";
+  return { ...base, status: isRevoked ? "revoked" : "failed", reason: why, renewAfter: undefined };
+}
