@@ -46,7 +46,7 @@ test("every value is in values.yaml, in the schema and in the README, with words
 });
 
 test("every object of the schema is closed, but those that are Kubernetes' own", () => {
-  const own = [...["affinity", "podSecurityContext", "securityContext", "policy", "global"]];
+  const own = [...["affinity", "podSecurityContext", "securityContext", "global"]];
   const open = (node: Node, path: string): readonly string[] => [
     ...(node.properties !== undefined && node.additionalProperties !== false ? [path] : []),
     ...(node.type === "object" && node.properties === undefined && node.additionalProperties === undefined
@@ -92,6 +92,7 @@ await describeWithHelm("the chart's values", (helm) => {
     [{ callTimeout: "1m" }, "callTimeout"],
     [{ image: { digest: "sha256:12" } }, "digest"],
     [{ logLevel: "trace" }, "logLevel"],
+    [{ policy: { namespaces: { a: { zone: ["example.com"] } } } }, "zone"],
     [{ plugins: { mine: { source: "x", secret: { name: "x" } } } }, "plugins"],
     [{ plugins: { Mine: { source: "x" } } }, "Mine"],
     [{ podLabels: { a: 1 } }, "podLabels"],

@@ -17,11 +17,17 @@
 {{- range .Values.allowedEndpoints }}
 - --allowed-endpoint={{ . }}
 {{- end }}
+{{- if .Values.restrictNameservers }}
+- --restrict-nameservers
+{{- end }}
 {{- if or .Values.policy .Values.existingPolicyConfigMap }}
 - --policy=/run/dns01/policy/policy.yaml
 {{- end }}
 {{- if .Values.propagationGate }}
 - --propagation-gate
+{{- end }}
+{{- range .Values.resolvers }}
+- --resolver={{ . }}
 {{- end }}
 {{- if .Values.subjectAccessReview }}
 - --subject-access-review
@@ -70,7 +76,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Those of the values; a policy or plugin that changes makes new pods. */}}
+{{/* Those of the values. A changed plugin or policy makes new pods: what cannot be read fails there, beside the old ones. */}}
 {{- define "dns01.podAnnotations" -}}
 {{- with .Values.policy }}
 checksum/policy: {{ toJson . | sha256sum }}
