@@ -35,6 +35,8 @@ export type SolveEvent =
       readonly value: string;
       readonly at: string;
       readonly reason: string;
+      /** The command that takes it out. */
+      readonly cure: string;
     } & ChallengeFacts)
   /** After repeated refusals of these credentials for this zone nothing is asked for a while. */
   | ({ readonly type: "breaker"; readonly state: "open" | "closed"; readonly provider: string } & OfCall)

@@ -50,6 +50,7 @@ interface Job {
   readonly done: Promise<void>;
   readonly end: AbortController;
   readonly correlationId: string;
+  readonly subject: string;
   waiters: number;
   step: Step;
   /** A caller was answered that it goes on. */
@@ -82,7 +83,6 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
 
   const start = (request: JobRequest, work: (context: JobContext) => Promise<void>): Job => {
     const { key, subject } = request;
-    for (const [other, kept] of succeeded) if (kept.subject === subject) succeeded.delete(other);
     const end = new AbortController();
     const late = () => new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true });
     const limited = withTimeLimit((signal) => work({ signal, step: (step) => (job.step = step) }), {
@@ -93,14 +93,18 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
     });
     const finish = (error: unknown): void => {
       if (running.get(key) === job) running.delete(key);
+      for (const [other, kept] of succeeded) if (kept.subject === subject) succeeded.delete(other);
       if (job.waiters > 0) return;
-      if (error === undefined) keep(key, subject);
+      // Whoever waits for the turn on the same value makes this result an old one.
+      const followed = [...running.values()].some((other) => other.subject === subject);
+      if (error === undefined && !followed) keep(key, subject);
       if (job.detached) request.onBackground({ error });
     };
     const job: Job = {
       done: limited,
       end,
       correlationId: request.correlationId,
+      subject,
       waiters: 0,
       step: "waiting",
       detached: false,
@@ -126,6 +130,8 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       const { key, signal } = request;
       if (signal.aborted) throw abortReason(signal);
       const under = running.get(key);
+      for (const [other, kept] of succeeded)
+        if (kept.subject === request.subject && other !== key) succeeded.delete(other);
       if (under === undefined && pickUp(key)) return;
       if (under !== undefined) request.onJoin(under.correlationId);
       const job = under ?? start(request, work);

@@ -15,7 +15,7 @@ export type ReadSecrets =
     }
   | { readonly found: false; readonly issues: readonly ConfigIssue[] };
 
-const theRule = "an Issuer's Secrets are read from its own namespace, a ClusterIssuer's from cert-manager's";
+const theRule = "(read where the Issuer is; for a ClusterIssuer, where cert-manager is)";
 
 /**
  * Reads what an Issuer refers to, from its own namespace and no other, anew for every call. What is missing or forbidden
@@ -65,13 +65,13 @@ async function readOne(
     const keys = [...new Set(wanted.map(({ key }) => `"${key}"`))].sort().join(", ");
     const what = `Secret "${name}" (key ${keys}) in namespace "${namespace}"`;
     if (error.status === 404) {
-      return { path, message: `names ${what}, and there is none; ${theRule}: create it there` };
+      return { path, message: `names ${what}, and there is none: create it there ${theRule}` };
     }
     if (error.status === 403) {
       const [, account] = /system:serviceaccount:([^"\s:]+:[^"\s:]+)/.exec(error.message) ?? [];
-      const whom = account === undefined ? "dns01's ServiceAccount" : `ServiceAccount ${account.replace(":", "/")}`;
-      const cure = `add there a Role (get on this Secret) and a RoleBinding to ${whom}`;
-      return { path, message: `names ${what}, which dns01 may not read: ${cure}; ${theRule}` };
+      const whom = account === undefined ? "dns01's ServiceAccount" : account.replace(":", "/");
+      const cure = `add there a Role (get secrets) and a RoleBinding to ${whom}`;
+      return { path, message: `names ${what}, which dns01 may not read: ${cure} ${theRule}` };
     }
     const why = error.status === undefined ? "it cannot be reached" : `it answered with status ${error.status}`;
     throw new TransientError(`cannot ask the API server for ${what}: ${why}`, { cause: error });

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import { ConfigError, type ConfigIssue, Dns01Error } from "../../core/errors.ts";
+import { AbortedError, ConfigError, type ConfigIssue, Dns01Error } from "../../core/errors.ts";
 import { nearest } from "../../core/nearest.ts";
 import type { Provider } from "../../core/provider.ts";
 import type { DnsSettings } from "../../issuer/network.ts";
@@ -101,7 +101,9 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
       await work.solve(provider, question, call, facts);
       observe({ ...end(), code: "OK", retryable: false });
       return { success: true };
-    } catch (error) {
+    } catch (thrown) {
+      const left = call.signal.aborted && thrown === call.signal.reason;
+      const error: unknown = left ? new AbortedError("the caller went away before the answer") : thrown;
       const failure = failureOf(error, { provider: facts.provider, owner: facts.owner });
       const known = Dns01Error.is(error) ? error : undefined;
       const outcome = {

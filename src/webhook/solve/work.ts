@@ -132,7 +132,8 @@ export function createWork(options: WorkOptions): Work {
   /** Ends a clean-up that can never succeed, and says what may have stayed. */
   const leaveOver = ({ issues }: ConfigError, { value }: Question, facts: ChallengeFacts): void => {
     const reason = issues.map(({ path, message }) => `${path} ${message}`.trim()).join("; ");
-    observe({ type: "leftover", value, at: options.now().toISOString(), reason, ...facts });
+    const cure = `dns01 cleanup ${facts.owner} ${value} --provider ${facts.provider}`;
+    observe({ type: "leftover", value, at: options.now().toISOString(), reason, cure, ...facts });
   };
 
   const cleanUp = async (
