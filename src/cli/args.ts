@@ -106,7 +106,8 @@ function fillFromEnvironment(
   given: Map<string, FlagValue>,
   issues: ConfigIssue[],
 ): void {
-  const name = environmentName(spec.name);
+  const own = environmentName(spec.name);
+  const name = (env[own] ?? "") === "" && spec.env !== undefined ? spec.env : own;
   const text = env[name];
   if (given.has(spec.name) || text === undefined || text === "" || spec.secretFile === true || spec.name === "help")
     return;

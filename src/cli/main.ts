@@ -23,6 +23,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command
   "config schema": () => import("./config-schema.ts"),
   "plugin new": () => import("./plugin-new.ts"),
   "plugin test": () => import("./plugin-test.ts"),
+  webhook: () => import("./webhook.ts"),
   sandbox: () => import("./sandbox.ts"),
 };
 

@@ -1,3 +1,5 @@
+import { webhookFlags } from "./webhook-flags.ts";
+
 /** What a command line may contain; plain data, so that help needs nothing else loaded. */
 export interface FlagSpec {
   /** Without dashes: "propagation-timeout". */
@@ -9,6 +11,8 @@ export interface FlagSpec {
   readonly value?: string;
   readonly choices?: readonly string[];
   readonly default?: string;
+  /** An established environment name besides DNS01_…. */
+  readonly env?: string;
   readonly help: string;
   /** Its environment form holds the secret itself, the flag only a file's path. */
   readonly secretFile?: true;
@@ -406,6 +410,15 @@ export const commands: readonly CommandSpec[] = [
     example: "dns01 plugin test ./acmehost.mjs",
     notes:
       "Exit status 0 when every rule holds, 3 when one does not. A real zone is written to below a name of its own, which is taken out again.",
+  },
+  {
+    name: "webhook",
+    summary: "solve DNS-01 challenges for cert-manager, in a cluster",
+    usage: "--tls-cert-file FILE --tls-private-key-file FILE [options]",
+    flags: [...webhookFlags, ...dnsFlags.filter((f) => f.name !== "propagation"), ...pluginFlags],
+    example: "dns01 webhook --tls-cert-file /tls/tls.crt --tls-private-key-file /tls/tls.key --log-format json",
+    notes:
+      "An extension API server: kube-apiserver calls it for cert-manager. Ends at SIGTERM when every call is answered.",
   },
   {
     name: "sandbox",

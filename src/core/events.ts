@@ -62,7 +62,7 @@ export type Dns01Event =
   | { readonly type: "lock.wait"; readonly name: string; readonly holder: string }
   | {
       readonly type: "log";
-      readonly level: "debug" | "info" | "warn";
+      readonly level: "debug" | "info" | "warn" | "error";
       readonly text: string;
       readonly fields?: Readonly<Record<string, unknown>>;
     };

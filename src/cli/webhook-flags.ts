@@ -1,0 +1,103 @@
+import type { FlagSpec } from "./spec.ts";
+
+/** Named as other extension API servers name them. */
+export const webhookFlags: readonly FlagSpec[] = [
+  {
+    name: "group-name",
+    kind: "string",
+    repeatable: true,
+    value: "GROUP",
+    default: "acme.dns01.io",
+    env: "GROUP_NAME",
+    help: "API group that Issuers name as groupName; each has all solvers",
+  },
+  {
+    name: "providers",
+    kind: "string",
+    repeatable: true,
+    value: "ID",
+    help: "solvers that are served (default: all but memory and exec)",
+  },
+  { name: "secure-port", kind: "integer", value: "N", default: "8443", help: "port for the API server (0: any)" },
+  {
+    name: "bind-address",
+    kind: "string",
+    value: "ADDR",
+    default: "::",
+    help: "address to listen at; :: is every address, IPv4 too",
+  },
+  {
+    name: "tls-cert-file",
+    kind: "string",
+    value: "FILE",
+    help: "serving certificate in PEM, read again when it changes",
+  },
+  { name: "tls-private-key-file", kind: "string", value: "FILE", help: "its private key in PEM" },
+  {
+    name: "metrics-bind-address",
+    kind: "string",
+    value: "[ADDR]:PORT",
+    default: ":9402",
+    help: "plain HTTP for /metrics, /healthz, /readyz and a status page; 0 for none",
+  },
+  {
+    name: "kubeconfig",
+    kind: "string",
+    value: "FILE|none",
+    help: "how to reach the cluster (default: the pod's own account); none: flags alone, no Secrets",
+  },
+  {
+    name: "requestheader-client-ca-file",
+    kind: "string",
+    value: "FILE",
+    help: "CA of the front proxy (default: ConfigMap kube-system/extension-apiserver-authentication)",
+  },
+  {
+    name: "requestheader-allowed-names",
+    kind: "string",
+    repeatable: true,
+    value: "NAME",
+    help: "common names of the front proxy, with --requestheader-client-ca-file (default: any)",
+  },
+  {
+    name: "allowed-caller",
+    kind: "string",
+    repeatable: true,
+    value: "USER",
+    default: "system:serviceaccount:cert-manager:cert-manager",
+    help: "user that may have challenges solved",
+  },
+  { name: "subject-access-review", kind: "boolean", help: "ask the API server besides whether the caller may" },
+  {
+    name: "allowed-endpoint",
+    kind: "string",
+    repeatable: true,
+    value: "HOST[:PORT]",
+    help: "host that Issuers may have credentials sent to, besides the services' own",
+  },
+  {
+    name: "restrict-nameservers",
+    kind: "boolean",
+    help: "nameservers for dynamic updates need --allowed-endpoint too",
+  },
+  { name: "policy", kind: "string", value: "FILE", help: "which zones and providers a namespace's Issuers may use" },
+  {
+    name: "propagation-gate",
+    kind: "boolean",
+    help: "answer Present only when every authoritative nameserver serves the value",
+  },
+  {
+    name: "call-timeout",
+    kind: "duration",
+    value: "TIME",
+    default: "25s",
+    help: "longest time until a call is answered, at most 50s",
+  },
+  {
+    name: "shutdown-delay",
+    kind: "duration",
+    value: "TIME",
+    default: "5s",
+    help: "how long to go on serving after SIGTERM, not ready any more",
+  },
+];

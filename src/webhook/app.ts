@@ -1,0 +1,217 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import type { Observer } from "../core/events.ts";
+import { thrownText } from "../core/thrown.ts";
+import type { Access } from "./access.ts";
+import { type ChallengeHandler, correlationIdOf } from "./challenge-handler.ts";
+import { apiVersion, createDiscovery, type Served } from "./discovery.ts";
+import { type Document, documentOf, sendDocument } from "./document.ts";
+import type { FrontProxy } from "./front-proxy.ts";
+import { type Check, runChecks, sendHealth } from "./health.ts";
+import type { Identity } from "./identity.ts";
+import { createOpenApi } from "./openapi.ts";
+import { Refusal, statusOf } from "./refusal.ts";
+
+export interface AppOptions extends Served {
+  readonly frontProxy: Pick<FrontProxy, "identify">;
+  readonly access: Access;
+  readonly challenge: ChallengeHandler;
+  readonly readiness: readonly Check[];
+  readonly version: string;
+  readonly observer: Observer;
+  readonly metrics: {
+    request(endpoint: string, status: number): void;
+    refused(reason: string): void;
+  };
+  /** Connections are to be closed after their answer. */
+  readonly leaving: () => boolean;
+}
+
+/** Everything that the secure port answers. Never HTML: refusals are Status objects. */
+export function createApp(options: AppOptions): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.enable("strict routing");
+  app.enable("case sensitive routing");
+  app.set("query parser", false);
+  app.use(account(options));
+  const health = (checks: readonly Check[]): RequestHandler => {
+    return (_req, res) => sendHealth(res, runChecks(checks));
+  };
+  app.get("/healthz", health([]));
+  app.get("/livez", health([]));
+  app.get("/readyz", health(options.readiness));
+  app.use(authenticate(options));
+  routeDocuments(app, options);
+  routeChallenges(app, options);
+  app.use((req) => {
+    throw new Refusal(
+      404,
+      `there is nothing at ${pathOf(req)}; served are /apis, /openapi/v2, /openapi/v3 and /version`,
+    );
+  });
+  app.use(refuse(options));
+  return app;
+}
+
+const endpoints: readonly (readonly [string, string])[] = [
+  ["/apis/", "api"],
+  ["/apis", "discovery"],
+  ["/openapi/", "openapi"],
+  ["/version", "version"],
+];
+
+function endpointOf(req: IncomingMessage): string {
+  const path = pathOf(req);
+  if (["/healthz", "/livez", "/readyz"].includes(path)) return "health";
+  const found = endpoints.find(([prefix]) => path.startsWith(prefix))?.[1] ?? "other";
+  if (found !== "api") return found;
+  return req.method === "POST" ? "challenge" : "discovery";
+}
+
+function account({ metrics, leaving }: AppOptions): RequestHandler {
+  return (req, res, next) => {
+    if (leaving()) res.setHeader("connection", "close");
+    res.once("finish", () => metrics.request(endpointOf(req), res.statusCode));
+    next();
+  };
+}
+
+/** Who calls, as far as the front proxy vouches for it; nobody else gets any further. */
+function authenticate({ frontProxy, access }: AppOptions): RequestHandler {
+  return (req, res, next) => {
+    const found = frontProxy.identify(req);
+    if ("fault" in found) {
+      throw new Refusal(401, `Unauthorized: ${found.fault}; only the API server's front proxy is believed`);
+    }
+    setIdentity(res, found.identity);
+    if (req.method === "GET" || req.method === "HEAD") access.read(found.identity);
+    else access.call(found.identity);
+    next();
+  };
+}
+
+function routeDocuments(app: Express, { groups, solvers, version }: AppOptions): void {
+  const discovery = createDiscovery({ groups, solvers });
+  const openApi = createOpenApi({ groups, solvers }, version);
+  const shared = { "cache-control": "public", vary: "Accept, Accept-Encoding" };
+  const get = (path: string, find: (req: IncomingMessage) => Document | undefined): void => {
+    app.get(path, (req, res) => {
+      const document = find(req);
+      if (document === undefined)
+        throw new Refusal(406, "no form of this document is accepted; there is application/json");
+      sendDocument(req, res, document, shared);
+    });
+    app.all(path, (req) => {
+      throw notAllowed(req, "GET, HEAD");
+    });
+  };
+  // kube-apiserver sends `Accept: application/json` or nothing; older clients ask for protobuf and take JSON besides.
+  const json = (document: Document | undefined) => (req: IncomingMessage) =>
+    discovery.list(req.headers.accept) === undefined ? undefined : document;
+  get("/apis", (req) => discovery.list(req.headers.accept));
+  for (const group of groups) {
+    get(`/apis/${group}`, json(discovery.group.get(group)));
+    get(`/apis/${group}/${apiVersion}`, json(discovery.resources.get(group)));
+    get(`/openapi/v3/apis/${group}/${apiVersion}`, json(openApi.groups.get(group)));
+  }
+  get("/openapi/v2", json(openApi.v2));
+  get("/openapi/v3", json(openApi.v3));
+  const [major = "", minor = ""] = version.split(".");
+  get(
+    "/version",
+    json(documentOf({ major, minor, gitVersion: `v${version}`, platform: `${process.platform}/${process.arch}` })),
+  );
+}
+
+function routeChallenges(app: Express, { groups, solvers, access, challenge }: AppOptions): void {
+  for (const group of groups) {
+    const path = `/apis/${group}/${apiVersion}/:solver`;
+    app.post(path, async (req, res) => {
+      const solver = String(req.params["solver"]);
+      if (!solvers.includes(solver)) throw unknownSolver(solver, group, solvers);
+      await access.review(identityOf(res), { group, resource: solver });
+      await challenge(req, res, solver);
+    });
+    app.all(path, (req) => {
+      const solver = String(req.params["solver"]);
+      throw solvers.includes(solver) ? notAllowed(req, "POST") : unknownSolver(solver, group, solvers);
+    });
+  }
+}
+
+function unknownSolver(solver: string, group: string, solvers: readonly string[]): Refusal {
+  const name = /^[\w.-]{1,63}$/.test(solver) ? `"${solver}"` : "of that name";
+  return new Refusal(404, `there is no solver ${name} in group "${group}"; served are ${solvers.join(", ")}`);
+}
+
+function notAllowed({ method }: IncomingMessage, allow: string): Refusal {
+  return new Refusal(405, `${method} is not allowed here; ${allow} is`, { allow });
+}
+
+/** The last word on every request that failed. */
+function refuse({ observer, metrics }: AppOptions): ErrorRequestHandler {
+  // Express tells a handler of errors by its four parameters.
+  return (error: unknown, req, res, _next) => {
+    const refusal = error instanceof Refusal ? error : refusalOf(error);
+    if (res.headersSent || res.destroyed) {
+      res.destroy();
+      return;
+    }
+    metrics.refused(refusal.reason);
+    const identity = findIdentity(res);
+    const fields = {
+      correlationId: correlationIdOf(req),
+      method: req.method,
+      path: pathOf(req),
+      status: refusal.code,
+      remote: req.socket.remoteAddress,
+      user: identity?.user,
+      ...(refusal.code === 500 ? { error: thrownText(error) } : {}),
+    };
+    const text = `refused ${req.method} ${pathOf(req)}: ${refusal.code} ${refusal.message}`;
+    observer({ type: "log", level: refusal.code === 500 ? "error" : "warn", text, fields });
+    sendRefusal(res, refusal);
+  };
+}
+
+/** Errors of Express itself (a path that is no UTF-8) carry a status; anything else is a fault of ours. */
+function refusalOf(error: unknown): Refusal {
+  const status = typeof error === "object" && error !== null && "status" in error ? error.status : undefined;
+  if (status === 400) return new Refusal(400, "the request cannot be read");
+  return new Refusal(500, "internal fault of dns01; its log says more");
+}
+
+function sendRefusal(res: ServerResponse, refusal: Refusal): void {
+  const body = statusOf(refusal);
+  res.writeHead(refusal.code, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    ...refusal.headers,
+  });
+  res.end(body);
+}
+
+const identities = new WeakMap<ServerResponse, Identity>();
+
+function setIdentity(res: ServerResponse, identity: Identity): void {
+  identities.set(res, identity);
+}
+
+function findIdentity(res: ServerResponse): Identity | undefined {
+  return identities.get(res);
+}
+
+function identityOf(res: ServerResponse): Identity {
+  const identity = identities.get(res);
+  if (identity === undefined) throw new Refusal(401, "Unauthorized: nobody is known to call");
+  return identity;
+}
+
+/** Without the query, and short enough for a line of a log. */
+function pathOf({ url = "/" }: IncomingMessage): string {
+  const path = (url.split("?")[0] ?? "/").replace(/[^\x21-\x7e]/g, "?");
+  return path.length > 200 ? `${path.slice(0, 200)}...` : path;
+}

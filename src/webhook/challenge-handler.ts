@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../core/clock.ts";
+import { AbortedError } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
+import { thrownText } from "../core/thrown.ts";
+import { withTimeLimit } from "../core/time-limit.ts";
+import { acceptedBy, acceptsJson } from "./accept.ts";
+import type { ChallengeAnswer, Solving } from "./challenge.ts";
+import { readChallengeQuery } from "./challenge-query.ts";
+import { type Payload, parsePayload, payloadAnswer } from "./payload.ts";
+import { Refusal } from "./refusal.ts";
+import { readBody } from "./request-body.ts";
+
+export interface ChallengeHandlerOptions {
+  readonly solving: Pick<Solving, "solve">;
+  /** When the server gives up on what stands behind it; above the solving's own limit. */
+  readonly limitMs: number;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly metrics: {
+    challenge(sample: { action: string; provider: string; code: string; durationMs: number }): void;
+    inFlight(change: 1 | -1): void;
+  };
+  /** Fires when the process has no more time for what still runs. */
+  readonly signal: AbortSignal;
+}
+
+export type ChallengeHandler = (req: IncomingMessage, res: ServerResponse, solver: string) => Promise<void>;
+
+/** `POST /apis/GROUP/v1alpha1/SOLVER` by somebody who may: reads, has it solved and answers. Throws Refusal. */
+export function createChallengeHandler(options: ChallengeHandlerOptions): ChallengeHandler {
+  const { clock, metrics } = options;
+  return async (req, res, solver) => {
+    checkMediaTypes(req);
+    const { dryRun, fieldValidation } = readChallengeQuery(req.url ?? "");
+    const payload = parsePayload(await readBody(req), fieldValidation);
+    if (dryRun) {
+      send(res, payload, { success: true }, [...payload.warnings, "dry run: nothing was done"]);
+      return;
+    }
+    const startedAt = clock.now();
+    metrics.inFlight(1);
+    try {
+      const answer = await solve(payload, { solver, correlationId: correlationIdOf(req), res }, options);
+      const code = answer.success ? "OK" : answer.code;
+      metrics.challenge({
+        action: payload.request.action,
+        provider: solver,
+        code,
+        durationMs: clock.now() - startedAt,
+      });
+      send(res, payload, answer, payload.warnings);
+    } finally {
+      metrics.inFlight(-1);
+    }
+  };
+}
+
+/** What is not JSON is not taken, and nothing else is answered. */
+function checkMediaTypes(req: IncomingMessage): void {
+  const type = (req.headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase();
+  if (type !== "application/json") throw new Refusal(415, "the body has to be application/json");
+  const encoding = req.headers["content-encoding"];
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== "identity") {
+    throw new Refusal(415, "the body must not be compressed");
+  }
+  if (!acceptsJson(acceptedBy(req.headers.accept))) {
+    throw new Refusal(406, "answers are application/json, which the request does not accept");
+  }
+}
+
+interface Call {
+  readonly solver: string;
+  readonly correlationId: string;
+  readonly res: ServerResponse;
+}
+
+/** Whatever happens behind it, there is an answer; a failure becomes one that says so. */
+async function solve(payload: Payload, call: Call, options: ChallengeHandlerOptions): Promise<ChallengeAnswer> {
+  const { solver, correlationId, res } = call;
+  const { solving, limitMs, clock, observer, signal } = options;
+  const gone = new AbortController();
+  const onClose = () => gone.abort(new AbortedError("the caller went away"));
+  const onEnd = () => gone.abort(new AbortedError("dns01 ends"));
+  res.once("close", onClose);
+  signal.addEventListener("abort", onEnd, { once: true });
+  let late = false;
+  const noAnswer = () => {
+    late = true;
+    return new Error("no answer in time");
+  };
+  try {
+    return await withTimeLimit((inner) => solving.solve(payload.request, { solver, correlationId, signal: inner }), {
+      timeoutMs: limitMs,
+      late: noAnswer,
+      signal: gone.signal,
+      clock,
+    });
+  } catch (error) {
+    if (late || gone.signal.aborted) return unanswered(solver);
+    const fields = { correlationId, solver, error: thrownText(error) };
+    observer({ type: "log", level: "error", text: `${solver}: internal fault: ${thrownText(error)}`, fields });
+    return {
+      success: false,
+      code: "UNKNOWN",
+      reason: "InternalError",
+      message: `${solver}: internal fault of dns01; its log says more`,
+    };
+  } finally {
+    res.off("close", onClose);
+    signal.removeEventListener("abort", onEnd);
+  }
+}
+
+function unanswered(solver: string): ChallengeAnswer {
+  const message = `${solver}: no answer in time; the next try goes on with it`;
+  return { success: false, code: "TRANSIENT", reason: "ServiceUnavailable", message };
+}
+
+/** kube-apiserver's own id of the request, which its audit log has too. */
+export function correlationIdOf(req: IncomingMessage): string {
+  const given = req.headers["audit-id"];
+  return typeof given === "string" && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+function send(res: ServerResponse, payload: Payload, answer: ChallengeAnswer, warnings: readonly string[]): void {
+  // Whoever went away is answered no more.
+  if (res.destroyed || res.headersSent) return;
+  const body = payloadAnswer(payload.echo, payload.request.uid, answer);
+  const headers: Record<string, string | number | string[]> = {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+  };
+  // RFC 9111's predecessor §5.5: 299 is a persistent warning of any kind; kubectl prints it.
+  if (warnings.length > 0) headers["warning"] = warnings.map((text) => `299 - "${text.replaceAll('"', '\\"')}"`);
+  res.writeHead(201, headers);
+  res.end(body);
+}

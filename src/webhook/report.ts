@@ -1,0 +1,58 @@
+import type { Dns01Event, Observer } from "../core/events.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { SolveEvent, SolveObserver } from "./solve/events.ts";
+
+/** Enough to tell values apart. */
+const SHOWN = 8;
+
+function shortened(value: string): string {
+  return value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value;
+}
+
+/** Makes log lines and metrics of what solving tells. Every line has the call's correlation id; no challenge value is whole. */
+export function reportSolving(observer: Observer, metrics: Metrics): SolveObserver {
+  const log = (level: "debug" | "info" | "warn", text: string, event: object) => {
+    const { type, ...rest } = event as SolveEvent;
+    observer({ type: "log", level, text, fields: { what: type, ...rest } });
+  };
+  return (event) => {
+    switch (event.type) {
+      case "challenge.start":
+        return log("debug", `${event.action} ${event.owner} by ${event.provider}`, event);
+      case "challenge.end": {
+        const result = event.code === "OK" ? "OK" : `${event.code}: ${event.message ?? ""}`;
+        const took = `${Math.round(event.durationMs)} ms`;
+        const level = event.code === "OK" ? "info" : "warn";
+        return log(level, `${event.action} ${event.owner} by ${event.provider} in ${took}: ${result}`, event);
+      }
+      case "challenge.joined":
+        return log("debug", `the same call already runs as ${event.with}: waits for its result`, event);
+      case "background":
+        metrics.background(event.provider, event.state);
+        return log("info", `${event.provider}: work after the answer: ${event.state}`, event);
+      case "denied":
+        return log("warn", `denied: ${event.message}`, event);
+      case "leftover": {
+        metrics.leftover(event.provider);
+        const value = shortened(event.value);
+        const text = `the value ${value} may be left at ${event.owner} for ever: ${event.reason}`;
+        return log("warn", text, { ...event, value });
+      }
+      case "breaker":
+        if (event.state === "open") metrics.breakerOpened(event.provider);
+        return log("warn", `${event.provider}: these credentials get a rest: ${event.state}`, event);
+      case "propagation":
+        if (event.lagMs !== undefined) metrics.propagation(event.provider, event.lagMs);
+        return log("info", `${event.provider}: propagation of ${event.owner}: ${event.explanation}`, event);
+      case "engine":
+        metrics.observer(event.event);
+        return observer(withCall(event.event, event.correlationId));
+    }
+  };
+}
+
+/** The log writes every member of an event. */
+function withCall(event: Dns01Event, correlationId: string): Dns01Event {
+  const value = "value" in event ? { value: shortened(event.value) } : {};
+  return Object.assign({}, event, value, correlationId === "" ? {} : { correlationId });
+}

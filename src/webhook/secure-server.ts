@@ -1,0 +1,89 @@
+import { constants } from "node:crypto";
+import type { IncomingMessage, RequestListener } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { Server as NetServer } from "node:net";
+import type { Duplex } from "node:stream";
+import { Refusal, type RefusalCode, statusOf } from "./refusal.ts";
+import type { KeyPair } from "./serving-certificate.ts";
+
+export interface SecureServer {
+  readonly server: Server;
+  /** For new connections; those that are open stay. */
+  setKeyPair(pair: KeyPair): void;
+}
+
+/** Longer than kube-apiserver keeps an idle connection (90 s): it must never send into one that we are closing. */
+const KEEP_ALIVE_MS = 120_000;
+/** Users of many groups have long headers. */
+const MAX_HEADER_BYTES = 256 * 1024;
+
+/**
+ * HTTP/1.1 over TLS that asks for a client certificate and takes any: who is believed is decided for each request, see
+ * front-proxy.ts. No tickets, so that no session is resumed: a resumed one of TLS 1.3 has no certificate, yet Node calls it
+ * authorized.
+ */
+export function createSecureServer(pair: KeyPair, onRequest: RequestListener): SecureServer {
+  const context = ({ cert, key }: KeyPair) => ({
+    cert,
+    key,
+    // No CA names are sent, so that clients show whatever certificate they have, and none of Node's roots is loaded.
+    ca: [],
+    minVersion: "TLSv1.2" as const,
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  });
+  const server = createServer({
+    ...context(pair),
+    requestCert: true,
+    rejectUnauthorized: false,
+    ALPNProtocols: ["http/1.1"],
+    handshakeTimeout: 10_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: 10_000,
+    requestTimeout: 30_000,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  });
+  server.on("request", onRequest);
+  server.on("clientError", answerBadRequest);
+  // Without a handler Node answers by itself, in words of its own.
+  server.on("checkExpectation", onRequest);
+  server.on("upgrade", (_req: IncomingMessage, socket: Duplex) => answerBadRequest(new Error("upgrade"), socket));
+  return { server, setKeyPair: (next) => server.setSecureContext(context(next)) };
+}
+
+const faults: Readonly<Record<string, readonly [RefusalCode, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "the headers are too large"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "the request took too long to arrive"],
+};
+
+/** What never became a request gets a Status as well. */
+function answerBadRequest(error: Error & { readonly code?: string }, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [code, message] = faults[error.code ?? ""] ?? [400, "the request cannot be read"];
+  const refusal = new Refusal(code, message);
+  const body = statusOf(refusal);
+  const head = `HTTP/1.1 ${code} ${refusal.reason}\r\nContent-Type: application/json\r\nConnection: close\r\n`;
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
+export interface ListenAddress {
+  /** Undefined: every address of the machine, IPv4 and IPv6. */
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/** Resolves with the port. */
+export function listen(server: NetServer, { host, port }: ListenAddress): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+    // Without a host Node takes "::" for both families, and IPv4 alone where there is no IPv6.
+    server.listen(host === undefined ? { port } : { port, host });
+  });
+}
