@@ -147,7 +147,11 @@ async function run(
     const orderMs = clock.now() - times.order;
     const proof = await proveAll(client, open.order, authorizations, placements, ledger, request, deps);
     const waitFrom = clock.now();
-    const ready = await waitForOrder(client, open.order, "ready", { clock, signal });
+    const ready = await waitForOrder(client, open.order, "ready", {
+      clock,
+      signal,
+      wallNow: () => deps.now().getTime(),
+    });
     const validationMs = proof.spent.validationMs + (clock.now() - waitFrom);
     observer({ type: "phase", phase: "validation", state: "done" });
     // Every authorization is final now: the values may go while the certificate is being made.

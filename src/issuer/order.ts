@@ -120,5 +120,6 @@ export async function completeOrder(
   order: Order,
   deps: IssueDeps,
 ): Promise<Order> {
-  return await finalizeOrder(client, order, open.csr, { clock: deps.clock, signal: deps.signal });
+  const { clock, signal } = deps;
+  return await finalizeOrder(client, order, open.csr, { clock, signal, wallNow: () => deps.now().getTime() });
 }
