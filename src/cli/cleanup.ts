@@ -7,16 +7,19 @@ import { type Command, failOn } from "./command.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
-/** `dns01 cleanup`: takes exactly one value out, wherever it was presented from. */
+/** `dns01 cleanup`: takes exactly one value out, wherever it was presented from; with `--leftovers`, what was forgotten. */
 export const command: Command = {
   async run(input) {
     const { flags, io, observer } = input;
+    if (flags.on("leftovers")) return await (await import("./cleanup-leftovers.ts")).cleanLeftovers(input);
+    const onlyWith = ["yes", "domain"].filter((flag) => flags.source(flag) === `--${flag}`);
+    const strange = onlyWith.map((flag) => ({ path: `--${flag}`, message: "is for --leftovers only" }));
     const read = readTxtArguments(input);
     const config = await input.loadConfig();
     const { redactor, registry } = input;
     const { routes, issues } = await readRoutes({ flags, env: io.env, redactor, config, registry, observer });
     const dns = readDnsSettings(flags);
-    failOn([...input.issues, ...read.issues, ...issues, ...dns.issues]);
+    failOn([...input.issues, ...strange, ...read.issues, ...issues, ...dns.issues]);
     if (read.arguments === undefined) throw new Error("unchecked arguments");
     const { fqdn, values } = read.arguments;
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });

@@ -322,13 +322,32 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: "cleanup",
-    summary: "take one challenge value out of DNS (also a certbot --manual-cleanup-hook)",
-    usage: "[FQDN VALUE] -p PROVIDER [options]",
-    positionals: { min: 0, max: 2 },
+    summary: "take challenge values out of DNS: one (also a certbot --manual-cleanup-hook), or what was left over",
+    usage: "[FQDN VALUE] -p PROVIDER [options], or --leftovers [FQDN…] [options]",
+    positionals: { min: 0, max: 100 },
     providerFlags: true,
-    flags: [providerFlag, ...dnsFlags.filter((f) => !f.name.startsWith("propagation")), ...configFlags],
+    flags: [
+      { name: "leftovers", kind: "boolean", help: "take out what runs that are over have left behind" },
+      {
+        name: "yes",
+        kind: "boolean",
+        help: "also what only looks like an old challenge value, which is shown otherwise",
+      },
+      {
+        name: "domain",
+        short: "d",
+        kind: "string",
+        repeatable: true,
+        value: "NAME",
+        help: "with --leftovers: also look at the challenge name of this domain",
+      },
+      providerFlag,
+      ...dnsFlags.filter((f) => !f.name.startsWith("propagation")),
+      ...configFlags,
+    ],
     example: "dns01 cleanup _acme-challenge.example.com 0123456789abcdefghijklmnopqrstuvwxyzABCDEFG -p rfc2136",
-    notes: "Only this value is removed; others at the same name stay.",
+    notes:
+      "Only this value is removed; others at the same name stay. Values of a run that is under way are never left over.",
   },
   {
     name: "check",
