@@ -27,10 +27,20 @@ const ofCa: Readonly<Record<string, readonly string[]>> = {
   "preferred-chain": ["preferredChain"],
 };
 
+/** The flag that is the same as a path of the file; of the CA's, as `acme` has them. */
+export function flagAt(path: string): string | undefined {
+  const all = [
+    ...Object.entries(inFile),
+    ...Object.entries(ofCa).map(([name, keys]) => [name, ["acme", ...keys]] as const),
+  ];
+  return all.find(([, at]) => at.join(".") === path)?.[0];
+}
+
 /** The flags with the file's values where neither the command line nor the environment says anything. */
 export function withFile(flags: Flags, loaded: LoadedConfig): Flags {
   if (loaded.file === undefined) return flags;
   const given = new Map(flags.given);
+  if (!given.has("config")) given.set("config", { values: [loaded.file], source: "default" });
   const fill = (name: string, path: Path, value: unknown) => {
     const before = given.get(name);
     if (value === undefined || (before !== undefined && before.source !== "default")) return;

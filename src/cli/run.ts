@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { inOrder } from "../config/document.ts";
 import { emptyConfig, loadConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
@@ -57,8 +58,18 @@ export async function runCommand(options: RunOptions): Promise<number> {
     const flags = config.file === undefined ? ownFlags : (await import("./file-flags.ts")).withFile(ownFlags, config);
     const all = [...issues, ...positionalFaults(spec, flags), ...config.issues];
     if (flags.on("show-config")) {
-      print(showConfig(flags, specs, more.fields, io.env));
-      return all.length === 0 ? 0 : 2;
+      const file =
+        config.file === undefined
+          ? undefined
+          : await (await import("./show-file.ts")).showFile(
+              { flags, env: io.env, redactor, config, registry, observer },
+              new Set(specs.map((s) => s.name)),
+            );
+      print(showConfig(flags, specs, more.fields, io.env, file?.rows));
+      // What is sound has been shown; what is not is told beside it.
+      const faults = inOrder([...all, ...(file?.issues ?? [])]);
+      if (faults.length > 0) tell(errorText(new ConfigError(faults)));
+      return faults.length === 0 ? 0 : 2;
     }
     const command = (await load()).command;
     const output = await command.run({
@@ -77,6 +88,10 @@ export async function runCommand(options: RunOptions): Promise<number> {
     });
     progress.stop();
     if (output === undefined) return 0;
+    for (const { name, error } of output.errors ?? []) {
+      tell(flags.text("log-format") === "json" ? errorLine(error, new Date(), name) : `${name}: ${errorText(error)}`);
+      if (error.code === "UNKNOWN") tell(`${stackOf(error)}\n`);
+    }
     // No document: stdout belonged to somebody else, as with "sandbox -- COMMAND".
     const document = output.json === undefined ? "" : `${JSON.stringify(output.json, undefined, 2)}\n`;
     print(flags.on("json") ? document : output.text);

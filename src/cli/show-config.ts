@@ -2,7 +2,8 @@ import type { Field } from "../core/fields.ts";
 import { environmentName, type Flags } from "./args.ts";
 import type { FlagSpec } from "./spec.ts";
 
-interface Shown {
+/** One line: a setting with what it is and where that comes from. */
+export interface Shown {
   readonly name: string;
   readonly value: string | undefined;
   /** "--ca", "DNS01_CA", "default"; undefined when nothing gives it. */
@@ -11,14 +12,15 @@ interface Shown {
   readonly ways: readonly string[];
 }
 
-const masked = "***";
+export const masked = "***";
 
-/** Every value of flags and environment with its source, secrets masked; a table, or one document with `--json`. */
+/** Every value with its source, secrets masked; a table, or one document with `--json`. `more` is what only the file has. */
 export function showConfig(
   flags: Flags,
   specs: readonly FlagSpec[],
   fields: readonly Field[],
   env: Readonly<Record<string, string | undefined>>,
+  more: readonly Shown[] = [],
 ): string {
   const ofProvider = new Set(fields.flatMap((f) => (f.flag === undefined ? [] : [f.flag.replace(/^--/, "")])));
   const shown = [
@@ -26,6 +28,7 @@ export function showConfig(
       .filter((s) => !["help", "show-config"].includes(s.name) && !ofProvider.has(s.name))
       .map((s) => ofFlag(flags, s)),
     ...fields.map((field) => ofField(flags, field, env)),
+    ...more,
   ];
   if (flags.on("json")) {
     const settings = shown.map(({ name, value, source }) => ({ name, value: value ?? null, source: source ?? null }));

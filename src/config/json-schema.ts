@@ -27,7 +27,13 @@ export function configJsonSchema(providers: readonly Provider[]): unknown {
       credentials: { ...credentials, additionalProperties: withFields(credentials.additionalProperties, providers) },
       solvers: { ...solvers, items: withFields(solvers.items, providers) },
     },
+    $defs: Object.fromEntries(providers.map((provider) => [provider.id, fieldsSchema(provider)])),
   };
+}
+
+function fieldsSchema(provider: Provider): unknown {
+  const { required: _, ...config } = schemasOf(provider).config;
+  return { title: provider.title, ...config };
 }
 
 function withFields(node: Node | boolean | undefined, providers: readonly Provider[]): Node {
@@ -36,13 +42,10 @@ function withFields(node: Node | boolean | undefined, providers: readonly Provid
   return {
     ...own,
     properties: { ...own.properties, provider },
-    allOf: providers.map((one) => {
-      const { required: _, ...config } = schemasOf(one).config;
-      return {
-        if: { properties: { provider: { enum: [one.id, ...(one.aliases ?? [])] } }, required: ["provider"] },
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-        then: { properties: { config: { ...config, title: one.title } } },
-      };
-    }),
+    allOf: providers.map(({ id, aliases = [] }) => ({
+      if: { properties: { provider: { enum: [id, ...aliases] } }, required: ["provider"] },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: { properties: { config: { $ref: `#/$defs/${id}` } } },
+    })),
   };
 }

@@ -137,6 +137,7 @@ export const configSchema = z.strictObject({
             command: text("shell command to run after a new certificate is stored"),
             timeout: duration("how long it may take (default: 5m)").optional(),
           })
+          .describe("what follows a new certificate")
           .optional(),
       }),
     )

@@ -1,0 +1,153 @@
+import { spawn } from "node:child_process";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+let dir: string;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), "dns01-check-"));
+  await writeFile(join(dir, "dns01.yaml"), good);
+  await writeFile(join(dir, "tsig"), "cGxhbnRlZC1zZWNyZXQ=\n", { mode: 0o600 });
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: dir,
+      env: { PATH: process.env["PATH"], HOME: dir, ...env },
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    child.on("close", (status) => resolve({ status, stdout, stderr }));
+  });
+}
+
+const good = `acme: { ca: letsencrypt, email: ops@example.com }
+solvers:
+  - zones: [example.com]
+    provider: rfc2136
+    config: { nameserver: 192.0.2.1, tsigKeyName: k, tsigSecret: { file: tsig } }
+certificates:
+  - { name: ex, domains: [example.com, "*.example.com"], deploy: { command: "true" } }
+dns: { propagationTimeout: 90s }
+`;
+
+test("a sound file: exit 0, what it declares, and a warning for a secret that all can read", async () => {
+  const quiet = await run(["config", "check"]);
+  expect([quiet.status, quiet.stderr]).toEqual([0, ""]);
+  expect(quiet.stdout).toBe(
+    "dns01.yaml is valid: 1 certificate, 1 solver\n  ex  example.com *.example.com  letsencrypt  ec256\n",
+  );
+  await chmod(join(dir, "tsig"), 0o644);
+  const { status, stdout, stderr } = await run(["config", "check", "dns01.yaml", "--json"]);
+  await chmod(join(dir, "tsig"), 0o600);
+  expect(status).toBe(0);
+  expect(stderr).toContain("W_FILE_MODE");
+  expect(JSON.parse(stdout)).toMatchObject({
+    file: "dns01.yaml",
+    valid: true,
+    certificates: [{ name: "ex", domains: ["example.com", "*.example.com"], ca: "letsencrypt", keyType: "ec256" }],
+    solvers: [{ zones: ["example.com"], provider: "rfc2136" }],
+    warnings: [{ code: "W_FILE_MODE" }],
+  });
+});
+
+test("a broken file: exit 2, and the faults of file, provider and names in one document with their lines", async () => {
+  const bad = good.replace("file: tsig", "fil: tsig").replace("domains: [example.com", "domains: [exa_mple.org");
+  await writeFile(join(dir, "bad.yaml"), `${bad}runn: {}\n`);
+  const { status, stdout } = await run(["config", "check", "bad.yaml", "--json"]);
+  expect(status).toBe(2);
+  const { error } = JSON.parse(stdout) as { error: { code: string; details: { issues: unknown } } };
+  expect(error.code).toBe("CONFIG");
+  expect(error.details.issues).toEqual([
+    { path: "bad.yaml:5 solvers[0].config.tsigSecret.fil", message: "unknown key fil; did you mean file?" },
+    { path: "bad.yaml:7 certificates[0].domains[0]", message: expect.stringContaining("_") },
+    { path: "bad.yaml:9 runn", message: 'unknown key "runn"; did you mean "run"?' },
+  ]);
+});
+
+test("a file that is named twice, that is not there, or that nobody named", async () => {
+  const twice = await run(["config", "check", "dns01.yaml", "--config", "other.yaml"]);
+  expect([twice.status, twice.stderr]).toEqual([2, expect.stringContaining("--config: and FILE name the same thing")]);
+  const missing = await run(["config", "check", "none.yaml"]);
+  expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining("none.yaml does not exist")]);
+  await rm(join(dir, "bad.yaml"), { force: true });
+  const { status, stderr } = await run(["config", "check", "--config", ""]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("--config");
+});
+
+test("every command that reads the file refuses a broken one before it calls anybody", async () => {
+  await writeFile(join(dir, "broken.yaml"), "acme:\n\tca: x\n");
+  for (const args of [
+    ["issue", "-d", "example.com", "-p", "memory"],
+    ["present", "_acme-challenge.example.com", "value", "-p", "memory"],
+    ["check", "_acme-challenge.example.com", "value"],
+    ["providers"],
+    ["config", "schema"],
+  ]) {
+    const { status, stderr } = await run([...args, "--config", "broken.yaml"]);
+    expect([status, stderr], args[0]).toEqual([2, expect.stringContaining("broken.yaml:2: a tab indents here")]);
+  }
+});
+
+test("config schema is one document, the same with --json", async () => {
+  const { status, stdout } = await run(["config", "schema"]);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ $schema: "https://json-schema.org/draft/2020-12/schema" });
+  expect((await run(["config", "schema", "--json"])).stdout).toBe(stdout);
+});
+
+test("--show-config: flag before environment before file, each with its source; solvers and certificates too", async () => {
+  const args = ["issue", "--show-config", "--email", "flag@example.com"];
+  const env = {
+    DNS01_CA: "letsencrypt-staging",
+    RFC2136_TSIG_ALGORITHM: "hmac-sha512",
+    RFC2136_NAMESERVER: "192.0.2.9",
+  };
+  const { status, stdout } = await run(args, env);
+  expect(status).toBe(0);
+  for (const line of [
+    /^email +flag@example\.com +--email$/m,
+    /^ca +letsencrypt-staging +DNS01_CA$/m,
+    /^propagation-timeout +90s +dns01\.yaml:8 dns\.propagationTimeout$/m,
+    /^key-type +ec256 +default$/m,
+    /^solvers\[0\]\.config\.nameserver +192\.0\.2\.1 +dns01\.yaml:5$/m,
+    /^solvers\[0\]\.config\.tsigSecret +\*\*\* +dns01\.yaml:5$/m,
+    /^solvers\[0\]\.config\.tsigAlgorithm +hmac-sha512 +RFC2136_TSIG_ALGORITHM$/m,
+    /^solvers\[0\]\.config\.transport +tcp +default$/m,
+    /^certificates\[0\]\.name +ex +dns01\.yaml:7$/m,
+    /^certificates\[0\]\.deploy\.timeout +5m +default$/m,
+  ]) {
+    expect(stdout).toMatch(line);
+  }
+  expect(stdout).not.toContain("cGxhbnRlZC1zZWNyZXQ=");
+  const { stdout: json } = await run([...args, "--json"], env);
+  const { settings } = JSON.parse(json) as { settings: unknown };
+  expect(settings).toContainEqual({ name: "ca", value: "letsencrypt-staging", source: "DNS01_CA" });
+  expect(settings).toContainEqual({
+    name: "solvers[0].config.nameserver",
+    value: "192.0.2.1",
+    source: "dns01.yaml:5",
+  });
+});
+
+test("--show-config of a broken file shows what is sound, tells the faults and ends with 2", async () => {
+  await writeFile(join(dir, "half.yaml"), good.replace("rfc2136", "rfc2137").replace("90s", "90"));
+  const { status, stdout, stderr } = await run(["config", "check", "half.yaml", "--show-config"]);
+  expect(status).toBe(2);
+  expect(stdout).toMatch(/^acme\.email +ops@example\.com +half\.yaml:1$/m);
+  expect(stderr).toContain("half.yaml:4 solvers[0].provider");
+  expect(stderr).toContain("half.yaml:8 dns.propagationTimeout");
+});

@@ -1,0 +1,312 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { readPlan, requestOf } from "../../src/config/plan.ts";
+import { routeOf } from "../../src/config/solvers.ts";
+import { parseName } from "../../src/core/name.ts";
+import { createRouter } from "../../src/issuer/router.ts";
+import { openWorld, told, type World } from "./world.ts";
+
+const opened: World[] = [];
+afterEach(async () => {
+  for (const { dir } of opened.splice(0)) await rm(dir, { recursive: true, force: true });
+});
+async function read(...given: Parameters<typeof openWorld>) {
+  const world = await openWorld(...given);
+  opened.push(world);
+  const plan = await readPlan(world);
+  return { world, plan, faults: told(world, plan.issues) };
+}
+const anyName = "solvers: [{ provider: memory }]\n";
+
+describe("a sound file", () => {
+  const text = `acme:
+  ca: letsencrypt
+  email: ops@example.com
+  profile: tlsserver
+  profileRequired: true
+  preferredChain: Some Root
+  keyType: ec384
+  fallback:
+    - { ca: zerossl, eab: { kid: k, hmacKey: { file: hmac } }, profile: other }
+    - { ca: "https://ca.example/dir", email: other@example.com, keyType: rsa2048 }
+credentials:
+  shared: { provider: rfc2136, config: { nameserver: 192.0.2.1, tsigKeyName: k, tsigSecret: { env: SHARED } } }
+solvers:
+  - { zones: [example.com], credentials: shared, ttl: 90 }
+  - { zones: [sub.example.com], credentials: shared, config: { nameserver: 192.0.2.2 } }
+  - provider: memory
+dns: { resolvers: [192.0.2.53], propagationTimeout: 90s }
+certificates:
+  - domains: [example.com, "*.example.com"]
+    deploy: { command: reload }
+  - name: rsa
+    domains: [EXAMPLE.com, "*.example.com"]
+    keyType: rsa2048
+    profile: mine
+    out: { dir: tls, owner: www, mode: "0640" }
+    pfx: { password: { file: hmac }, legacy: true }
+    deploy: { command: reload, timeout: 90s }
+  - { domains: [b\u00fccher.example], ca: zerossl, out: /srv/tls }
+run: { listen: ":9402", parallel: 7 }
+`;
+  const files = { hmac: { text: "c2VjcmV0LXNlY3JldA\n" } };
+
+  test("becomes certificates with their CAs, key types and deployment", async () => {
+    const { world, plan, faults } = await read(text, { env: { SHARED: "c2VjcmV0" }, files });
+    expect(faults).toEqual([]);
+    const { certificates, dns, run, cas } = plan.complete();
+    expect(certificates.map((c) => [c.name, c.keyType, c.cas.map(({ ca }) => ca.id ?? ca.directoryUrl)])).toEqual([
+      ["example.com", "ec384", ["letsencrypt", "zerossl", "https://ca.example/dir"]],
+      ["rsa", "rsa2048", ["letsencrypt", "zerossl", "https://ca.example/dir"]],
+      ["xn--bcher-kva.example", "ec384", ["zerossl"]],
+    ]);
+    const [plain, rsa, named] = certificates;
+    expect(plain?.cas[0]).toMatchObject({
+      profile: "tlsserver",
+      profileRequired: true,
+      preferredChain: "Some Root",
+      contact: ["mailto:ops@example.com"],
+      eab: undefined,
+    });
+    expect(plain?.cas[1]).toMatchObject({
+      profile: "other",
+      profileRequired: false,
+      preferredChain: undefined,
+      contact: ["mailto:ops@example.com"],
+      eab: { kid: "k", hmacKey: "c2VjcmV0LXNlY3JldA" },
+    });
+    expect(cas[2]).toMatchObject({ contact: ["mailto:other@example.com"], keyType: "rsa2048" });
+    expect(plain?.deployment).toEqual({
+      out: undefined,
+      pfx: undefined,
+      hook: { command: "reload", timeoutMs: 300_000 },
+    });
+    expect(rsa?.cas.map((c) => c.profile)).toEqual(["mine", "other", undefined]);
+    expect(rsa?.deployment).toEqual({
+      out: { dir: join(world.dir, "tls"), owner: "www", group: undefined, mode: 0o640 },
+      pfx: { password: "c2VjcmV0LXNlY3JldA", legacy: true },
+      hook: { command: "reload", timeoutMs: 90_000 },
+    });
+    expect(named?.cas[0]?.eab?.kid).toBe("k");
+    expect(named?.deployment.out).toMatchObject({ dir: "/srv/tls", mode: 0o600 });
+    expect(dns).toMatchObject({ mode: "resolver", propagation: { mode: "authoritative", timeoutMs: 90_000 } });
+    expect(run).toEqual({ listen: { address: undefined, port: 9402 }, parallel: 7 });
+  });
+
+  test("becomes orders: directory by key type, staging for a trial, the CA that was chosen", async () => {
+    const { plan } = await read(text.replace("ca: letsencrypt", "ca: sslcom"), { env: { SHARED: "c2VjcmV0" }, files });
+    const complete = plan.complete();
+    const [plain, rsa] = complete.certificates;
+    if (plain === undefined || rsa === undefined) throw new Error("certificates are missing");
+    expect(requestOf(complete, plain).ca.directoryUrl).toBe("https://acme.ssl.com/sslcom-dv-ecc");
+    expect(requestOf(complete, rsa).ca.directoryUrl).toBe("https://acme.ssl.com/sslcom-dv-rsa");
+    const [, zerossl] = rsa.cas;
+    if (zerossl === undefined) throw new Error("the fallback is missing");
+    expect(requestOf(complete, rsa, { ca: zerossl, force: true })).toMatchObject({
+      name: "rsa",
+      force: true,
+      dryRun: false,
+      profile: "other",
+      provider: "rfc2136,memory",
+      ca: { directoryUrl: "https://acme.zerossl.com/v2/DV90", eab: { kid: "k" } },
+    });
+    const { plan: other } = await read(text, { env: { SHARED: "c2VjcmV0" }, files });
+    const le = other.complete();
+    expect(
+      requestOf(le, plain, { dryRun: true, ca: le.caOf("https://acme-v02.api.letsencrypt.org/directory") }),
+    ).toMatchObject({ dryRun: true, ca: { directoryUrl: "https://acme-staging-v02.api.letsencrypt.org/directory" } });
+    expect(complete.caOf("https://acme.ssl.com/sslcom-dv-rsa").ca.id).toBe("sslcom");
+    expect(complete.caOf("https://elsewhere.example/dir").contact).toEqual(["mailto:ops@example.com"]);
+  });
+
+  test("credentials are shared, a solver's own words win, and the longest zone is taken", async () => {
+    const { world, plan } = await read(text, { env: { SHARED: "c2VjcmV0" }, files });
+    const { routes } = plan.complete();
+    expect(routes.map((r) => [r.zones, r.config.config["nameserver"], r.config.ttlSeconds])).toEqual([
+      [["example.com"], "192.0.2.1", 90],
+      [["sub.example.com"], "192.0.2.2", undefined],
+      [[], undefined, undefined],
+    ]);
+    const { signal } = new AbortController();
+    const router = createRouter(routes.map((r) => routeOf(r, world.observer, world.redactor, signal)));
+    expect((await router.solverFor(parseName("_acme-challenge.a.sub.example.com"))).provider).toBe("rfc2136");
+    expect((await router.solverFor(parseName("_acme-challenge.other.example"))).provider).toBe("memory");
+  });
+
+  test("a flag that names a CA takes that CA's own words, and leads to no other", async () => {
+    const env = { SHARED: "c2VjcmV0" };
+    const { plan } = await read(text, { env, files, args: ["--ca", "zerossl", "--email", "flag@example.com"] });
+    const { cas } = plan.complete();
+    expect(cas).toHaveLength(1);
+    expect(cas[0]).toMatchObject({
+      ca: { id: "zerossl" },
+      eab: { kid: "k" },
+      profile: "other",
+      contact: ["mailto:flag@example.com"],
+    });
+    const { plan: foreign } = await read(text, { env: { ...env, DNS01_CA: "google" }, files });
+    expect(foreign.complete().cas).toMatchObject([
+      { ca: { id: "google" }, eab: undefined, profile: undefined, contact: ["mailto:ops@example.com"] },
+    ]);
+  });
+});
+
+describe("faults", () => {
+  test("of schema, providers, names, CAs and secrets are told together, in order of their lines", async () => {
+    const { world, faults } = await read(
+      `acme: { ca: letsencrpt, email: nobody, eab: { kid: a, hmacKey: literal-literal } }
+credentials:
+  spare: { provider: rfc2136, config: { nameservr: x } }
+solvers:
+  - zones: [example.com, "*.example.org", "exa mple"]
+    provider: rfc2136
+    config:
+      nameserver: 192.0.2.1
+      tsigKeyName: k
+      tsigSecret: { fil: x }
+  - { zones: [EXAMPLE.com.], credentials: spar }
+  - { zones: [example.net], provider: rfc2136x }
+  - { zones: [example.de], provider: rfc2136, config: { nameserver: { env: UNSET } } }
+  - { zones: [example.fr] }
+  - { zones: [example.nl], provider: rfc2136, ttl: 60, config: { nameserver: x.example, ttl: 60 } }
+certificates:
+  - domains: example.com
+  - domains: [www.example.com, "*.example.com", "not a name"]
+  - { name: " x ", domains: [b.example.com], csr: nofile, ca: zerosl, reuseKey: true }
+run: { listen: localhost }
+dns: { resolvers: [nonsense] }
+`,
+    );
+    expect(faults.map((f) => f.replace(/ \(known are .*/, ""))).toEqual([
+      '1 acme.ca: "letsencrpt" is no CA; did you mean "letsencrypt"?',
+      '1 acme.email: "nobody" is no mail address',
+      "1 acme.eab.hmacKey: is a secret and has to be { env: NAME } or { file: PATH }",
+      "3 credentials.spare.config.nameservr: is not a field of this provider; did you mean nameserver?",
+      expect.stringMatching(/^3 credentials\.spare\.config\.nameserver: is missing/),
+      '5 solvers[0].zones[1]: "*.example.org" has a wildcard; a zone is named without it',
+      '5 solvers[0].zones[2]: "exa mple" is not a domain name: it has white space inside or around it',
+      "10 solvers[0].config.tsigSecret.fil: unknown key fil; did you mean file?",
+      '11 solvers[1].credentials: there are no credentials "spar"; did you mean "spare"?',
+      '11 solvers[1].zones[0]: the zone "EXAMPLE.com." has a solver already, at 5 solvers[0].zones[0]',
+      '12 solvers[2].provider: there is no provider "rfc2136x"; did you mean rfc2136?',
+      "13 solvers[3].config.nameserver: the environment variable UNSET is not set",
+      "14 solvers[4].provider: is missing: name a provider, or credentials",
+      "15 solvers[5].ttl: means the same as config.ttl: give one of them",
+      '17 certificates[0].domains: has to be a list, and is text: write ["example.com"]',
+      '18 certificates[1].domains[2]: "not a name" is not a domain name: it has white space inside or around it',
+      expect.stringMatching(/^18 certificates\[1\]\.domains: "www\.example\.com" is redundant/),
+      `19 certificates[2].csr: cannot read ${join(world.dir, "nofile")}: ENOENT`,
+      "19 certificates[2].name: has control characters, or white space around it",
+      expect.stringMatching(/^19 certificates\[2\]\.reuseKey: is the request's/),
+      '19 certificates[2].ca: "zerosl" is no CA; did you mean "zerossl"?',
+      expect.stringMatching(/^20 run\.listen: "localhost" is no address to listen on/),
+      expect.stringMatching(/^21 dns\.resolvers: "nonsense" is no address/),
+    ]);
+  });
+
+  test("certificates of one name, of the same names, and without a solver", async () => {
+    const { faults } = await read(`solvers: [{ zones: [example.com], provider: memory }]
+certificates:
+  - domains: [example.com, a.example.com]
+  - domains: [a.example.com, example.com]
+  - { name: example.com, domains: [b.example.com] }
+  - { name: rsa, domains: [example.com, a.example.com], keyType: rsa2048 }
+  - { name: elsewhere, domains: [example.com, a.example.com], ca: zerossl }
+  - domains: [notexample.com]
+`);
+    expect(faults).toEqual([
+      "4 certificates[1]: is for the same names as 3 certificates[0], with the same key type from the same CA; keep one",
+      '5 certificates[2]: the name "example.com" is taken by 3 certificates[0]; give one of them another name',
+      expect.stringMatching(/^8 certificates\[5\]: no solver is for notexample\.com/),
+    ]);
+  });
+
+  test("two solvers for every name, and the same CA twice", async () => {
+    const { faults } = await read(
+      "acme: { fallback: [{ ca: zerossl }, { ca: ZeroSSL }] }\nsolvers:\n  - provider: memory\n  - provider: memory\n",
+    );
+    expect(faults).toEqual([
+      "1 acme.fallback[1].ca: zerossl is named already; name each CA once",
+      "4 solvers[1]: has no zones and so is for every name, as 3 solvers[0] is: give one of them zones",
+    ]);
+  });
+
+  test("a file that is no YAML says only that", async () => {
+    const { faults } = await read("solvers: [\n");
+    expect(faults.length).toBeGreaterThan(0);
+    for (const fault of faults) expect(fault).toMatch(/is no YAML/);
+  });
+
+  test("secrets do not get into messages", async () => {
+    const { faults } = await read(
+      `solvers: [{ provider: rfc2136, config: { nameserver: x.example, tsigKeyName: k, tsigSecret: "cGxhbnRlZC1zZWNyZXQ=" } }]
+certificates: [{ domains: [example.com], pfx: { password: planted-password } }]
+`,
+    );
+    expect(faults).toHaveLength(2);
+    expect(faults.join()).not.toMatch(/planted|cGxhbnRlZ/);
+  });
+});
+
+describe("a provider's environment", () => {
+  const two = `solvers:
+  - { zones: [a.example], provider: rfc2136, config: { nameserver: 192.0.2.1 } }
+  - { zones: [b.example], provider: rfc2136, config: { nameserver: 192.0.2.2, tsigAlgorithm: hmac-sha1 } }
+`;
+
+  test("fills what a solver leaves out, and does not put all of them on one server", async () => {
+    const env = {
+      RFC2136_NAMESERVER: "192.0.2.99",
+      RFC2136_TSIG_KEY: "k",
+      RFC2136_TSIG_SECRET: "c2VjcmV0LXNlY3JldA==",
+      RFC2136_TSIG_ALGORITHM: "hmac-sha512",
+    };
+    const { world, plan, faults } = await read(two, { env });
+    expect(faults).toEqual([]);
+    const configs = plan.complete().routes.map((r) => r.config.config);
+    expect(configs.map((c) => [c["nameserver"], c["tsigKeyName"], c["tsigAlgorithm"]])).toEqual([
+      ["192.0.2.1", "k", "hmac-sha512"],
+      ["192.0.2.2", "k", "hmac-sha1"],
+    ]);
+    const logs = world.events.flatMap((e) => (e.type === "log" ? [`${e.level}: ${e.text}`] : []));
+    expect(logs).toContainEqual(
+      expect.stringMatching(/^debug: RFC2136_NAMESERVER is set, but .*:2 solvers\[0\]\.config\.nameserver counts$/),
+    );
+    expect(logs).toHaveLength(3);
+  });
+
+  test("is left out where it contradicts a solver that is whole by itself", async () => {
+    const text = "solvers: [{ provider: dnspod, config: { secretId: { env: ID }, secretKey: { env: KEY } } }]\n";
+    const env = { ID: "AKIDxxxxxxxxxxxxxxxxxxxxxxxx", KEY: "a-key-of-32-characters-012345678", DNSPOD_API_KEY: "1,a" };
+    const { plan, faults } = await read(text, { env });
+    expect(faults).toEqual([]);
+    expect(plan.complete().routes[0]?.config.config).not.toHaveProperty("loginToken");
+  });
+});
+
+test("files of secrets: from the file's own folder, missing ones are faults, open ones warnings", async () => {
+  const { world, plan, faults } = await read(
+    `acme: { ca: zerossl, eab: { kid: k, hmacKey: { file: open } } }\n${anyName}certificates: [{ domains: [example.com], pfx: { password: { file: none } } }]\n`,
+    { files: { open: { text: "c2VjcmV0LXNlY3JldA", mode: 0o644 } } },
+  );
+  expect(faults).toEqual([expect.stringMatching(/^3 certificates\[0\]\.pfx\.password: cannot read .*none: ENOENT/)]);
+  expect(plan.issues).toHaveLength(1);
+  expect(world.events.map((e) => (e.type === "warning" ? e.code : e.type))).toEqual(["W_FILE_MODE"]);
+  expect(world.redactor.redact("c2VjcmV0LXNlY3JldA")).toBe("***");
+});
+
+test("inline secrets are taken when that is allowed, and are masked all the same", async () => {
+  const text = `acme: { ca: zerossl, eab: { kid: k, hmacKey: c2VjcmV0LXNlY3JldA } }\n${anyName}`;
+  expect((await read(text)).faults).toHaveLength(1);
+  const { world, plan, faults } = await read(text, { args: ["--allow-inline-secrets"] });
+  expect(faults).toEqual([]);
+  expect(plan.complete().cas[0]?.eab?.hmacKey).toBe("c2VjcmV0LXNlY3JldA");
+  expect(world.redactor.redact("c2VjcmV0LXNlY3JldA")).toBe("***");
+});
+
+test("without a file the plan is what the flags say", async () => {
+  const { plan } = await read(anyName, { args: ["--provider", "memory", "--resolver", "192.0.2.1"] });
+  const { certificates, routes, dns, run } = plan.complete();
+  expect([certificates.length, routes.length, dns.mode, run.parallel]).toEqual([0, 1, "resolver", 4]);
+});
