@@ -15,7 +15,7 @@ export async function storedName(certificates: CertificateStore, typed: string):
 }
 
 /** Certificates are named by A-labels, people type what they read. */
-export function asStored(name: string): string {
+function asStored(name: string): string {
   try {
     return parseIdentifier(name).text;
   } catch {

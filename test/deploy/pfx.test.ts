@@ -18,9 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+const program = "openssl";
 const withOpenssl = (() => {
   try {
-    return execFileSync("openssl", ["version"], { encoding: "utf8" }).startsWith("OpenSSL 3");
+    return execFileSync(program, ["version"], { encoding: "utf8" }).startsWith("OpenSSL 3");
   } catch {
     return false;
   }
@@ -34,7 +35,7 @@ async function certified(type: KeyType) {
 }
 
 function openssl(file: string, ...args: readonly string[]): string {
-  return execFileSync("openssl", ["pkcs12", "-in", file, "-passin", "env:PW", ...args], {
+  return execFileSync(program, ["pkcs12", "-in", file, "-passin", "env:PW", ...args], {
     encoding: "utf8",
     env: { ...process.env, PW: password },
     stdio: ["ignore", "pipe", "pipe"],
