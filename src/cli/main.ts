@@ -8,6 +8,7 @@ import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 /** Loaded only when the command runs: `--help` and `--version` stay as fast as Node itself. */
 const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   issue: () => import("./issue.ts"),
+  renew: () => import("./renew.ts"),
   list: () => import("./list.ts"),
   show: () => import("./show.ts"),
   revoke: () => import("./revoke.ts"),

@@ -92,6 +92,10 @@ export async function runCommand(options: RunOptions): Promise<number> {
       tell(flags.text("log-format") === "json" ? errorLine(error, new Date(), name) : `${name}: ${errorText(error)}`);
       if (error.code === "UNKNOWN") tell(`${stackOf(error)}\n`);
     }
+    for (const { name, error } of output.errors ?? []) {
+      tell(flags.text("log-format") === "json" ? errorLine(error, new Date(), name) : `${name}: ${errorText(error)}`);
+      if (error.code === "UNKNOWN") tell(`${stackOf(error)}\n`);
+    }
     // No document: stdout belonged to somebody else, as with "sandbox -- COMMAND".
     const document = output.json === undefined ? "" : `${JSON.stringify(output.json, undefined, 2)}\n`;
     print(flags.on("json") ? document : output.text);
