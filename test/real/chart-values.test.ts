@@ -156,6 +156,20 @@ await describeWithHelm("the chart's values", (helm) => {
     expect(paths.map((path) => path.join(".")).filter((path) => !switched.has(path))).toEqual([]);
   });
 
+  test("values that docs/kubernetes.md shows are values", async () => {
+    const page = readFileSync(join(root, "docs/kubernetes.md"), "utf8");
+    const shown = [...page.matchAll(/^```yaml\n(.*?)^```/gms)]
+      .map(([, block = ""]) => block)
+      .filter((block) => !/^(apiVersion|- |#)/m.test(block));
+    expect(shown.length).toBeGreaterThan(2);
+    for (const block of shown) expect(await refusal(parse(block))).toBe("");
+    const switches = [...page.matchAll(/`((?:[a-z][A-Za-z0-9]*\.)+[A-Za-z]+)`/g)].map(([, path = ""]) => path);
+    const known = paths.map((path) => path.join("."));
+    const ours = switches.filter((path) => known.some((one) => one.split(".")[0] === path.split(".")[0]));
+    expect(ours.length).toBeGreaterThan(10);
+    expect(ours.filter((path) => !known.includes(path))).toEqual([]);
+  });
+
   test("is packed without what does not belong to it", async () => {
     await helm.run("package", chart, "--destination", folder);
     const { stdout } = await promisify(execFile)("tar", ["tzf", join(folder, "dns01-0.1.0.tgz")]);
