@@ -14,7 +14,7 @@ export type Step = "waiting" | "secrets" | "provider" | "propagation";
 export interface JobRequest {
   /** Equal for calls that ask for exactly the same. */
   readonly key: string;
-  /** What it is about: a result that waits to be picked up is worth nothing after another job on the same. */
+  /** What it is about: jobs on the same are done in turn, and a result holds until the next. */
   readonly subject: string;
   readonly signal: AbortSignal;
   /** What a caller is answered whose time is over before the job is. */
@@ -32,8 +32,6 @@ export interface JobRequest {
  */
 export interface Jobs {
   run(request: JobRequest, work: (context: JobContext) => Promise<void>): Promise<void>;
-  /** Running ones; for tests and metrics. */
-  readonly size: number;
   /** Ends those that nobody waits for; resolves when none is left. */
   close(): Promise<void>;
 }
@@ -47,10 +45,11 @@ export interface JobsOptions {
 }
 
 interface Job {
+  readonly key: string;
+  readonly subject: string;
+  readonly correlationId: string;
   readonly done: Promise<void>;
   readonly end: AbortController;
-  readonly correlationId: string;
-  readonly subject: string;
   waiters: number;
   step: Step;
   /** A caller was answered that it goes on. */
@@ -63,78 +62,78 @@ const mostKept = 2_000;
 const mostDetached = 1_000;
 
 export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions): Jobs {
-  const running = new Map<string, Job>();
-  const succeeded = new Map<string, { readonly subject: string; readonly until: number }>();
+  const running = new Set<Job>();
+  /** Of each subject the job that came last: only that one's result holds when it ends. */
+  const last = new Map<string, Job>();
+  /** By subject. */
+  const succeeded = new Map<string, { readonly key: string; readonly until: number }>();
 
-  const keep = (key: string, subject: string): void => {
-    succeeded.delete(key);
-    succeeded.set(key, { subject, until: clock.now() + keptForMs });
+  const keep = ({ key, subject }: Job): void => {
+    succeeded.set(subject, { key, until: clock.now() + keptForMs });
     for (const [oldest, { until }] of succeeded) {
       if (succeeded.size <= mostKept && until > clock.now()) break;
       succeeded.delete(oldest);
     }
   };
 
-  const pickUp = (key: string): boolean => {
-    const kept = succeeded.get(key);
-    succeeded.delete(key);
-    return kept !== undefined && kept.until > clock.now();
+  const pickUp = ({ key, subject }: JobRequest): boolean => {
+    const kept = succeeded.get(subject);
+    succeeded.delete(subject);
+    return kept !== undefined && kept.key === key && kept.until > clock.now();
+  };
+
+  const finish = (job: Job, request: JobRequest, error: unknown): void => {
+    running.delete(job);
+    const isLast = last.get(job.subject) === job;
+    if (isLast) last.delete(job.subject);
+    if (job.waiters > 0) return;
+    if (error === undefined && isLast) keep(job);
+    if (job.detached) request.onBackground({ error });
   };
 
   const start = (request: JobRequest, work: (context: JobContext) => Promise<void>): Job => {
-    const { key, subject } = request;
+    const { key, subject, correlationId } = request;
     const end = new AbortController();
     const late = () => new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true });
-    const limited = withTimeLimit((signal) => work({ signal, step: (step) => (job.step = step) }), {
+    const done = withTimeLimit((signal) => work({ signal, step: (step) => (job.step = step) }), {
       timeoutMs: jobTimeoutMs,
       late,
       signal: end.signal,
       clock,
     });
-    const finish = (error: unknown): void => {
-      if (running.get(key) === job) running.delete(key);
-      for (const [other, kept] of succeeded) if (kept.subject === subject) succeeded.delete(other);
-      if (job.waiters > 0) return;
-      // Whoever waits for the turn on the same value makes this result an old one.
-      const followed = [...running.values()].some((other) => other.subject === subject);
-      if (error === undefined && !followed) keep(key, subject);
-      if (job.detached) request.onBackground({ error });
-    };
-    const job: Job = {
-      done: limited,
-      end,
-      correlationId: request.correlationId,
-      subject,
-      waiters: 0,
-      step: "waiting",
-      detached: false,
-    };
-    limited.then(
-      () => finish(undefined),
-      (error: unknown) => finish(error ?? new Error("unknown")),
+    const job: Job = { key, subject, correlationId, done, end, waiters: 0, step: "waiting", detached: false };
+    running.add(job);
+    last.set(subject, job);
+    done.then(
+      () => finish(job, request, undefined),
+      (error: unknown) => finish(job, request, error ?? new Error("unknown")),
     );
-    running.set(key, job);
     return job;
   };
 
   const giveUpOldest = (): void => {
-    const idle = [...running.values()].filter((job) => job.detached && job.waiters === 0);
+    const idle = [...running].filter((job) => job.detached && job.waiters === 0);
     if (idle.length > mostDetached) idle[0]?.end.abort(new AbortedError("too much is under way"));
   };
 
+  /** Somebody no longer waits. */
+  const leave = (job: Job): void => {
+    job.waiters -= 1;
+    if (job.waiters > 0 || !running.has(job)) return;
+    // Whoever went away before the answer starts again from what stands in DNS then.
+    if (job.detached) giveUpOldest();
+    else job.end.abort(new AbortedError("the caller went away"));
+  };
+
   return {
-    get size() {
-      return running.size;
-    },
     async run(request, work) {
-      const { key, signal } = request;
+      const { key, subject, signal } = request;
       if (signal.aborted) throw abortReason(signal);
-      const under = running.get(key);
-      for (const [other, kept] of succeeded)
-        if (kept.subject === request.subject && other !== key) succeeded.delete(other);
-      if (under === undefined && pickUp(key)) return;
-      if (under !== undefined) request.onJoin(under.correlationId);
-      const job = under ?? start(request, work);
+      const before = last.get(subject);
+      const same = before?.key === key ? before : undefined;
+      if (before === undefined && pickUp(request)) return;
+      if (same !== undefined) request.onJoin(same.correlationId);
+      const job = same ?? start(request, work);
       let timeUp: Dns01Error | undefined;
       const late = () => {
         timeUp = request.late(job.step);
@@ -144,25 +143,18 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       try {
         await withTimeLimit(() => job.done, { timeoutMs: callTimeoutMs, late, signal, clock });
       } catch (error) {
-        if (error === timeUp && running.get(key) === job && !job.detached) {
+        if (error === timeUp && running.has(job) && !job.detached) {
           job.detached = true;
           request.onBackground("begun");
         }
         throw error;
       } finally {
-        job.waiters -= 1;
-        if (job.waiters === 0 && running.get(key) === job) {
-          // Whoever went away before the answer starts again from what stands in DNS then.
-          if (!job.detached) job.end.abort(new AbortedError("the caller went away"));
-          else giveUpOldest();
-        }
+        leave(job);
       }
     },
     async close() {
-      for (const job of running.values()) {
-        if (job.waiters === 0) job.end.abort(new AbortedError("dns01 ends"));
-      }
-      await Promise.allSettled([...running.values()].map(({ done }) => done));
+      for (const job of running) if (job.waiters === 0) job.end.abort(new AbortedError("dns01 ends"));
+      await Promise.allSettled([...running].map(({ done }) => done));
     },
   };
 }
