@@ -25,6 +25,8 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command
   "plugin new": () => import("./plugin-new.ts"),
   "plugin test": () => import("./plugin-test.ts"),
   webhook: () => import("./webhook.ts"),
+  "webhook check": () => import("./webhook-check.ts"),
+  "webhook validate": () => import("./webhook-validate.ts"),
   sandbox: () => import("./sandbox.ts"),
 };
 

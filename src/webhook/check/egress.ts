@@ -1,0 +1,47 @@
+import { challengeName } from "../../core/challenge.ts";
+import { Dns01Error } from "../../core/errors.ts";
+import { parseName } from "../../core/name.ts";
+import { openDns } from "../../issuer/network.ts";
+import type { Check, Context } from "./context.ts";
+import { type Finding, failed, ok, warning } from "./finding.ts";
+import { domainOf } from "./pick.ts";
+import { readIssuers } from "./read-issuers.ts";
+
+const check = "egress";
+const what = "port 53 for the propagation gate";
+
+/** With the gate on, dns01's pods ask authoritative nameservers themselves. */
+export const egress: Check = {
+  id: check,
+  async run(context) {
+    const { settings } = context;
+    const read = (await readIssuers(context)).flatMap(({ report }) => report.solvers);
+    const on = (await context.rules()).gate || read.some(({ config }) => config?.gate === true);
+    if (!on) return [];
+    if (!settings.inCluster) {
+      const next = "helm test tries it there.";
+      return [warning({ check, what, cause: "was not tried: this is no pod of the cluster", next })];
+    }
+    const domain =
+      settings.domain === undefined
+        ? read.flatMap((one) => domainOf(one) ?? [])[0]
+        : parseName(settings.domain.replace(/^\*\./, ""));
+    if (domain === undefined) {
+      const next = "Give --domain with a name that it can be tried with.";
+      return [warning({ check, what, cause: "was not tried: no Issuer's selector names a domain", next })];
+    }
+    return [await ask(domain, context)];
+  },
+};
+
+async function ask(domain: ReturnType<typeof parseName>, context: Context): Promise<Finding> {
+  try {
+    const network = await openDns(context.settings.dns, context.observer, undefined, context.clock);
+    const { delegation } = await network.place(challengeName(domain), context.signal);
+    return ok(check, what, `the nameservers of ${delegation.zone} answer`);
+  } catch (error) {
+    if (!Dns01Error.is(error) || error.code === "ABORTED") throw error;
+    const next = "Let the pods reach port 53 by UDP and TCP (the chart's networkPolicy), or switch the gate off.";
+    return failed({ check, what, cause: error.message, next, code: "TRANSIENT" });
+  }
+}
