@@ -2,8 +2,11 @@ import { readCsr } from "../acme/csr.ts";
 import { issuesOf, readInput } from "../config/attempt.ts";
 import { directoryFor, readCas } from "../config/cas.ts";
 import { readDnsSettings } from "../config/dns-settings.ts";
+import { readPlan, requestOf } from "../config/plan.ts";
+import type { Sources } from "../config/settings.ts";
 import { type ChosenRoute, readRoutes } from "../config/solvers.ts";
 import type { ConfigIssue } from "../core/errors.ts";
+import type { Deployment } from "../deploy/deploy.ts";
 import { readDomains } from "../issuer/domains.ts";
 import type { DnsSettings } from "../issuer/network.ts";
 import { sameSet } from "../issuer/order.ts";
@@ -19,19 +22,29 @@ export interface ReadRequest {
     readonly request: IssueRequest;
     readonly routes: readonly ChosenRoute[];
     readonly dns: DnsSettings;
+    /** What the file says is to follow; flags go before it. */
+    readonly deployment?: Deployment;
   };
 }
 
 /** Everything `dns01 issue` was told, checked without any call; all faults together. */
 export async function readIssueRequest(input: CommandInput): Promise<ReadRequest> {
   const { flags, io, redactor, registry, observer } = input;
+  const config = await input.loadConfig();
+  const sources = { flags, env: io.env, redactor, config, registry, observer };
+  const isNamed = flags.list("domain").length === 0 && flags.text("csr") === undefined;
+  const declared = isNamed ? await readDeclared(flags.text("name"), sources) : undefined;
+  if (declared !== undefined) return declared;
   const issues: ConfigIssue[] = [];
   const given = flags.list("domain");
   const domainPath = flags.source("domain") ?? "--domain";
   const csr = await readCsrFile(flags.text("csr"), issues);
   const names = given.length > 0 ? given : (csr?.domains ?? []);
   if (names.length === 0 && flags.text("csr") === undefined)
-    issues.push({ path: "--domain", message: "is missing: name at least one" });
+    issues.push({
+      path: "--domain",
+      message: "is missing: name at least one, or by --name a certificate that dns01.yaml declares",
+    });
   const domains = await readDomains(names, domainPath);
   issues.push(...domains.issues);
   if (csr !== undefined && given.length > 0 && domains.issues.length === 0) {
@@ -43,8 +56,6 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
       });
     }
   }
-  const config = await input.loadConfig();
-  const sources = { flags, env: io.env, redactor, config, registry, observer };
   const name = flags.text("name");
   if (name !== undefined && (/[\p{Cc}\p{Cf}]/u.test(name) || name.trim() !== name)) {
     issues.push({
@@ -61,12 +72,6 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
   const dns = readDnsSettings(flags);
   const cas = await readCas(sources);
   issues.push(...provider.issues, ...dns.issues, ...cas.issues);
-  if (cas.cas[0]?.ca.needsEmail === true && cas.cas[0].contact.length === 0) {
-    issues.push({
-      path: "--email",
-      message: `is missing: ${cas.cas[0].ca.id} refuses certificates of accounts without`,
-    });
-  }
   return {
     issues,
     complete: () => {
@@ -99,6 +104,31 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
           propagation: dns.settings.propagation,
           provider: [...new Set(provider.routes.map((r) => r.provider.id))].join(","),
         },
+      };
+    },
+  };
+}
+
+/** A certificate that the file declares, by its name; undefined when it declares none of this name. */
+async function readDeclared(name: string | undefined, sources: Sources): Promise<ReadRequest | undefined> {
+  const { config, flags } = sources;
+  const isDeclared = (config.config.certificates ?? []).some((c) => (c?.name ?? c?.domains?.[0]) === name);
+  if (name === undefined || !isDeclared) return undefined;
+  const read = await readPlan(sources);
+  return {
+    issues: read.issues,
+    complete: () => {
+      const plan = read.complete();
+      const certificate = plan.certificates.find((c) => c.name === name);
+      const [ca] = certificate?.cas ?? [];
+      if (certificate === undefined || ca === undefined) throw new Error("the request is incomplete");
+      const request = requestOf(plan, certificate, { force: flags.on("force"), dryRun: flags.on("dry-run") });
+      return {
+        needsEab: ca.ca.needsEab,
+        routes: plan.routes,
+        dns: plan.dns,
+        request: { ...request, reuseKey: request.reuseKey || flags.on("reuse-key") },
+        deployment: certificate.deployment,
       };
     },
   };

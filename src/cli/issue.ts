@@ -21,9 +21,14 @@ export const command: Command = {
     const { flags, io, observer } = input;
     const read = await readIssueRequest(input);
     const faults = [...input.issues, ...read.issues];
-    const deployment = await readDeployment(input, faults);
+    const asked = await readDeployment(input, faults);
     failOn(faults);
-    const { request, routes, dns: settings, needsEab } = read.complete();
+    const { request, routes, dns: settings, needsEab, deployment: declared } = read.complete();
+    const deployment = {
+      pfx: asked.pfx ?? declared?.pfx,
+      out: asked.out ?? declared?.out,
+      hook: asked.hook ?? declared?.hook,
+    };
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "issue" });
     if (needsEab && request.ca.eab === undefined) {
       // The table of CAs knows without a call; an account that is registered needs no binding any more.

@@ -84,7 +84,10 @@ export async function readCas(sources: Sources): Promise<ReadCas> {
   );
   const known = (url: string): PlannedCa | undefined =>
     [...used, ...further].find(({ ca: one }) => one.directoryUrl === url || one.rsaDirectoryUrl === url);
-  issues.push(...twice([...used, ...further], config));
+  issues.push(
+    ...twice([...used, ...further], config),
+    ...(flags.text("email") === undefined ? withoutEmail([...used, ...further], config) : []),
+  );
   return {
     // Who asks for one CA, is not sent to another.
     cas: [...used, ...(isAsked ? [] : further)].map(({ entry: _, ...planned }) => planned),
@@ -102,6 +105,18 @@ export async function readCas(sources: Sources): Promise<ReadCas> {
       );
     },
   };
+}
+
+function withoutEmail(
+  all: readonly (Pick<PlannedCa, "ca" | "contact"> & { readonly entry: CaEntry | undefined })[],
+  { file, place }: LoadedConfig,
+): readonly ConfigIssue[] {
+  return all
+    .filter(({ ca, contact }) => ca.needsEmail === true && contact.length === 0)
+    .map(({ ca, entry }) => ({
+      path: file === undefined || entry === undefined ? "--email" : place([...entry.path, "email"]),
+      message: `is missing: ${ca.id} refuses certificates of accounts without`,
+    }));
 }
 
 function twice(

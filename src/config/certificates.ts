@@ -10,7 +10,7 @@ import type { PlannedCa, ReadCas } from "./cas.ts";
 import type { Path } from "./document.ts";
 import type { ConfigFile } from "./schema.ts";
 import { readSecret } from "./secrets.ts";
-import type { Sources } from "./settings.ts";
+import { isGivenOutside, type Settings, type Sources } from "./settings.ts";
 import { type ChosenRoute, isCovered } from "./solvers.ts";
 
 /** A certificate the file declares, checked. */
@@ -99,15 +99,16 @@ async function readCertificate(
     });
   }
   const own = entry.ca === undefined ? undefined : cas.named(entry.ca, at("ca"), issues);
-  const chosen = entry.ca === undefined ? cas.cas : own === undefined ? [] : [own];
+  const isOther = entry.ca !== undefined && !isGivenOutside(sources.flags, "ca");
+  const chosen = !isOther ? cas.cas : own === undefined ? [] : [own];
   const deployment = await readDeployment(entry, index, sources, issues);
   if (name === undefined || identifiers.length === 0 || issues.length > faultsBefore) return undefined;
   return {
     name,
     place: at(),
     identifiers,
-    cas: chosen.map((ca, rank) => withOwnWords(ca, entry, rank)),
-    keyType: csr?.keyType ?? entry.keyType ?? chosen[0]?.keyType ?? "ec256",
+    cas: chosen.map((ca, rank) => (rank === 0 ? withOwnWords(ca, entry, sources.flags) : ca)),
+    keyType: csr?.keyType ?? outside(sources.flags, "key-type", entry.keyType) ?? chosen[0]?.keyType ?? "ec256",
     reuseKey: entry.reuseKey ?? false,
     csr: csr?.der,
     deployment,
@@ -115,14 +116,18 @@ async function readCertificate(
 }
 
 /** A certificate's profile and chain are names of its first CA: another one has others. */
-function withOwnWords(ca: PlannedCa, entry: Entry, rank: number): PlannedCa {
-  if (rank > 0) return ca;
+function withOwnWords(ca: PlannedCa, entry: Entry, flags: Settings): PlannedCa {
   return {
     ...ca,
-    profile: entry.profile ?? ca.profile,
+    profile: outside(flags, "profile", entry.profile) ?? ca.profile,
     profileRequired: entry.profileRequired ?? ca.profileRequired,
-    preferredChain: entry.preferredChain ?? ca.preferredChain,
+    preferredChain: outside(flags, "preferred-chain", entry.preferredChain) ?? ca.preferredChain,
   };
+}
+
+/** The certificate's own word, unless a flag or its environment form has one: then that is in the CA's already. */
+function outside<T>(flags: Settings, flag: string, own: T | undefined): T | undefined {
+  return isGivenOutside(flags, flag) ? undefined : own;
 }
 
 async function readRequest(entry: Entry, index: number, { config }: Sources, issues: ConfigIssue[]) {

@@ -10,7 +10,7 @@ import type { Sources } from "./settings.ts";
 import { type ChosenRoute, readRoutes } from "./solvers.ts";
 
 export type { PlannedCa } from "./cas.ts";
-export type { Deployment, PlannedCertificate } from "./certificates.ts";
+export type { PlannedCertificate } from "./certificates.ts";
 
 /** Everything `renew` and `run` work from: flags, environment and file, resolved and checked. Nothing was called. */
 export interface Plan {
@@ -37,6 +37,7 @@ export interface RunSettings {
 
 export interface ReadPlan {
   readonly issues: readonly ConfigIssue[];
+  readonly listen: RunSettings["listen"];
   /** Only when there are no issues. */
   complete(): Plan;
 }
@@ -61,6 +62,7 @@ export async function readPlan(sources: Sources): Promise<ReadPlan> {
   ]);
   return {
     issues,
+    listen: run.settings.listen,
     complete() {
       if (issues.length > 0) throw new Error("the plan has faults");
       return {

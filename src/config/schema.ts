@@ -147,6 +147,12 @@ export const configSchema = z.strictObject({
     .strictObject({
       listen: text("ADDR:PORT of /healthz and /metrics").optional(),
       parallel: z.int().min(1).max(64).describe("certificates worked on at once (default: 4)").optional(),
+      ordersPerSecond: z
+        .int()
+        .min(1)
+        .max(100)
+        .describe("orders placed at one CA in a second, at most (default: 1)")
+        .optional(),
     })
     .describe("settings of the daemon")
     .optional(),

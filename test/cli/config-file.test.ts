@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -115,4 +115,31 @@ test("a name with control characters, and key options beside a CSR, are refused 
   const { error } = JSON.parse(stdout) as { error: { details: { issues: { path: string }[] } } };
   const paths = error.details.issues.map(({ path }) => path);
   expect(paths).toEqual(expect.arrayContaining(["--csr", "--key-type", "--reuse-key", "--name"]));
+});
+
+test("--name takes a declared certificate whole from the file; flags go before it", async () => {
+  await writeFile(
+    join(dir, "whole.yaml"),
+    `${config(box.tsig.keyName)}dns: { resolvers: ["${box.resolver}"], dnsPort: ${box.dnsPort} }
+certificates:
+  - name: whole
+    domains: [whole.example.test, "*.whole.example.test"]
+    keyType: ec384
+    out: { dir: copies, mode: "0640" }
+    deploy: { command: 'echo "$DNS01_NAME $DNS01_DOMAINS" > hooked' }
+`,
+  );
+  const args = ["issue", "--config", "whole.yaml", "--name", "whole", "--state", "state", "--json"];
+  const env = { OTHER_SECRET: box.tsig.secret };
+  const { status, stdout } = await run(args, env);
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ name: "whole", keyType: "ec384", reused: false });
+  expect(await readFile(join(dir, "hooked"), "utf8")).toBe("whole whole.example.test *.whole.example.test\n");
+  expect((await stat(join(dir, "copies", "privkey.pem"))).mode & 0o777).toBe(0o640);
+  const again = await run(args, env);
+  expect(JSON.parse(again.stdout)).toMatchObject({ reused: true });
+  const other = await run([...args, "--key-type", "rsa2048"], env);
+  expect(JSON.parse(other.stdout)).toMatchObject({ keyType: "rsa2048", reused: false });
+  const unknown = await run(["issue", "--config", "whole.yaml", "--name", "hole", "--json"], env);
+  expect([unknown.status, unknown.stdout]).toEqual([2, expect.stringContaining("--domain")]);
 });
