@@ -1,4 +1,5 @@
 import { AcmeError, ConfigError } from "../core/errors.ts";
+import { changeContact, hasOtherContact } from "./account-contact.ts";
 import { settleKeyChange } from "./account-key.ts";
 import { eabHelp } from "./directories.ts";
 import { type AccountAccess, connectKept, type KeptAccount } from "./kept-account.ts";
@@ -27,7 +28,7 @@ export async function ensureAccount(request: AccountRequest): Promise<OpenAccoun
   const { accounts, directoryUrl, signal } = request;
   if (request.eab !== undefined) checkEab(request.eab);
   const stored = await accounts.load(directoryUrl);
-  if (stored?.url !== undefined && stored.nextKey === undefined) {
+  if (stored?.url !== undefined && stored.nextKey === undefined && !hasOtherContact(stored, request.contact)) {
     const client = await connectKept(request, stored);
     return { client: registeringAgain(client, request, stored), account: accountOf(stored, stored.url) };
   }
@@ -43,7 +44,7 @@ export async function ensureAccount(request: AccountRequest): Promise<OpenAccoun
     try {
       if (known === undefined) await accounts.save(kept);
       // A process that held the lock before may have finished the job.
-      if (kept.url !== undefined) return { client, account: accountOf(kept, kept.url) };
+      if (kept.url !== undefined) return await withContact(client, request, kept, kept.url);
       // A stored key without an account is what a crash leaves: the account may exist, and its EAB be used up.
       const existing = known === undefined ? undefined : await client.findAccount(signal);
       const account = existing ?? (await register(client, request));
@@ -58,6 +59,19 @@ export async function ensureAccount(request: AccountRequest): Promise<OpenAccoun
   }
 }
 
+/** The known account, with the contacts that are wanted now. */
+async function withContact(
+  client: AcmeClient,
+  request: AccountRequest,
+  before: KeptAccount,
+  url: string,
+): Promise<OpenAccount> {
+  const isOther = hasOtherContact(before, request.contact);
+  const kept = isOther ? await changeContact(client, before, request.contact, request.signal) : before;
+  if (kept !== before) await request.accounts.save(kept);
+  return { client: registeringAgain(client, request, kept), account: accountOf(kept, url) };
+}
+
 /** The first order shows whether the CA still knows the account: checking before would cost every run a round trip. */
 function registeringAgain(client: AcmeClient, request: AccountRequest, kept: KeptAccount): AcmeClient {
   const newOrder: AcmeClient["newOrder"] = async (order, signal) => {
@@ -65,7 +79,9 @@ function registeringAgain(client: AcmeClient, request: AccountRequest, kept: Kep
       return await client.newOrder(order, signal);
     } catch (error) {
       if (!isProblem(error, "accountDoesNotExist")) throw error;
-      const account = (await client.findAccount(signal)) ?? (await register(client, { ...request, signal }));
+      const account =
+        (await client.findAccount(signal)) ??
+        (await register(client, { ...request, contact: contactOf(request, kept), signal }));
       await keep(request, kept, account);
       return client.newOrder(order, signal);
     }
@@ -92,13 +108,18 @@ async function register(client: AcmeClient, request: AccountRequest): Promise<Ac
 }
 
 async function keep(request: AccountRequest, kept: KeptAccount, account: Account): Promise<void> {
-  const { eab, contact } = request;
+  const { eab } = request;
   await request.accounts.save({
     ...kept,
     url: account.url,
-    contact,
+    contact: contactOf(request, kept),
     ...(eab === undefined ? {} : { eabKid: eab.kid }),
   });
+}
+
+/** Who names no contact leaves the one there is. */
+function contactOf(request: AccountRequest, kept: KeptAccount): readonly string[] {
+  return request.contact.length > 0 ? request.contact : kept.contact;
 }
 
 function accountOf(kept: KeptAccount, url: string): Account {

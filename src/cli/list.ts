@@ -1,6 +1,8 @@
 import { Dns01Error } from "../core/errors.ts";
+import type { RenewalState, StoredCertificate } from "../issuer/ports.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
+import { nextRenewal } from "./next-renewal.ts";
 import { defaultStateDir } from "./state.ts";
 import { align } from "./table.ts";
 
@@ -12,22 +14,33 @@ export const command: Command = {
     const names = await store.certificates.names();
     const loaded = await Promise.all(names.map((name) => loadOne(store, name)));
     const faults = loaded.flatMap((one) => ("fault" in one ? [one] : []));
-    const metas = loaded
-      .flatMap((one) =>
-        "fault" in one || one.stored === undefined ? [] : [{ ...one.stored.meta, files: one.stored.files }],
-      )
-      .sort((a, b) => a.renewAfter.localeCompare(b.renewAfter));
-    const rows = metas.map((m) => [m.name, m.domains.join(" "), day(m.notAfter), day(m.renewAfter), m.ca]);
-    const head = ["name", "domains", "expires", "renews", "ca"];
-    const text = metas.length === 0 ? ["no certificates"] : align([head, ...rows]);
+    const certificates = loaded
+      .flatMap((one) => ("fault" in one || one.stored === undefined ? [] : [describe(one.stored, one.kept)]))
+      .sort((a, b) => (a.renewal.at ?? "z").localeCompare(b.renewal.at ?? "z"));
+    const rows = certificates.map((c) => [
+      c.name,
+      c.domains.join(" "),
+      day(c.notAfter),
+      c.renewal.at === undefined ? c.renewal.rule : c.renewal.isDue ? "due" : day(c.renewal.at),
+      c.renewal.rule,
+      c.renewal.lastError === undefined ? "" : `${c.renewal.lastError.code} at ${day(c.renewal.lastError.at)}`,
+      c.ca,
+    ]);
+    const head = ["name", "domains", "expires", "renews", "by", "last error", "ca"];
+    const text = certificates.length === 0 ? ["no certificates"] : align([head, ...rows]);
     return {
-      json: { certificates: metas, ...(faults.length === 0 ? {} : { faults }) },
+      json: { certificates, ...(faults.length === 0 ? {} : { faults }) },
       text: `${[...text, ...faults.map(({ name, fault }) => `damaged: ${name}: ${fault}`)].join("\n")}\n`,
       // The list is whole but for these; who asks by a script has to see it.
       status: faults.length === 0 ? 0 : 2,
     };
   },
 };
+
+function describe({ meta, files }: StoredCertificate, kept: RenewalState | undefined) {
+  const renewal = nextRenewal(meta, kept, new Date());
+  return { ...meta, renewAfter: renewal.at ?? meta.renewAfter, renewal, files };
+}
 
 function day(time: string): string {
   return time.slice(0, 16).replace("T", " ");
@@ -36,7 +49,8 @@ function day(time: string): string {
 /** One damaged certificate does not hide the others. */
 async function loadOne(store: Store, name: string) {
   try {
-    return { name, stored: await store.certificates.load(name) };
+    const stored = await store.certificates.load(name);
+    return { name, stored, kept: stored === undefined ? undefined : await store.renewals.load(name) };
   } catch (error) {
     if (!Dns01Error.is(error)) throw error;
     return { name, fault: error.message };

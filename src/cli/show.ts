@@ -1,31 +1,23 @@
 import { certificateInfo, splitChain } from "../acme/certificate.ts";
 import { ConfigError } from "../core/errors.ts";
-import { parseIdentifier } from "../core/name.ts";
-import { nearest } from "../core/nearest.ts";
+import type { CertificateMeta } from "../issuer/ports.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
+import { storedName } from "./named.ts";
+import { type NextRenewal, nextRenewal } from "./next-renewal.ts";
 import { defaultStateDir } from "./state.ts";
 
 /** `dns01 show NAME`: everything known of one certificate. */
 export const command: Command = {
   async run({ flags, issues, io, observer }) {
     failOn(issues);
-    const name = flags.positionals[0] ?? "";
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
-    const stored = (await store.certificates.load(name)) ?? (await store.certificates.load(asStored(name)));
-    if (stored === undefined) {
-      const names = await store.certificates.names();
-      const near = nearest(name, names);
-      const known = names.length === 0 ? "none is stored" : `stored: ${names.join(", ")}`;
-      throw new ConfigError([
-        {
-          path: "NAME",
-          message: `no certificate "${name}"${near === undefined ? `; ${known}` : `; did you mean "${near}"?`}`,
-        },
-      ]);
-    }
+    const name = await storedName(store.certificates, flags.positionals[0] ?? "");
+    const stored = await store.certificates.load(name);
+    if (stored === undefined) throw new ConfigError([{ path: "NAME", message: `"${name}" has just been deleted` }]);
     const chain = chainOf(stored.pem.cert, stored.pem.chain);
     const { meta, files } = stored;
+    const renewal = nextRenewal(meta, await store.renewals.load(name), new Date());
     const lines = [
       `name        ${meta.name}`,
       `domains     ${meta.domains.join(" ")}`,
@@ -33,8 +25,14 @@ export const command: Command = {
       `serial      ${meta.serial}`,
       `issuer      ${meta.issuer}`,
       `valid       ${meta.notBefore} to ${meta.notAfter}`,
-      `renews      after ${meta.renewAfter}`,
-      `ca          ${meta.ca}${meta.profile === undefined ? "" : ` (profile ${meta.profile})`}`,
+      ...(meta.revoked === undefined
+        ? []
+        : [`revoked     ${meta.revoked.at}${meta.revoked.reason === undefined ? "" : ` (${meta.revoked.reason})`}`]),
+      `renews      ${renewal.at === undefined ? "not" : `after ${renewal.at}`}: ${renewal.reason}`,
+      ...(renewal.checkAt === undefined ? [] : [`ca asked    again after ${renewal.checkAt}${faultOf(renewal)}`]),
+      ...lastErrorOf(renewal),
+      `ca          ${meta.ca}${profileOf(meta)}`,
+      ...(meta.insteadOf === undefined ? [] : [`            in place of ${meta.insteadOf}, which could not serve`]),
       `provider    ${meta.provider}`,
       "chain",
       ...chain.map((c) => `  ${c.subject || "(no subject)"}, issued by ${c.issuer}, until ${c.notAfter}`),
@@ -44,17 +42,27 @@ export const command: Command = {
       ...meta.history.map((h) => `  ${h.at}  ${h.event}${h.detail === undefined ? "" : `  ${h.detail}`}`),
       "",
     ];
-    return { json: { ...meta, files, chain }, text: lines.join("\n") };
+    const json = { ...meta, renewAfter: renewal.at ?? meta.renewAfter, renewal, files, chain };
+    return { json, text: lines.join("\n") };
   },
 };
 
-/** Certificates are named by A-labels, people type what they read. */
-function asStored(name: string): string {
-  try {
-    return parseIdentifier(name).text;
-  } catch {
-    return name;
-  }
+function faultOf({ checkFault }: NextRenewal): string {
+  return checkFault === undefined ? "" : ` (${checkFault})`;
+}
+
+function lastErrorOf({ lastError }: NextRenewal): readonly string[] {
+  if (lastError === undefined) return [];
+  const { at, code, message, count } = lastError;
+  const times = count === 1 ? "" : `, ${count} times in a row`;
+  return [`last error  ${at}  ${code}: ${message.split("\n")[0]}${times}`];
+}
+
+function profileOf({ profile, withoutProfile }: CertificateMeta): string {
+  if (profile === undefined) return "";
+  return withoutProfile === true
+    ? ` (without the profile ${profile}, which it did not offer)`
+    : ` (profile ${profile})`;
 }
 
 function chainOf(cert: string, chain: string): readonly { subject: string; issuer: string; notAfter: string }[] {

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { readFlags } from "../../src/cli/args.ts";
 import type { CommandInput } from "../../src/cli/command.ts";
 import { command } from "../../src/cli/list.ts";
+import { command as show } from "../../src/cli/show.ts";
 import { globalFlags } from "../../src/cli/spec.ts";
 import { openStore } from "../../src/store/index.ts";
 import { makePair, metaOf } from "../store/pair.ts";
@@ -30,6 +31,46 @@ test("one damaged certificate is named and does not hide the others", async () =
       faults: [{ name: "a.example.test", fault: expect.stringContaining("a.example.test") }],
     });
     expect(output?.text).toMatch(/b\.example\.test.*damaged: a\.example\.test: /s);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("says when each is renewed and by which rule, and how the last try ended", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "dns01-list-"));
+  try {
+    const store = await openStore(dir);
+    for (const [name, serial] of [
+      ["a.example.test", "01aa"],
+      ["b.example.test", "01bb"],
+      ["c.example.test", "01cc"],
+    ] as const) {
+      const pair = await makePair(serial);
+      const meta = {
+        ...metaOf(name, pair.serial),
+        ...(name.startsWith("c") ? { revoked: { at: "2026-01-01T00:00:00Z" } } : {}),
+      };
+      await store.certificates.save(name, { cert: pair.cert, chain: "", privkey: pair.privkey }, meta);
+      const at = "2001-01-01T00:00:00.000Z";
+      const window = { start: at, end: "2001-01-02T00:00:00.000Z", at };
+      const lastError = { at, code: "ACME", message: "refused", count: 2 };
+      if (name.startsWith("b")) await store.renewals.save(name, { serial: meta.serial, window, lastError });
+    }
+    await store.close();
+    const { flags } = readFlags(["--state", dir], globalFlags, {});
+    const input = { flags, issues: [], io: { env: {} }, observer: () => {} } as unknown as CommandInput;
+    const output = await command.run(input);
+    expect(output?.json).toMatchObject({
+      certificates: [
+        { name: "b.example.test", renewal: { rule: "ari", isDue: true, lastError: { code: "ACME" } } },
+        { name: "a.example.test", renewal: { rule: "lifetime" } },
+        { name: "c.example.test", renewal: { rule: "revoked" } },
+      ],
+    });
+    expect(output?.text).toMatch(/b\.example\.test .* due +ari +ACME at 2001-01-01 00:00/);
+    const showing = readFlags(["--state", dir, "b.example.test"], globalFlags, {});
+    const shown = await show.run({ ...input, flags: showing.flags } as unknown as CommandInput);
+    expect(shown?.text).toMatch(/^last error {2}2001-01-01T00:00:00.000Z {2}ACME: refused, 2 times in a row$/m);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

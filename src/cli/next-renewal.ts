@@ -1,0 +1,30 @@
+import type { CertificateMeta } from "../issuer/ports.ts";
+import { decideRenewal, type RenewalState, stateOf } from "../issuer/renewal.ts";
+
+/** When a stored certificate is renewed next, and why then: for `list` and `show`. */
+export interface NextRenewal {
+  /** RFC 3339; undefined when it will not be renewed by itself. */
+  readonly at: string | undefined;
+  readonly rule: "ari" | "lifetime" | "revoked";
+  readonly reason: string;
+  readonly isDue: boolean;
+  /** When the CA is asked for its window again. */
+  readonly checkAt?: string;
+  /** Why there is no window. */
+  readonly checkFault?: string;
+  readonly lastError?: RenewalState["lastError"];
+}
+
+export function nextRenewal(meta: CertificateMeta, kept: RenewalState | undefined, now: Date): NextRenewal {
+  const { checkAt, checkFault, lastError } = stateOf(meta, kept);
+  const more = {
+    ...(checkAt === undefined ? {} : { checkAt }),
+    ...(checkFault === undefined ? {} : { checkFault }),
+    ...(lastError === undefined ? {} : { lastError }),
+  };
+  if (meta.revoked !== undefined) {
+    return { at: undefined, rule: "revoked", reason: "it was revoked; only --force renews it", isDue: false, ...more };
+  }
+  const { at, rule, reason, isDue } = decideRenewal(meta, kept, now);
+  return { at: at.toISOString(), rule, reason, isDue, ...more };
+}
