@@ -99,7 +99,13 @@ export function createWork(options: WorkOptions): Work {
     try {
       await connections.use(request, async ({ solver }) => {
         const items = [{ owner, values: [value], zoneCut }];
-        await (action === "Present" ? solver.present(items, signal) : solver.cleanUp(items, signal));
+        try {
+          await (action === "Present" ? solver.present(items, signal) : solver.cleanUp(items, signal));
+        } catch (error) {
+          // Who has not the zone in memory any more is refused at the look-up already: all say what that one says.
+          if (Dns01Error.is(error) && error.code === "AUTH") await solver.locate(owner, zoneCut, signal);
+          throw error;
+        }
       });
       tell(breaker.accepted(credentials));
     } catch (error) {
