@@ -11,6 +11,7 @@ import { openStore, type Store } from "../store/index.ts";
 import { type Command, type CommandInput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
 import { storedName } from "./named.ts";
+import { namedObserver } from "./named-observer.ts";
 import { readRenewPlans } from "./renew-plans.ts";
 import { renewDocument, renewStatus, renewText } from "./renew-report.ts";
 import { targetOf } from "./renew-targets.ts";
@@ -32,7 +33,8 @@ export const command: Command = {
       dryRun: flags.on("dry-run"),
       parallel: Math.max(1, flags.integer("parallel") ?? 4),
     };
-    const deps = await renewDeps(input, store, plans);
+    const several = known.length > 1;
+    const deps = await renewDeps(input, store, plans, (name) => (several ? namedObserver(observer, name) : observer));
     const targets = known.map((one) => targetOf(one, { plans, options, input, store, deployment }));
     try {
       const outcomes = await renewAll(targets, options, deps);
@@ -69,6 +71,7 @@ async function renewDeps(
   input: CommandInput,
   store: Store,
   plans: Awaited<ReturnType<typeof readRenewPlans>>,
+  observerFor: RenewDeps["observerFor"],
 ): Promise<RenewDeps & { close(): void }> {
   const { io, observer, version } = input;
   const now = () => new Date();
@@ -97,6 +100,7 @@ async function renewDeps(
     connectAcme: (options) => createAcmeClient(options, { observer, clock: systemClock, userAgent }),
     dns: await openDns(plans.dns, observer, createHintStore(store.hints)),
     observer,
+    observerFor,
     clock: systemClock,
     now,
     signal: io.signal,

@@ -1,6 +1,7 @@
 import type { RenewalInfoClient } from "../acme/ari.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import { Dns01Error, RateLimitedError } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { SharedRouter } from "./batching.ts";
 import type { Budget } from "./budget.ts";
@@ -44,6 +45,8 @@ export interface RenewDeps extends IssueDeps {
   readonly renewals: RenewalStore;
   readonly budget: Budget;
   readonly renewalInfo: (directoryUrl: string) => RenewalInfoClient;
+  /** Hears what the engine tells of this certificate's order. */
+  readonly observerFor: (name: string) => Observer;
 }
 
 export type RenewStatus = "renewed" | "not-due" | "put-off" | "failed" | "dry-run" | "revoked";
@@ -145,7 +148,7 @@ function upkeepFor(
       if (target !== undefined) noteOf(name).result = await order(target, directoryUrl, held, deps);
     },
     // Afterwards, for all of them.
-    deploy: async () => {},
+    deploy: async () => false,
     onEvent: (event) => note(noteOf(event.name), event),
   });
 }
@@ -173,7 +176,7 @@ async function order(
     const insteadOf = directoryUrl === wanted ? undefined : wanted;
     return await issue(
       { ...request, force: false, dueSerial: held?.subject.serial, insteadOf },
-      { ...deps, solvers: view.solvers },
+      { ...deps, solvers: view.solvers, observer: deps.observerFor(target.name) },
     );
   } finally {
     view.close();

@@ -12,7 +12,7 @@ import {
   renewAll,
 } from "../../src/issuer/renew.ts";
 import { casOf, renewalRequest } from "../../src/issuer/renewal-request.ts";
-import type { IssueRequest } from "../../src/issuer/request.ts";
+import type { IssueDeps, IssueRequest } from "../../src/issuer/request.ts";
 import type { CaCertificate } from "../../src/sandbox/ca-state.ts";
 import type { SandboxOptions } from "../../src/sandbox/index.ts";
 import { openWorld, type World } from "./world.ts";
@@ -43,9 +43,11 @@ export async function openRenewWorld(options: SandboxOptions = {}): Promise<Rene
   const now = () => new Date(Date.now() + shiftMs);
   const clients: RenewalInfoClient[] = [];
 
-  const deps = async (): Promise<RenewDeps> => ({
-    ...(await world.deps({ now })),
+  const deps = async (): Promise<RenewDeps> => issuing(await world.deps({ now }));
+  const issuing = (base: IssueDeps): RenewDeps => ({
+    ...base,
     renewals: store.renewals,
+    observerFor: () => base.observer,
     budget: createBudget({
       store: store.budget,
       now: () => now().getTime(),
