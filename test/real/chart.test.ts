@@ -3,6 +3,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { readFlags } from "../../src/cli/args.ts";
+import { commands, globalFlags } from "../../src/cli/spec.ts";
 import { chart } from "../charts/helm.ts";
 import type { KubernetesObject } from "../charts/objects.ts";
 import { podsOf, restrictionFaults } from "../charts/pods.ts";
@@ -206,6 +208,16 @@ await describeWithHelm("the chart", (helm) => {
     expect(served["spec"]).toMatchObject({ dnsNames: expect.arrayContaining([`${service?.metadata.name}.dns.svc`]) });
     for (const { metadata } of apiServices) {
       expect(metadata.annotations?.["cert-manager.io/inject-ca-from"]).toBe(`dns/${served.metadata.name}`);
+    }
+  });
+
+  test.each(cases)("every container's command line is one that dns01 takes: %s", (name) => {
+    for (const { args: line } of podsOf(objects(name)).flatMap((pod) => pod.containers)) {
+      const words = line.filter((word) => !word.startsWith("-"));
+      const spec = commands.find((c) => c.name === words.join(" "));
+      expect(spec, words.join(" ")).toBeDefined();
+      const { issues } = readFlags(line.slice(words.length), [...globalFlags, ...(spec?.flags ?? [])], {});
+      expect(issues).toEqual([]);
     }
   });
 

@@ -103,9 +103,3 @@ app.kubernetes.io/part-of: dns01
 {{- define "dns01.checkLabels" -}}
 {{- include "dns01.labels" . | replace "component: webhook" "component: check" -}}
 {{- end }}
-
-{{- define "dns01.testHook" -}}
-helm.sh/hook: test
-helm.sh/hook-weight: {{ . | quote }}
-helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
-{{- end }}

@@ -44,15 +44,6 @@
 {{- end }}
 {{- end }}
 
-{{/* Where a plugin's file is in the container. */}}
-{{- define "dns01.pluginPath" -}}
-{{- if .plugin.source -}}
-/run/dns01/plugins/{{ .id }}.mjs
-{{- else -}}
-/run/dns01/plugin-{{ .id }}/{{ .id }}.mjs
-{{- end -}}
-{{- end }}
-
 {{- define "dns01.env" -}}
 {{- with .Values.proxy }}
 {{- if .http }}
@@ -100,21 +91,7 @@ checksum/plugins: {{ toJson . | sha256sum }}
   mountPath: /run/dns01/policy
   readOnly: true
 {{- end }}
-{{- $inline := false }}
-{{- range $id, $plugin := .Values.plugins }}
-{{- if $plugin.source }}
-{{- $inline = true }}
-{{- else }}
-- name: plugin-{{ $id }}
-  mountPath: /run/dns01/plugin-{{ $id }}
-  readOnly: true
-{{- end }}
-{{- end }}
-{{- if $inline }}
-- name: plugins
-  mountPath: /run/dns01/plugins
-  readOnly: true
-{{- end }}
+{{ include "dns01.pluginMounts" . }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -133,31 +110,7 @@ checksum/plugins: {{ toJson . | sha256sum }}
   configMap:
     name: {{ default (printf "%s-policy" (include "dns01.fullname" .)) .Values.existingPolicyConfigMap }}
 {{- end }}
-{{- $inline := false }}
-{{- range $id, $plugin := .Values.plugins }}
-{{- if $plugin.source }}
-{{- $inline = true }}
-{{- else if $plugin.configMap }}
-- name: plugin-{{ $id }}
-  configMap:
-    name: {{ $plugin.configMap.name }}
-    items:
-      - key: {{ default (printf "%s.mjs" $id) $plugin.configMap.key }}
-        path: {{ $id }}.mjs
-{{- else }}
-- name: plugin-{{ $id }}
-  secret:
-    secretName: {{ $plugin.secret.name }}
-    items:
-      - key: {{ default (printf "%s.mjs" $id) $plugin.secret.key }}
-        path: {{ $id }}.mjs
-{{- end }}
-{{- end }}
-{{- if $inline }}
-- name: plugins
-  configMap:
-    name: {{ include "dns01.fullname" . }}-plugins
-{{- end }}
+{{ include "dns01.pluginVolumes" . }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
