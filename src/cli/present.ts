@@ -1,4 +1,5 @@
 import { readDnsSettings } from "../config/dns-settings.ts";
+import { isGivenOutside } from "../config/settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
@@ -31,7 +32,7 @@ export const command: Command = {
       store.journal,
       "",
     );
-    const asked = flags.source("propagation") !== "default";
+    const asked = isGivenOutside(flags, "propagation");
     const mode = hook || asked ? dns.settings.propagation.mode : "none";
     try {
       const at = await ledger.present([{ owner, zoneCut: delegation.zone, values }], io.signal);

@@ -44,7 +44,7 @@ function byDeclaration(
   { meta }: KnownCertificate,
   { plans, options }: Sources,
 ): Omit<RenewTarget, "name" | "stored"> {
-  const directoryOf = (ca: PlannedCertificate["cas"][number]) => directoryFor(ca.ca, declared.keyType, false);
+  const directoryOf = (ca: PlannedCertificate["cas"][number]) => directoryFor(ca.ca, ca.keyType, false);
   return {
     names: declared.identifiers.map((i) => i.text),
     cas: declared.cas.map(directoryOf),

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { readCsr } from "../acme/csr.ts";
 import type { KeyType } from "../acme/keys.ts";
 import { parseDuration } from "../core/duration.ts";
@@ -21,7 +22,8 @@ export interface PlannedCertificate {
   /** In the user's order; unique. */
   readonly identifiers: readonly Identifier[];
   /** The CA to use, then those to go over to; profile and chain are theirs, with the certificate's own words on top. */
-  readonly cas: readonly PlannedCa[];
+  readonly cas: readonly (PlannedCa & { readonly keyType: KeyType })[];
+  /** At the first CA. */
   readonly keyType: KeyType;
   readonly reuseKey: boolean;
   /** DER; the key of its request stays with the user. */
@@ -56,11 +58,14 @@ export async function readCertificates(
   const { config } = sources;
   const issues: ConfigIssue[] = [];
   const certificates: PlannedCertificate[] = [];
+  const clash = clashes();
   for (const [index, entry] of (config.config.certificates ?? []).entries()) {
+    // Thousands of entries take seconds: whoever reloads has other work under way.
+    if (index % 64 === 63) await setImmediate();
     if (entry === undefined) continue;
     const planned = await readCertificate(entry, index, { sources, cas, issues });
     if (planned === undefined) continue;
-    const [taken] = certificates.flatMap((other) => clash(other, planned));
+    const taken = clash(planned);
     if (taken !== undefined) issues.push({ path: planned.place, message: taken });
     if (routes !== undefined) issues.push(...uncovered(planned, routes));
     certificates.push(planned);
@@ -101,14 +106,19 @@ async function readCertificate(
   const own = entry.ca === undefined ? undefined : cas.named(entry.ca, at("ca"), issues);
   const isOther = entry.ca !== undefined && !isGivenOutside(sources.flags, "ca");
   const chosen = !isOther ? cas.cas : own === undefined ? [] : [own];
+  const keyTypeAt = (ca: PlannedCa | undefined): KeyType =>
+    csr?.keyType ?? outside(sources.flags, "key-type", entry.keyType) ?? ca?.keyType ?? "ec256";
   const deployment = await readDeployment(entry, index, sources, issues);
   if (name === undefined || identifiers.length === 0 || issues.length > faultsBefore) return undefined;
   return {
     name,
     place: at(),
     identifiers,
-    cas: chosen.map((ca, rank) => (rank === 0 ? withOwnWords(ca, entry, sources.flags) : ca)),
-    keyType: csr?.keyType ?? outside(sources.flags, "key-type", entry.keyType) ?? chosen[0]?.keyType ?? "ec256",
+    cas: chosen.map((ca, rank) => ({
+      ...(rank === 0 ? withOwnWords(ca, entry, sources.flags) : ca),
+      keyType: keyTypeAt(ca),
+    })),
+    keyType: keyTypeAt(chosen[0]),
     reuseKey: entry.reuseKey ?? false,
     csr: csr?.der,
     deployment,
@@ -199,16 +209,18 @@ async function readDeployment(
 }
 
 /** Two entries of one name would overwrite each other; two of the same names, key type and CA are one too many. */
-function clash(a: PlannedCertificate, b: PlannedCertificate): readonly string[] {
-  if (a.name === b.name) return [`the name "${b.name}" is taken by ${a.place}; give one of them another name`];
-  const names = (c: PlannedCertificate) => c.identifiers.map((i) => i.text);
-  const isSame =
-    sameSet(names(a), names(b)) &&
-    a.keyType === b.keyType &&
-    a.csr === undefined &&
-    b.csr === undefined &&
-    a.cas[0]?.ca.directoryUrl === b.cas[0]?.ca.directoryUrl;
-  return isSame ? [`is for the same names as ${a.place}, with the same key type from the same CA; keep one`] : [];
+function clashes(): (certificate: PlannedCertificate) => string | undefined {
+  const byName = new Map<string, string>();
+  const bySet = new Map<string, string>();
+  return ({ name, place, identifiers, keyType, csr, cas: [first] }) => {
+    const set = [...identifiers.map((i) => i.text).sort(), keyType, first?.ca.directoryUrl].join(" ");
+    const [namesake, twin] = [byName.get(name), csr === undefined ? bySet.get(set) : undefined];
+    byName.set(name, namesake ?? place);
+    if (csr === undefined) bySet.set(set, twin ?? place);
+    if (namesake !== undefined) return `the name "${name}" is taken by ${namesake}; give one of them another name`;
+    if (twin === undefined) return undefined;
+    return `is for the same names as ${twin}, with the same key type from the same CA; keep one`;
+  };
 }
 
 function uncovered(certificate: PlannedCertificate, routes: readonly ChosenRoute[]): readonly ConfigIssue[] {

@@ -45,7 +45,10 @@ export interface ReadPlan {
 /** Reads all there is to read and finds every fault at once, each with its place. Throws nothing of the user's making. */
 export async function readPlan(sources: Sources): Promise<ReadPlan> {
   const { flags, config } = sources;
-  const solvers = await readRoutes(sources);
+  // A file of defaults only, for a provider that is named elsewhere, is no fault.
+  const { solvers: own = [], certificates = [] } = config.config;
+  const isNeeded = flags.text("provider") !== undefined || own.length + certificates.length > 0;
+  const solvers = isNeeded ? await readRoutes(sources) : { routes: [], issues: [] };
   const dns = readDnsSettings(flags);
   const cas = await readCas(sources);
   // With faults among the solvers it is not known whom they are for.
@@ -86,7 +89,8 @@ export function requestOf(
 ): IssueRequest {
   const { force = false, dryRun = false, ca = certificate.cas[0] } = options;
   if (ca === undefined) throw new Error(`no CA for ${certificate.name}`);
-  const { name, identifiers, keyType, reuseKey, csr } = certificate;
+  const { name, identifiers, reuseKey, csr } = certificate;
+  const keyType = ca.keyType ?? certificate.keyType;
   return {
     name,
     identifiers,
@@ -122,7 +126,9 @@ function readRun({ flags }: Sources): { readonly settings: RunSettings; readonly
 function parseListen(text: string): RunSettings["listen"] {
   const every = /^(?:\*|localhost)?:(\d{1,5})$/.exec(text);
   if (every === null) {
-    const endpoint = parseEndpoint(text, -1);
+    // Port 0: whichever is free, told in the log.
+    const endpoint = parseEndpoint(text.replace(/:0$/, ":1"), -1);
+    if (endpoint !== undefined && text.endsWith(":0")) return { ...endpoint, port: 0 };
     return endpoint === undefined || endpoint.port < 0 ? undefined : endpoint;
   }
   const port = Number(every[1]);

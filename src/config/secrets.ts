@@ -1,4 +1,5 @@
 import type { ConfigIssue } from "../core/errors.ts";
+import { shownVariable } from "../core/fields.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Path } from "./document.ts";
 import { isSecretReference } from "./secret-reference.ts";
@@ -25,7 +26,8 @@ export async function readSecret(
         : fault("is a secret and has to be { env: NAME } or { file: PATH }");
     }
     if (!isSecretReference(value)) return fault("has to be { env: NAME } or { file: PATH }");
-    if ("env" in value) return env[value.env] ?? fault(`the environment variable ${value.env} is not set`);
+    if ("env" in value)
+      return env[value.env] ?? fault(`the environment variable ${shownVariable(value.env)} is not set`);
     const file = config.resolve(value.file);
     return await readSecretFile(file, observer).catch((error: unknown) =>
       fault(`cannot read ${file}: ${thrownText(error)}`),

@@ -146,7 +146,8 @@ async function readConfig(field: Field, sources: ConfigSources, issues: ConfigIs
   const { env: name, file, ...rest } = value as { readonly env?: unknown; readonly file?: unknown };
   if (Object.keys(rest).length === 0 && typeof name === "string" && file === undefined) {
     const text = env[name];
-    if (text === undefined) issues.push({ path: origin, message: `the environment variable ${name} is not set` });
+    if (text === undefined)
+      issues.push({ path: origin, message: `the environment variable ${shownVariable(name)} is not set` });
     return { value: text ?? missing, origin };
   }
   if (Object.keys(rest).length === 0 && typeof file === "string" && name === undefined) {
@@ -154,6 +155,11 @@ async function readConfig(field: Field, sources: ConfigSources, issues: ConfigIs
   }
   issues.push(...referenceFaults(value ?? {}, key, configPath));
   return { value: missing, origin };
+}
+
+/** A secret is easily written where the name of its variable belongs: what does not look like a name is not repeated. */
+export function shownVariable(name: string): string {
+  return /^[A-Z][A-Z0-9_]*$/.test(name) || name.length < 16 ? name : "that is named here";
 }
 
 /** What is wrong with a value that is neither plain nor a reference: a key misspelt, or both keys at once. */

@@ -111,6 +111,12 @@ run: { listen: ":9402", parallel: 7 }
       provider: "rfc2136,memory",
       ca: { directoryUrl: "https://acme.zerossl.com/v2/DV90", eab: { kid: "k" } },
     });
+    const [, , rsaOnly] = plain.cas;
+    if (rsaOnly === undefined) throw new Error("the last fallback is missing");
+    expect([requestOf(complete, plain).keyType, requestOf(complete, plain, { ca: rsaOnly }).keyType]).toEqual([
+      "ec384",
+      "rsa2048",
+    ]);
     const { plan: other } = await read(text, { env: { SHARED: "c2VjcmV0" }, files });
     const le = other.complete();
     expect(
@@ -309,4 +315,20 @@ test("without a file the plan is what the flags say", async () => {
   const { plan } = await read(anyName, { args: ["--provider", "memory", "--resolver", "192.0.2.1"] });
   const { certificates, routes, dns, run } = plan.complete();
   expect([certificates.length, routes.length, dns.mode, run.parallel]).toEqual([0, 1, "resolver", 4]);
+});
+
+test("a file of defaults only, for a provider that is named elsewhere, is sound; certificates need a solver", async () => {
+  expect((await read("acme: { ca: zerossl, email: ops@example.com }\n")).faults).toEqual([]);
+  const { faults } = await read("certificates: [{ domains: [example.com] }]\n");
+  expect(faults).toEqual([expect.stringMatching(/^--provider: is missing/)]);
+});
+
+test("what does not look like the name of a variable is not repeated: it may be the secret itself", async () => {
+  const { faults } = await read(
+    `acme: { eab: { kid: k, hmacKey: { env: cGxhbnRlZC1zZWNyZXQ } } }
+solvers: [{ provider: rfc2136, config: { nameserver: x.example, tsigKeyName: k, tsigSecret: { env: cGxhbnRlZC1zZWNyZXQ= } } }]
+`,
+  );
+  expect(faults).toHaveLength(2);
+  expect(faults.join()).not.toContain("cGxhbnRlZ");
 });
