@@ -26,6 +26,8 @@ export interface CommandInput {
   readonly plugins: PluginHost;
   /** The configuration file, read once; its own faults are among `issues` already. */
   readonly loadConfig: () => Promise<LoadedConfig>;
+  /** The configuration file as it is now, and the flags with it: for a command that outlives a change of the file. */
+  readonly reread: () => Promise<Pick<CommandInput, "flags" | "issues" | "loadConfig">>;
   readonly version: string;
 }
 

@@ -15,6 +15,7 @@ const inFile: Readonly<Record<string, Path>> = {
   "propagation-timeout": ["dns", "propagationTimeout"],
   listen: ["run", "listen"],
   parallel: ["run", "parallel"],
+  "orders-per-second": ["run", "ordersPerSecond"],
 };
 
 const ofCa: Readonly<Record<string, readonly string[]>> = {

@@ -12,7 +12,10 @@ export interface Interrupt {
  * The first SIGINT, SIGTERM or SIGHUP (a terminal that was closed) asks for an orderly end; a later one ends the process
  * at once, after `lastWords`.
  */
-export function listenForInterrupts(lastWords: (error: InterruptError) => void): Interrupt {
+export function listenForInterrupts(
+  lastWords: (error: InterruptError) => void,
+  names: readonly InterruptedBy[],
+): Interrupt {
   const controller = new AbortController();
   let firstAt = 0;
   const handler = (name: NodeJS.Signals) => {
@@ -26,7 +29,6 @@ export function listenForInterrupts(lastWords: (error: InterruptError) => void):
     }
   };
   // Under nohup too: Node has reset what it asked for, so that the process would end at once without a handler.
-  const names: readonly InterruptedBy[] = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const name of names) process.on(name, handler);
   return {
     signal: controller.signal,

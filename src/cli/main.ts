@@ -9,6 +9,7 @@ import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   issue: () => import("./issue.ts"),
   renew: () => import("./renew.ts"),
+  run: () => import("./run-daemon.ts"),
   list: () => import("./list.ts"),
   show: () => import("./show.ts"),
   revoke: () => import("./revoke.ts"),

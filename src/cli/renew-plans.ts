@@ -23,6 +23,8 @@ export interface RenewPlans {
   readonly dns: DnsSettings;
   /** The file's word on a certificate of this name. */
   declared(name: string): PlannedCertificate | undefined;
+  /** All that the file declares. */
+  readonly certificates: readonly PlannedCertificate[];
   /** PEM trusted besides the system's for this CA. */
   rootOf(directoryUrl: string): string | undefined;
   caOf(directoryUrl: string): PlannedCa;
@@ -30,7 +32,7 @@ export interface RenewPlans {
    * With the solvers for a certificate: those of --provider or of the file, else of the provider that its record names,
    * with the fields that the environment has for it. Throws ConfigError.
    */
-  planFor(meta: CertificateMeta): Promise<RenewPlan>;
+  planFor(meta: Pick<CertificateMeta, "provider">): Promise<RenewPlan>;
   /** For values that an earlier run left in DNS. */
   readonly leftovers: SolverRouter;
 }
@@ -75,6 +77,10 @@ export async function readRenewPlans(input: CommandInput): Promise<RenewPlans> {
   return {
     issues: [...(said?.issues ?? []), ...dns.issues, ...cas.issues],
     dns: dns.settings,
+    // Asked for only when there are no issues.
+    get certificates() {
+      return said?.complete().certificates ?? [];
+    },
     declared: (name) => said?.complete().certificates.find((c) => c.name === name),
     rootOf: (directoryUrl) => cas.of(directoryUrl).rootPem,
     caOf: (directoryUrl) => cas.of(directoryUrl),

@@ -37,7 +37,10 @@ export async function runCommand(options: RunOptions): Promise<number> {
   const tell = printer(process.stderr, redactor);
   const end = options.args.indexOf("--");
   const own = end === -1 ? options.args : options.args.slice(0, end);
-  const interrupt = listenForInterrupts((error) => fail(atOnce(error), own, print, tell));
+  const interrupt = listenForInterrupts(
+    (error) => fail(atOnce(error), own, print, tell),
+    options.spec?.reloads === true ? ["SIGINT", "SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"],
+  );
   const io: Io = { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
   let progress: Progress = { observer: () => {}, stop: () => {} };
   try {
@@ -84,14 +87,15 @@ export async function runCommand(options: RunOptions): Promise<number> {
       registry,
       plugins,
       loadConfig: readConfig,
+      reread: async () => {
+        const fresh = await loadConfig(configFile(spec, first), io.env);
+        const { withFile } = await import("./file-flags.ts");
+        return { flags: withFile(ownFlags, fresh), issues: fresh.issues, loadConfig: async () => fresh };
+      },
       version: options.version,
     });
     progress.stop();
     if (output === undefined) return 0;
-    for (const { name, error } of output.errors ?? []) {
-      tell(flags.text("log-format") === "json" ? errorLine(error, new Date(), name) : `${name}: ${errorText(error)}`);
-      if (error.code === "UNKNOWN") tell(`${stackOf(error)}\n`);
-    }
     for (const { name, error } of output.errors ?? []) {
       tell(flags.text("log-format") === "json" ? errorLine(error, new Date(), name) : `${name}: ${errorText(error)}`);
       if (error.code === "UNKNOWN") tell(`${stackOf(error)}\n`);

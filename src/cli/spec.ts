@@ -25,6 +25,8 @@ export interface CommandSpec {
   /** After the command's name in the usage line. */
   readonly usage: string;
   readonly flags: readonly FlagSpec[];
+  /** SIGHUP means to read the configuration again, not to end. */
+  readonly reloads?: true;
   /** Whether provider fields (`--rfc2136-nameserver` …) are taken. */
   readonly providerFlags?: true;
   readonly positionals?: { readonly min: number; readonly max: number };
@@ -186,19 +188,6 @@ const eabFlags: readonly FlagSpec[] = [
   { name: "eab-hmac-key", kind: "string", value: "FILE", secretFile: true, help: "file with the binding's HMAC key" },
 ];
 
-const emailFlag: FlagSpec = {
-  name: "email",
-  short: "m",
-  kind: "string",
-  value: "ADDRESS",
-  help: "contact for the account (optional)",
-};
-
-const eabFlags: readonly FlagSpec[] = [
-  { name: "eab-kid", kind: "string", value: "ID", help: "key id of the external account binding" },
-  { name: "eab-hmac-key", kind: "string", value: "FILE", secretFile: true, help: "file with the binding's HMAC key" },
-];
-
 const configFile = pluginFlags.filter((f) => f.name === "config");
 
 export const commands: readonly CommandSpec[] = [
@@ -217,7 +206,12 @@ export const commands: readonly CommandSpec[] = [
         help: "name to certify, *.wildcards too; the first one names the certificate",
       },
       providerFlag,
-      { name: "name", kind: "string", value: "NAME", help: "name of the certificate in the state directory" },
+      {
+        name: "name",
+        kind: "string",
+        value: "NAME",
+        help: "name of the certificate in the state directory; without -d one that dns01.yaml declares",
+      },
       emailFlag,
       ...caFlags,
       ...eabFlags,
@@ -314,7 +308,7 @@ export const commands: readonly CommandSpec[] = [
       },
       providerFlag,
       emailFlag,
-      ...caFlags.filter((f) => f.name === "ca-root"),
+      ...caFlags,
       ...eabFlags,
       ...deploymentFlags,
       ...dnsFlags,
@@ -551,6 +545,13 @@ export const commands: readonly CommandSpec[] = [
         repeatable: true,
         value: "KIND=RATE",
         help: "weather: drop, servfail, truncate, badNonce … with a rate from 0 to 1",
+      },
+      {
+        name: "behaviour",
+        kind: "string",
+        repeatable: true,
+        value: "NAME[=VALUE]",
+        help: "how the CA differs: ari=past, processing=2m, lifetime=6d, caching-resolver … (docs/sandbox.md)",
       },
       { name: "zone", kind: "string", repeatable: true, value: "NAME", help: "serve this zone as well" },
       { name: "seed", kind: "integer", value: "N", help: "of weather and shuffling, to repeat a run" },

@@ -59,11 +59,13 @@ export interface UpkeepDeps {
   readonly keepState: (kept: Kept, state: RenewalState) => Promise<void>;
   /** Orders at this CA and stores the certificate. */
   readonly order: (kept: Kept, directoryUrl: string, held: Held | undefined) => Promise<void>;
-  readonly deploy: (kept: Kept, held: Held) => Promise<void>;
+  /** False: there was nothing to do. */
+  readonly deploy: (kept: Kept, held: Held) => Promise<boolean>;
   readonly onEvent: (event: UpkeepEvent) => void;
 }
 
 export type UpkeepEvent =
+  | { readonly type: "held"; readonly name: string; readonly notAfter: number }
   | {
       readonly type: "planned";
       readonly name: string;
@@ -120,6 +122,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     } catch (error) {
       return unreadable(kept, error);
     }
+    if (held !== undefined) onEvent({ type: "held", name: kept.name, notAfter: Date.parse(held.subject.notAfter) });
     if (held?.isRetired === true) return { at: now() + longestMs };
     if (held === undefined) return await orderLook(kept, undefined, "there is none yet");
     if (held.mismatch !== undefined) return await orderLook(kept, held, held.mismatch);
@@ -256,8 +259,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
 
   async function deployNow(kept: Kept, held: Held): Promise<number> {
     try {
-      await deps.deploy(kept, held);
-      onEvent({ type: "deployed", name: kept.name });
+      const isChanged = await deps.deploy(kept, held);
+      if (isChanged) onEvent({ type: "deployed", name: kept.name });
     } catch (error) {
       if (deps.signal.aborted) throw error;
       const retryAt = now() + readFaultMs;

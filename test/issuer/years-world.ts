@@ -236,7 +236,7 @@ export async function liveThrough({ seed, certificates, days }: YearsOptions): P
         if (cert?.held !== undefined) cert.held = { ...cert.held, state };
       },
       order: (kept, ca, held) => order(kept, ca, held, signal),
-      deploy: async () => {},
+      deploy: async () => false,
       onEvent: () => {},
     });
     const schedule = createSchedule({

@@ -21,7 +21,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string | un
   if (spec === undefined) throw new Error("there is no command sandbox");
   const end = args.indexOf("--");
   const own = end === -1 ? args : args.slice(0, end);
-  const { flags, issues } = readFlags(own, [...globalFlags, ...spec.flags], {});
+  const { flags, issues } = readFlags(own, [...globalFlags, ...spec.flags], { DNS01_STATE: env["DNS01_STATE"] });
   const interrupt = new AbortController();
   const out: string[] = [];
   const io = {
@@ -43,6 +43,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string | un
     registry: builtInProviders(),
     plugins: { import: () => Promise.reject(new Error("the sandbox has no plugins")) },
     loadConfig: async () => emptyConfig,
+    reread: () => Promise.reject(new Error("the sandbox reads no configuration")),
     version: "0",
   };
   return { done: command.run(base), stdout: () => out.join(""), interrupt };
@@ -62,6 +63,7 @@ const names = [
   "RFC2136_TSIG_KEY_NAME",
   "RFC2136_TSIG_SECRET",
   "RFC2136_TSIG_ALGORITHM",
+  "DNS01_SANDBOX",
 ];
 
 describe("alone", () => {
@@ -102,6 +104,12 @@ describe("alone", () => {
       "a..b",
       "--lag",
       "5",
+      "--behaviour",
+      "arri=past",
+      "--behaviour",
+      "ari=yesterday",
+      "--behaviour",
+      "same-token=yes",
     ];
     const error: unknown = await start(args).done.catch((e: unknown) => e);
     expect(error).toMatchObject({ code: "CONFIG" });
@@ -111,6 +119,9 @@ describe("alone", () => {
     expect(text).toMatch(/"truncate" needs a rate/);
     expect(text).toMatch(/"a\.\.b"/);
     expect(text).toMatch(/"5" is no duration/);
+    expect(text).toMatch(/"arri" is no behaviour; did you mean "ari"\?/);
+    expect(text).toMatch(/"ari=yesterday" has to be ari=past\|/);
+    expect(text).toMatch(/"same-token=yes" has to be same-token/);
   });
 });
 
@@ -133,6 +144,20 @@ describe("around a command", () => {
     expect(env["DNS01_CA"]).toMatch(/^https:\/\/127\.0\.0\.1:\d+\/directory$/);
     expect([env["RFC2136_TSIG_SECRET_FILE"], env["KEPT"]]).toEqual([undefined, "yes"]);
     expect(existsSync(env["DNS01_CA_ROOT"] ?? "")).toBe(false);
+  });
+
+  test.each([
+    ["a folder of the sandbox", undefined, []],
+    ["the one the user has set", join(folder, "own"), []],
+    ["the one that --state names", join(folder, "named"), ["--state", join(folder, "named")]],
+  ] as const)("state goes to %s", async (_, expected, args) => {
+    const file = join(folder, "state.txt");
+    const body = `require("fs").writeFileSync(${JSON.stringify(file)}, process.env.DNS01_STATE + " " + process.env.DNS01_CA_ROOT)`;
+    const { DNS01_STATE: __, ...outer } = process.env;
+    const env = args.length === 0 && expected !== undefined ? { ...outer, DNS01_STATE: expected } : outer;
+    expect(await start([...args, ...script(body)], env).done).toMatchObject({ status: 0 });
+    const [state = "", root = ""] = readFileSync(file, "utf8").split(" ");
+    expect(state).toBe(expected ?? join(root, "../state"));
   });
 
   test("a signal goes on to the command, whose end decides", async () => {

@@ -1,0 +1,178 @@
+import { resolve } from "node:path";
+import { type Plan, readPlan } from "../config/plan.ts";
+import { systemClock } from "../core/clock.ts";
+import { createLife, type Life } from "../daemon/life.ts";
+import { createDaemonMetrics, type DaemonMetrics } from "../daemon/metrics.ts";
+import { createNotifier, type Notifier } from "../daemon/notify.ts";
+import { startStatusServer } from "../daemon/server.ts";
+import { startTimers } from "../daemon/timers.ts";
+import { type UnitName, unitText } from "../daemon/units.ts";
+import { reconcile } from "../issuer/reconcile.ts";
+import { createWatch, type Watch } from "../issuer/watch.ts";
+import { openStore, type Store } from "../store/index.ts";
+import { type Command, type CommandInput, type CommandOutput, failOn } from "./command.ts";
+import { readDeployment } from "./deployment.ts";
+import { readRenewPlans } from "./renew-plans.ts";
+import { createRenewalInfos, openEngine } from "./run-engine.ts";
+import { startReloads } from "./run-reload.ts";
+import { createReport, type Report } from "./run-report.ts";
+import { type Generation, openGeneration, targetsOf } from "./run-targets.ts";
+import { defaultStateDir } from "./state.ts";
+
+/** How often the state folder is looked at for certificates that somebody else has made or taken away. */
+const rescanMs = 10 * 60_000;
+
+/** `dns01 run`: keeps certificates until it is stopped. */
+export const command: Command = {
+  async run(input) {
+    const { flags, io, observer } = input;
+    if (flags.on("print-unit")) return await printUnit(input);
+    // From the first moment on: by itself it would end the process.
+    process.on("SIGHUP", ignore);
+    const said = await readSaid(input);
+    const listen = await listenOf(input);
+    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "run" });
+    const release = await store.lockRun({ signal: io.signal, timeoutMs: 0 });
+    try {
+      await live(input, store, said, listen);
+    } finally {
+      await release();
+      process.off("SIGHUP", ignore);
+    }
+    return undefined;
+  },
+};
+
+const ignore = (): void => {};
+
+/** Everything that was said, checked; all faults at once. */
+async function readSaid(input: CommandInput): Promise<Pick<Generation, "plans" | "deployment">> {
+  const plans = await readRenewPlans(input);
+  const faults = [...input.issues, ...plans.issues];
+  const deployment = await readDeployment(input, faults);
+  failOn(faults);
+  return { plans, deployment };
+}
+
+async function listenOf(input: CommandInput): Promise<Plan["run"]["listen"]> {
+  const { flags, io, redactor, registry, observer } = input;
+  if (flags.text("listen") === undefined) return undefined;
+  const read = await readPlan({ flags, env: io.env, redactor, registry, observer, config: await input.loadConfig() });
+  failOn(read.issues.filter((issue) => issue.path === flags.source("listen")));
+  return read.listen;
+}
+
+/** From the start to the end of one run, with the lock of the state folder held. */
+async function live(
+  input: CommandInput,
+  store: Store,
+  said: Pick<Generation, "plans" | "deployment">,
+  listen: Plan["run"]["listen"],
+): Promise<void> {
+  const { flags, io, observer } = input;
+  const report = createReport(observer);
+  const life = createLife(systemClock);
+  const open = (fresh: typeof said) => openGeneration(fresh.plans, fresh.deployment, { input, store });
+  let generation = await open(said);
+  const engine = await openEngine(input, store);
+  const infos = createRenewalInfos(input, (url) => generation.plans.rootOf(url));
+  const solvers = {
+    solverFor: generation.plans.leftovers.solverFor,
+    solverOf: (...args: Parameters<typeof generation.plans.leftovers.solverOf>) =>
+      generation.plans.leftovers.solverOf(...args),
+  };
+  const metrics = createDaemonMetrics({ version: input.version, counts: () => watch.counts });
+  const watch: Watch = createWatch({
+    ...engine,
+    solvers,
+    renewalInfo: infos.of,
+    parallel: Math.max(1, flags.integer("parallel") ?? 4),
+    ordersPerSecond: Math.max(1, flags.integer("orders-per-second") ?? 1),
+    observerFor: report.observerFor,
+    onEvent: (event) => {
+      metrics.onEvent(event);
+      report.onEvent(event);
+    },
+    onFault: report.fault,
+    onTurn: life.turn,
+  });
+  const server = listen === undefined ? undefined : await serve(listen, { input, life, metrics, report });
+  const notifier = createNotifier({ env: io.env, pid: process.pid, onFault: report.warn });
+  const targets = createTargets(watch, metrics, () => targetsOf({ generation, input, store }, report.fault));
+  const ends: (() => void)[] = [];
+  try {
+    for (const w of await reconcile("", { ...engine, solvers })) observer({ type: "warning", ...w });
+    const status = await targets.take("all");
+    const running = watch.run();
+    life.loaded();
+    report.info(`looking after ${status} in ${store.dir}`);
+    ends.push(startTimers({ life, notifier, rescanMs, rescan: () => targets.take("new"), onFault: report.fault }));
+    const reload = async (fresh: CommandInput): Promise<string> => {
+      const next = await open(await readSaid(fresh));
+      generation = next;
+      infos.forget();
+      return await targets.take("all");
+    };
+    ends.push(await startReloads({ input, reload, onResult: metrics.reloaded, notifier, report }));
+    await notifier.ready(status);
+    const stopping = announceEnd(io.signal, notifier);
+    await running;
+    await stopping;
+  } finally {
+    for (const end of ends) end();
+    infos.forget();
+    await server?.close();
+  }
+  report.info("stopped; nothing of this run is left in DNS but what the journal says");
+}
+
+async function serve(
+  listen: NonNullable<Plan["run"]["listen"]>,
+  { input, life, metrics, report }: { input: CommandInput; life: Life; metrics: DaemonMetrics; report: Report },
+) {
+  const path = input.flags.source("listen") ?? "--listen";
+  const server = await startStatusServer({ ...listen, path, fault: life.fault, metrics });
+  report.info(`serving /healthz and /metrics on ${server.address}`, { address: server.address });
+  return server;
+}
+
+/** The certificates that are looked after; `take` reads them anew and answers with how many they are. */
+function createTargets(watch: Watch, metrics: DaemonMetrics, read: () => ReturnType<typeof targetsOf>) {
+  let names: ReadonlySet<string> = new Set();
+  return {
+    async take(which: "all" | "new"): Promise<string> {
+      const targets = await read();
+      const before = names;
+      names = new Set(targets.map(({ name }) => name));
+      const isSame = names.size === before.size && [...names].every((name) => before.has(name));
+      if (which === "all" || !isSame) watch.set(targets);
+      metrics.keep(names);
+      return `${names.size} certificate${names.size === 1 ? "" : "s"}`;
+    },
+  };
+}
+
+async function announceEnd(signal: AbortSignal, notifier: Notifier): Promise<void> {
+  if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  await notifier.stopping();
+}
+
+/** With the options of this command line, paths made absolute: a service starts in another folder. */
+async function printUnit(input: CommandInput): Promise<CommandOutput> {
+  const { flags } = input;
+  failOn(input.issues);
+  const name = (flags.text("unit") ?? "dns01.service") as UnitName;
+  const { file } = await input.loadConfig();
+  const state = flags.text("state");
+  const args = [
+    ...(file === undefined ? [] : ["--config", resolve(file)]),
+    ...(state === undefined ? [] : ["--state", resolve(state)]),
+    ...(name === "dns01.service"
+      ? ["listen", "parallel", "orders-per-second", "log-format", "log-level"].flatMap((flag) =>
+          flags.source(flag) === `--${flag}` ? [`--${flag}`, flags.text(flag) ?? ""] : [],
+        )
+      : []),
+  ];
+  const text = unitText(name, { program: [process.execPath, resolve(process.argv[1] ?? "dns01")], args });
+  return { json: { name, text }, text };
+}

@@ -1,0 +1,73 @@
+import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts";
+import { createAcmeClient } from "../acme/client.ts";
+import { systemClock } from "../core/clock.ts";
+import { createBudget } from "../issuer/budget.ts";
+import { loadRegisteredDomain } from "../issuer/suffixes.ts";
+import type { WatchDeps } from "../issuer/watch.ts";
+import type { Store } from "../store/index.ts";
+import type { CommandInput } from "./command.ts";
+
+type Engine = Pick<
+  WatchDeps,
+  | "certificates"
+  | "accounts"
+  | "journal"
+  | "renewals"
+  | "budget"
+  | "connectAcme"
+  | "observer"
+  | "clock"
+  | "now"
+  | "signal"
+>;
+
+/** What stays the same whatever the configuration says. */
+export async function openEngine({ io, observer, version }: CommandInput, store: Store): Promise<Engine> {
+  const now = () => new Date();
+  return {
+    certificates: store.certificates,
+    accounts: store.accounts,
+    journal: store.journal,
+    renewals: store.renewals,
+    budget: createBudget({
+      store: store.budget,
+      now: () => now().getTime(),
+      steady: () => systemClock.now(),
+      random: () => systemClock.random(),
+      registeredDomain: await loadRegisteredDomain(),
+    }),
+    connectAcme: (options) =>
+      createAcmeClient(options, { observer, clock: systemClock, userAgent: `dns01/${version}` }),
+    observer,
+    clock: systemClock,
+    now,
+    signal: io.signal,
+  };
+}
+
+/** A client of the renewal information of each CA, for as long as what is trusted stays the same. */
+export interface RenewalInfos {
+  of(directoryUrl: string): RenewalInfoClient;
+  forget(): void;
+}
+
+export function createRenewalInfos(
+  { observer, version }: CommandInput,
+  rootOf: (directoryUrl: string) => string | undefined,
+): RenewalInfos {
+  const clients = new Map<string, RenewalInfoClient>();
+  return {
+    of(directoryUrl) {
+      const known = clients.get(directoryUrl);
+      if (known !== undefined) return known;
+      const options = { directoryUrl, caRoot: rootOf(directoryUrl), userAgent: `dns01/${version}`, observer };
+      const fresh = createRenewalInfoClient(options);
+      clients.set(directoryUrl, fresh);
+      return fresh;
+    },
+    forget() {
+      for (const client of clients.values()) client.close();
+      clients.clear();
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { UpkeepEvent } from "../issuer/upkeep.ts";
+
+/** Certificates with lines of their own; of more there are only sums, so that a scrape stays small. */
+const namedAtMost = 1000;
+
+/** What a scrape of `dns01 run` shows; see docs/daemon.md. */
+export interface DaemonMetrics {
+  readonly onEvent: (event: UpkeepEvent) => void;
+  /** From now on these certificates. */
+  keep(names: ReadonlySet<string>): void;
+  reloaded(result: "ok" | "failed"): void;
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+export interface DaemonMetricsOptions {
+  readonly version: string;
+  readonly counts: () => { readonly keys: number; readonly waiting: number; readonly working: number };
+}
+
+interface Known {
+  readonly notAfter: number;
+  readonly at: number;
+}
+
+export function createDaemonMetrics({ version, counts }: DaemonMetricsOptions): DaemonMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const known = new Map<string, Known>();
+  const failing = new Set<string>();
+
+  const gauge = (name: string, help: string, collect: (set: (value: number) => void) => void) =>
+    new Gauge({
+      name: `dns01_${name}`,
+      help,
+      registers,
+      collect() {
+        collect((value) => this.set(value));
+      },
+    });
+  const each = (name: string, help: string, pick: (certificate: Known) => number) =>
+    new Gauge({
+      name: `dns01_${name}`,
+      help,
+      labelNames: ["name"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [certificate, facts] of [...known].slice(0, namedAtMost))
+          this.set({ name: certificate }, pick(facts));
+      },
+    });
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name: `dns01_${name}`, help, labelNames, registers });
+  const earliest = (pick: (certificate: Known) => number) =>
+    [...known.values()].reduce((least, one) => Math.min(least, pick(one)), Number.POSITIVE_INFINITY) / 1000;
+
+  new Gauge({ name: "dns01_build_info", help: "The version that runs.", labelNames: ["version"], registers }).set(
+    { version },
+    1,
+  );
+  gauge("certificates", "Certificates that are looked after.", (set) => set(counts().keys));
+  gauge("certificates_failing", "Those whose last try failed.", (set) => set(failing.size));
+  gauge("certificates_waiting", "Those that are due and wait for their turn.", (set) => set(counts().waiting));
+  gauge("orders_in_flight", "Certificates being worked on.", (set) => set(counts().working));
+  gauge("earliest_expiry_timestamp_seconds", "When the first certificate ends; +Inf without any.", (set) =>
+    set(earliest(({ notAfter }) => notAfter)),
+  );
+  gauge("next_renewal_timestamp_seconds", "When the next renewal is planned; +Inf without any.", (set) =>
+    set(earliest(({ at }) => at)),
+  );
+  each("certificate_expiry_timestamp_seconds", "When a certificate ends.", ({ notAfter }) => notAfter / 1000);
+  each("certificate_renewal_timestamp_seconds", "When a certificate is to be renewed.", ({ at }) => at / 1000);
+  const renewals = counter("renewals_total", "Certificates issued.", ["ca"]);
+  const failures = counter("renewal_failures_total", "Failed tries.", ["ca", "code"]);
+  const putOff = counter("renewals_put_off_total", "Looks at due certificates that were not tried yet.", []);
+  const deployments = counter("deployments_total", "Certificates brought to their place.", ["result"]);
+  const reloads = counter("config_reloads_total", "Configuration files read again.", ["result"]);
+
+  return {
+    onEvent(event) {
+      switch (event.type) {
+        case "held":
+          known.set(event.name, { at: Number.POSITIVE_INFINITY, ...known.get(event.name), notAfter: event.notAfter });
+          return;
+        case "planned":
+          known.set(event.name, { notAfter: event.notAfter, at: event.at });
+          return;
+        case "renewed":
+          failing.delete(event.name);
+          renewals.inc({ ca: hostOf(event.ca) });
+          return;
+        case "failed":
+          failing.add(event.name);
+          failures.inc({ ca: hostOf(event.ca), code: event.error.code });
+          return;
+        case "put-off":
+          putOff.inc();
+          return;
+        case "deployed":
+          deployments.inc({ result: "ok" });
+          return;
+        case "deploy-failed":
+          deployments.inc({ result: "failed" });
+          return;
+        case "ordering":
+          return;
+      }
+    },
+    keep(names) {
+      for (const name of known.keys()) if (!names.has(name)) known.delete(name);
+      for (const name of failing) if (!names.has(name)) failing.delete(name);
+    },
+    reloaded: (result) => reloads.inc({ result }),
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}
+
+/** The CAs are few, and their paths long. */
+function hostOf(directoryUrl: string): string {
+  return URL.canParse(directoryUrl) ? new URL(directoryUrl).host : "unknown";
+}

@@ -1,0 +1,28 @@
+import type { Life } from "./life.ts";
+import type { Notifier } from "./notify.ts";
+
+export interface TimersOptions {
+  readonly life: Life;
+  readonly notifier: Notifier;
+  readonly rescanMs: number;
+  readonly rescan: () => Promise<unknown>;
+  readonly onFault: (what: string, error: unknown) => void;
+}
+
+/** What is done regularly beside the certificates, until the returned function is called. */
+export function startTimers({ life, notifier, rescanMs, rescan, onFault }: TimersOptions): () => void {
+  const scan = setInterval(() => {
+    rescan().catch((error: unknown) => onFault("state folder", error));
+  }, rescanMs);
+  // A loop that is stuck gives no sign: systemd starts the service anew.
+  const beat =
+    notifier.watchdogMs === undefined
+      ? undefined
+      : setInterval(() => {
+          if (life.fault() === undefined) void notifier.alive();
+        }, notifier.watchdogMs);
+  return () => {
+    clearInterval(scan);
+    clearInterval(beat);
+  };
+}

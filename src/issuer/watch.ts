@@ -1,0 +1,183 @@
+import type { RenewalInfoClient } from "../acme/ari.ts";
+import { renewalId } from "../acme/renewal-id.ts";
+import type { Observer } from "../core/events.ts";
+import type { SharedRouter } from "./batching.ts";
+import type { Budget } from "./budget.ts";
+import { issue } from "./issue.ts";
+import { sameSet } from "./order.ts";
+import type { CertificateMeta, RenewalStore } from "./ports.ts";
+import { afterFailure } from "./renewal.ts";
+import type { DnsDeps, IssueDeps, IssueRequest } from "./request.ts";
+import { createSchedule, type Schedule } from "./schedule.ts";
+import { createSpread } from "./schedule-spread.ts";
+import { createUpkeep, type Held, type Kept, type UpkeepEvent } from "./upkeep.ts";
+
+/** A certificate that shall be there at all times, and how it is ordered. */
+export interface WatchTarget extends Kept {
+  /** What a stored certificate must be like; undefined: whatever its record says. */
+  readonly wanted?: { readonly keyType: string; readonly profile: string | undefined } | undefined;
+  /** What an order at this CA needs. Called only when one is due; what it throws fails this certificate alone. */
+  prepare(directoryUrl: string): Promise<Prepared>;
+  /** Brings the stored certificate to where it is used; false when there is nothing to do. Throws HookError. */
+  deploy?(): Promise<boolean>;
+}
+
+export interface Prepared {
+  readonly request: IssueRequest;
+  readonly solvers: SharedRouter;
+  readonly dns: DnsDeps;
+}
+
+export interface WatchDeps extends Omit<IssueDeps, "dns"> {
+  readonly renewals: RenewalStore;
+  readonly budget: Budget;
+  readonly renewalInfo: (directoryUrl: string) => RenewalInfoClient;
+  /** Certificates worked on at once. */
+  readonly parallel: number;
+  /** Orders a second at one CA. */
+  readonly ordersPerSecond: number;
+  readonly onEvent: (event: UpkeepEvent) => void;
+  /** Hears what the engine tells of this certificate's order. */
+  readonly observerFor: (name: string) => Observer;
+  /** Something that should not be possible; the certificate is looked at again in an hour. */
+  readonly onFault: (name: string, error: unknown) => void;
+  /** With every turn: the sign that it lives. */
+  readonly onTurn?: () => void;
+}
+
+/** Keeps certificates, for as long as the signal of its deps allows. */
+export interface Watch {
+  /** From now on these; what is being worked on is finished as it was begun. */
+  set(targets: readonly WatchTarget[]): void;
+  /** Ends, without an error, when the signal fires and what was in DNS has been taken out. */
+  run(): Promise<void>;
+  readonly counts: Schedule["counts"];
+}
+
+export function createWatch(deps: WatchDeps): Watch {
+  const { signal, certificates, renewals } = deps;
+  const targets = new Map<string, WatchTarget>();
+  /** The version that was brought to its place, so that the disk is not compared at every look. */
+  const deployed = new Map<string, string>();
+  const ids = new Map<string, string>();
+  const spread = createSpread();
+  const now = () => deps.now().getTime();
+
+  const upkeep = createUpkeep({
+    clock: deps.clock,
+    now,
+    signal,
+    budget: deps.budget,
+    spread,
+    ordersPerSecond: deps.ordersPerSecond,
+    load: async ({ name }) => await load(targets.get(name)),
+    ask: async ({ name }, held) => {
+      const id = ids.get(name);
+      if (id === undefined) return { kind: "failed", lasting: true, reason: "the certificate names no issuer's key" };
+      return await deps.renewalInfo(held.ca).ask(id, signal);
+    },
+    keepState: async ({ name }, state) => await renewals.save(name, state),
+    order: async ({ name }, directoryUrl, held) => await order(targets.get(name), directoryUrl, held),
+    deploy: async ({ name }, held) => {
+      const isChanged = await targets.get(name)?.deploy?.();
+      deployed.set(name, held.subject.serial);
+      return isChanged ?? false;
+    },
+    onEvent: deps.onEvent,
+  });
+
+  const schedule = createSchedule({
+    clock: deps.clock,
+    now,
+    signal,
+    parallel: deps.parallel,
+    look: async (name) => {
+      const target = targets.get(name);
+      // Taken away while its look was due.
+      return target === undefined ? { at: Number.POSITIVE_INFINITY } : await upkeep.look(target);
+    },
+    onFault: deps.onFault,
+    ...(deps.onTurn === undefined ? {} : { onTurn: deps.onTurn }),
+  });
+
+  async function load(target: WatchTarget | undefined): Promise<Held | undefined> {
+    const stored = target === undefined ? undefined : await certificates.load(target.name);
+    if (target === undefined || stored === undefined) return undefined;
+    const { meta } = stored;
+    const id = renewalId(stored.pem.cert);
+    if (id === undefined) ids.delete(target.name);
+    else ids.set(target.name, id);
+    const isToDeploy = target.deploy !== undefined && deployed.get(target.name) !== meta.serial;
+    return {
+      subject: { serial: meta.serial, notBefore: meta.notBefore, notAfter: meta.notAfter },
+      ca: meta.ca,
+      mismatch: mismatchOf(meta, target),
+      isRetired: meta.revoked !== undefined,
+      state: await renewals.load(target.name),
+      ...(isToDeploy ? { deployAt: 0 } : {}),
+    };
+  }
+
+  async function order(target: WatchTarget | undefined, directoryUrl: string, held: Held | undefined): Promise<void> {
+    if (target === undefined) return;
+    const [first] = target.cas;
+    try {
+      const { request, solvers, dns } = await target.prepare(directoryUrl);
+      const view = solvers.open();
+      try {
+        const insteadOf = directoryUrl === first ? undefined : first;
+        const wanted = { ...request, force: false, dueSerial: held?.subject.serial, insteadOf };
+        await issue(wanted, { ...deps, dns, solvers: view.solvers, observer: deps.observerFor(target.name) });
+      } finally {
+        view.close();
+      }
+    } catch (error) {
+      if (!signal.aborted && held !== undefined) await keepFault(target.name, held, error);
+      throw error;
+    }
+  }
+
+  /** For `list` and `show`. */
+  async function keepFault(name: string, { subject }: Held, error: unknown): Promise<void> {
+    if (!(error instanceof Error)) return;
+    const { code = "UNKNOWN", hint } = error as { readonly code?: string; readonly hint?: string };
+    const kept = await renewals.load(name);
+    await renewals.save(name, afterFailure(subject, kept, { code, message: error.message, hint }, deps.now()));
+  }
+
+  return {
+    set(fresh) {
+      const names = new Set(fresh.map((t) => t.name));
+      for (const name of [...targets.keys()]) {
+        if (names.has(name)) continue;
+        targets.delete(name);
+        deployed.delete(name);
+        ids.delete(name);
+        spread.remove(name);
+        schedule.delete(name);
+      }
+      const at = now();
+      for (const target of fresh) {
+        // How it is deployed may have changed; doing it again does nothing when it has not.
+        deployed.delete(target.name);
+        targets.set(target.name, target);
+        schedule.set(target.name, at);
+      }
+    },
+    run: () => schedule.run(),
+    get counts() {
+      return schedule.counts;
+    },
+  };
+}
+
+/** Why the stored certificate is not the one that is wanted, for people. */
+function mismatchOf(meta: CertificateMeta, { names, cas, wanted }: WatchTarget): string | undefined {
+  if (wanted === undefined) return undefined;
+  if (!sameSet(meta.domains, names)) return "its names have changed";
+  if (meta.keyType !== wanted.keyType) return "its key type has changed";
+  const isFromFirst = meta.ca === cas[0] || meta.insteadOf === cas[0];
+  if (!isFromFirst) return "its CA has changed";
+  if (meta.ca === cas[0] && (meta.profile ?? "") !== (wanted.profile ?? "")) return "its profile has changed";
+  return undefined;
+}
