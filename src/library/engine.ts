@@ -1,0 +1,133 @@
+import { createAcmeClient } from "../acme/client.ts";
+import { systemClock } from "../core/clock.ts";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { type Observer, silent } from "../core/events.ts";
+import { resolveConfig } from "../core/fields.ts";
+import { parseName } from "../core/name.ts";
+import type { Provider } from "../core/provider.ts";
+import type { Endpoint } from "../dns/exchange.ts";
+import { createHintStore } from "../issuer/hints.ts";
+import { openDns } from "../issuer/network.ts";
+import type { IssueDeps, IssueRequest, PropagationMode } from "../issuer/request.ts";
+import { createRouter, type Route } from "../issuer/router.ts";
+import { connectSolver, loadProvider } from "../providers.ts";
+import { openStore, type Store } from "../store/index.ts";
+
+/** One DNS service to write through. */
+export interface SolverOptions {
+  /** Zones it is for, longest match first; without them it is for every name. */
+  readonly zones?: readonly string[];
+  /** A built-in provider's id, or a definition of one's own. */
+  readonly provider: string | Provider;
+  /** The provider's fields, by name. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** What every order needs: where state is kept, who writes to DNS, how nameservers are asked. */
+export interface EngineOptions {
+  readonly solvers: readonly SolverOptions[];
+  readonly stateDir: string;
+  /** PEM trusted for the API of a private CA. */
+  readonly caRoot?: string;
+  /** Where nameservers are found; without one they are found by a walk from the root. */
+  readonly resolvers?: readonly (Endpoint | URL)[];
+  /** Port of the authoritative servers; for labs. */
+  readonly dnsPort?: number;
+  readonly propagation?: PropagationMode;
+  /** Milliseconds; default five minutes. */
+  readonly propagationTimeoutMs?: number;
+  readonly observer?: Observer;
+  readonly signal?: AbortSignal;
+}
+
+export interface Engine {
+  readonly store: Store;
+  readonly deps: IssueDeps;
+  readonly propagation: IssueRequest["propagation"];
+  /** Ids of the providers, noted in the record. */
+  readonly provider: string;
+}
+
+export const userAgent = "dns01 (library)";
+
+/** Wires the engine to these options. Throws ConfigError with `issues` and its own faults together; nothing is called. */
+export async function openEngine(
+  options: EngineOptions,
+  purpose: string,
+  issues: readonly ConfigIssue[] = [],
+): Promise<Engine> {
+  const observer = options.observer ?? silent;
+  const signal = options.signal ?? new AbortController().signal;
+  const faults = [...issues];
+  if (options.solvers.length === 0) faults.push({ path: "solvers", message: "is empty: name at least one provider" });
+  const routes = await readSolvers(options.solvers, observer, signal, faults);
+  if (faults.length > 0) throw new ConfigError(faults);
+  const store = await openStore(options.stateDir, { observer, purpose });
+  const { resolvers = [], dnsPort: port = 53 } = options;
+  const propagation = {
+    mode: options.propagation ?? ("authoritative" as const),
+    timeoutMs: options.propagationTimeoutMs ?? 300_000,
+  };
+  const mode = resolvers.length > 0 ? "resolver" : "walk";
+  const dns = await openDns(
+    { resolvers, servers: [], mode, port, propagation },
+    observer,
+    createHintStore(store.hints),
+  );
+  return {
+    store,
+    propagation,
+    provider: [...new Set(routes.map((r) => r.provider))].join(","),
+    deps: {
+      certificates: store.certificates,
+      accounts: store.accounts,
+      journal: store.journal,
+      solvers: createRouter(routes),
+      connectAcme: (acme) => createAcmeClient(acme, { observer, userAgent }),
+      dns,
+      observer,
+      clock: systemClock,
+      now: () => new Date(),
+      signal,
+    },
+  };
+}
+
+async function readSolvers(
+  solvers: readonly SolverOptions[],
+  observer: Observer,
+  signal: AbortSignal,
+  issues: ConfigIssue[],
+): Promise<readonly Route[]> {
+  const routes: Route[] = [];
+  for (const [index, solver] of solvers.entries()) {
+    try {
+      const provider = typeof solver.provider === "string" ? await loadProvider(solver.provider) : solver.provider;
+      const resolved = await resolveConfig(provider, {
+        config: solver.config ?? {},
+        configPath: `solvers[${index}].config`,
+      });
+      routes.push({
+        zones: (solver.zones ?? []).map((zone, z) => parseName(zone, `solvers[${index}].zones[${z}]`)),
+        provider: provider.id,
+        connect: () =>
+          connectSolver(provider, resolved, { signal, observer, allowAmbientCredentials: true, ownConfig: true }),
+      });
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      issues.push(...error.issues);
+    }
+  }
+  return routes;
+}
+
+/** The result of `work`, or undefined with its faults among `issues`. */
+export function collect<T>(issues: ConfigIssue[], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    issues.push(...error.issues);
+    return undefined;
+  }
+}

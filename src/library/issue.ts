@@ -1,0 +1,67 @@
+import { findCa } from "../acme/directories.ts";
+import type { KeyType } from "../acme/keys.ts";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { readDomains } from "../issuer/domains.ts";
+import { issue as issueCertificate } from "../issuer/issue.ts";
+import type { IssueResult } from "../issuer/request.ts";
+import { collect, type EngineOptions, openEngine } from "./engine.ts";
+
+export interface IssueOptions extends EngineOptions {
+  /** Names to certify, wildcards too; the first one names the certificate unless `name` does. */
+  readonly domains: readonly string[];
+  readonly name?: string;
+  /** CA by id, or its directory's address. Default "letsencrypt". */
+  readonly ca?: string;
+  readonly email?: string;
+  readonly eab?: { readonly kid: string; readonly hmacKey: string };
+  readonly keyType?: KeyType;
+  readonly profile?: string;
+  readonly preferredChain?: string;
+  readonly reuseKey?: boolean;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/**
+ * Gets one certificate and stores it below `stateDir`; the engine of `dns01 issue`. A stored certificate of the same
+ * names that is not yet due is returned with `reused: true`. Throws Dns01Error; ConfigError before any call.
+ *
+ * @example
+ * const { files } = await issue({
+ *   domains: ["example.com", "*.example.com"],
+ *   solvers: [{ provider: "rfc2136", config: { nameserver: "192.0.2.53" } }],
+ *   stateDir: "./state",
+ * });
+ */
+export async function issue(options: IssueOptions): Promise<IssueResult> {
+  const issues: ConfigIssue[] = [];
+  const domains = await readDomains(options.domains, "domains");
+  issues.push(...domains.issues);
+  if (options.domains.length === 0) issues.push({ path: "domains", message: "is empty: name at least one" });
+  const ca = collect(issues, () => findCa(options.ca ?? "letsencrypt", "ca"));
+  const { deps, propagation, provider } = await openEngine(options, "issue", issues);
+  const first = domains.identifiers[0];
+  if (ca === undefined || first === undefined) throw new ConfigError(issues);
+  const { dryRun = false } = options;
+  return await issueCertificate(
+    {
+      name: options.name ?? first.text,
+      identifiers: domains.identifiers,
+      ca: {
+        directoryUrl: dryRun ? (ca.staging ?? ca.directoryUrl) : ca.directoryUrl,
+        rootPem: options.caRoot,
+        contact: options.email === undefined ? [] : [`mailto:${options.email}`],
+        eab: options.eab,
+      },
+      keyType: options.keyType ?? "ec256",
+      profile: options.profile,
+      preferredChain: options.preferredChain,
+      reuseKey: options.reuseKey ?? false,
+      force: options.force ?? false,
+      dryRun,
+      propagation,
+      provider,
+    },
+    deps,
+  );
+}

@@ -1,0 +1,89 @@
+import { X509Certificate } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, expect, test, vi } from "vitest";
+import { ConfigError, issue, renew, type SolverOptions } from "../src/library.ts";
+import { type Sandbox, startSandbox } from "../src/sandbox/index.ts";
+
+let box: Sandbox | undefined;
+const folders: string[] = [];
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await box?.close();
+  box = undefined;
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+async function folder(parent = tmpdir()): Promise<string> {
+  const made = await mkdtemp(join(parent, ".dns01-library-"));
+  folders.push(made);
+  return made;
+}
+
+async function inSandbox() {
+  box = await startSandbox();
+  const [address = "", port = ""] = box.resolver.split(":");
+  const config = {
+    nameserver: box.env["RFC2136_NAMESERVER"] ?? "",
+    tsigKeyName: box.tsig.keyName,
+    tsigSecret: box.tsig.secret,
+  };
+  const solvers: readonly SolverOptions[] = [{ provider: "rfc2136", config }];
+  const lab = { caRoot: box.caRootPem, resolvers: [{ address, port: Number(port) }], dnsPort: box.dnsPort };
+  return { box, config, lab, solvers, stateDir: await folder() };
+}
+
+test("the example of docs/library.md runs as it is written", async () => {
+  const { box, config, lab, stateDir } = await inSandbox();
+  const text = await readFile(new URL("../docs/library.md", import.meta.url), "utf8");
+  const example = /```ts\n(.*?)```/s.exec(text)?.[1] ?? "";
+  // Only where it is to run is another place.
+  const here = [
+    [`"./state",`, `${JSON.stringify(stateDir)}, ...${JSON.stringify(lab)},`],
+    [`"letsencrypt-staging"`, JSON.stringify(box.directoryUrl)],
+    [`"192.0.2.53"`, JSON.stringify(config.nameserver)],
+    [`"certs"`, JSON.stringify(config.tsigKeyName)],
+    [`process.env["TSIG_SECRET"]`, JSON.stringify(config.tsigSecret)],
+    [`"dns01"`, `"../../src/library.ts"`],
+  ] as const;
+  let program = example.replaceAll("example.com", "example.test");
+  for (const [from, to] of here) {
+    expect(program).toContain(from);
+    program = program.replace(from, to);
+  }
+  const file = join(await folder(fileURLToPath(new URL(".", import.meta.url))), "example.ts");
+  await writeFile(file, program);
+  const log = vi.spyOn(console, "log").mockImplementation(() => {});
+  const failed = vi.spyOn(console, "error").mockImplementation(() => {});
+  await import(file);
+  expect(failed).not.toHaveBeenCalled();
+  expect(log.mock.calls).toEqual([
+    ["example.test", expect.stringMatching(/^20/), join(stateDir, "certificates/example.test/current/fullchain.pem")],
+    ["example.test", "not-due", expect.stringContaining("the CA suggests"), expect.stringMatching(/^20/)],
+  ]);
+  expect(box.zone.txt("_acme-challenge.example.test")).toEqual([]);
+});
+
+test("renew: the chosen ones, forced, with what became of each", async () => {
+  const { box, lab, solvers, stateDir } = await inSandbox();
+  const common = { ...lab, solvers, stateDir };
+  for (const name of ["a.example.test", "b.example.test"])
+    await issue({ ...common, ca: box.directoryUrl, domains: [name] });
+  const [outcome, ...others] = await renew({ ...common, names: ["b.example.test"], force: true });
+  expect(others).toEqual([]);
+  expect(outcome).toMatchObject({ name: "b.example.test", status: "renewed", result: { reused: false } });
+  const serial = new X509Certificate(await readFile(outcome?.result?.files?.cert ?? "")).serialNumber;
+  expect(outcome?.result?.serial).toBe(serial);
+});
+
+test("renew: all faults of the options at once, before any call", async () => {
+  const { stateDir } = await inSandbox();
+  const solvers = [{ provider: "rfc213" }, { provider: "rfc2136", config: { nameservr: "x" } }];
+  const error: unknown = await renew({ stateDir, solvers }).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(ConfigError);
+  expect((error as ConfigError).issues.length).toBeGreaterThan(1);
+  const typed = renew({ stateDir, solvers: [{ provider: "memory" }], names: ["nobody"] });
+  await expect(typed).rejects.toMatchObject({ code: "CONFIG", message: expect.stringContaining("nobody") });
+});
