@@ -43,6 +43,8 @@ export interface KubeApiServer {
   bookmark(): void;
   /** Ends every open watch in order, as the real one does after timeoutSeconds. */
   endWatches(): void;
+  /** Solvers that the extension API server of a group serves, while its APIService is available. */
+  readonly aggregated: Map<string, readonly string[]>;
   /** Answers the next requests itself; return undefined to let one pass. */
   intercept:
     | ((
@@ -64,6 +66,7 @@ export async function startKubeApiServer(options: { readonly host?: string } = {
   const requests: KubeRequest[] = [];
   const sockets = new Set<Socket>();
   const watches = new Set<{ bookmark(): void; end(): void }>();
+  const aggregated = new Map<string, readonly string[]>();
   let connections = 0;
   const server = createServer({ ...tls, ca: ca.pem, requestCert: true, rejectUnauthorized: false });
   server.on("secureConnection", (socket) => {
@@ -101,6 +104,8 @@ export async function startKubeApiServer(options: { readonly host?: string } = {
     const url = new URL(request.url ?? "/", "https://apiserver");
     const documents = discovery(url.pathname);
     if (documents !== undefined && request.method === "GET") return answer({ status: 200, body: documents });
+    const proxied = aggregate(url.pathname, store, aggregated);
+    if (proxied !== undefined) return answer(proxied);
     const target = targetOf(url, request.method ?? "GET");
     if (target === undefined) return answer({ status: 404, body: "404 page not found\n" });
     const decision = authorize(store, user, target.asked);
@@ -144,7 +149,7 @@ export async function startKubeApiServer(options: { readonly host?: string } = {
     return { status: 201, body: store.put(parsed as KubeObject) };
   }
 
-  function read({ resource, namespace, asked, selector }: Target): Reply {
+  function read({ resource, namespace, asked, selector, labels }: Target): Reply {
     if (resource === undefined)
       return statusReply(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
     const { group } = resource;
@@ -159,7 +164,11 @@ export async function startKubeApiServer(options: { readonly host?: string } = {
     }
     const items = store
       .list(resource, namespace)
-      .filter(({ metadata }) => selector === undefined || metadata.name === selector);
+      .filter(({ metadata }) => selector === undefined || metadata.name === selector)
+      .filter(({ metadata }) => {
+        const own = (metadata["labels"] ?? {}) as Readonly<Record<string, string>>;
+        return labels.every(([key, value]) => own[key] === value);
+      });
     const bare = items.map(({ apiVersion, kind, ...rest }) =>
       resource.custom === true ? { apiVersion, kind, ...rest } : rest,
     );
@@ -178,6 +187,7 @@ export async function startKubeApiServer(options: { readonly host?: string } = {
     ca,
     store,
     requests,
+    aggregated,
     intercept: undefined,
     connections: () => connections,
     watches: () => watches.size,
@@ -212,6 +222,8 @@ export interface Target {
   readonly watch: boolean;
   /** Of `metadata.name` in fieldSelector. */
   readonly selector: string | undefined;
+  /** Of labelSelector; equality alone. */
+  readonly labels: readonly (readonly [string, string])[];
 }
 
 function targetOf(url: URL, method: string): Target | undefined {
@@ -236,7 +248,38 @@ function targetOf(url: URL, method: string): Target | undefined {
     ...(namespace === undefined ? {} : { namespace: decodeURIComponent(namespace) }),
     ...(decoded === undefined ? {} : { name: decoded }),
   };
-  return { resource: known, namespace: asked.namespace, asked, watch: verb === "watch", selector };
+  const labels = (url.searchParams.get("labelSelector") ?? "")
+    .split(",")
+    .filter((pair) => pair !== "")
+    .map((pair) => [pair.split("=")[0] ?? "", pair.split("=")[1] ?? ""] as const);
+  return { resource: known, namespace: asked.namespace, asked, watch: verb === "watch", selector, labels };
+}
+
+/** What the aggregation layer makes of a discovery request for a group with an APIService. */
+function aggregate(
+  path: string,
+  store: KubeStore,
+  aggregated: ReadonlyMap<string, readonly string[]>,
+): Reply | undefined {
+  const [, group = ""] = /^\/apis\/([^/]+)\/v1alpha1$/.exec(path) ?? [];
+  const resource = resources.find(({ kind }) => kind === "APIService");
+  const object = resource && store.find(resource, undefined, `v1alpha1.${group}`);
+  if (object === undefined) return undefined;
+  const { conditions = [] } = (object["status"] ?? {}) as { conditions?: readonly { type: string; status: string }[] };
+  if (!conditions.some(({ type, status }) => type === "Available" && status === "True")) {
+    return { status: 503, body: "service unavailable\n" };
+  }
+  const served = (aggregated.get(group) ?? []).map((name) => ({
+    name,
+    singularName: "ChallengePayload",
+    namespaced: false,
+    group: "webhook.acme.cert-manager.io",
+    version: "v1alpha1",
+    kind: "ChallengePayload",
+    verbs: ["create"],
+  }));
+  const groupVersion = `${group}/v1alpha1`;
+  return { status: 200, body: { kind: "APIResourceList", apiVersion: "v1", groupVersion, resources: served } };
 }
 
 function userOf(request: IncomingMessage, tokens: ReadonlyMap<string, KubeUser>): KubeUser | undefined {

@@ -3,7 +3,7 @@ import { asObject, type Json } from "../validate/fault.ts";
 import { rulesOf } from "../validate/rules.ts";
 import type { CertManagerFacts, CheckDeps, Context, ServiceRef, WebhookFacts } from "./context.ts";
 import { listIssuers } from "./issuer-list.ts";
-import { accountOf, argumentsOf, flagsOf, itemsOf, look, matches, textOf } from "./look.ts";
+import { accountOf, argumentsOf, flagsOf, itemsOf, look, matches, nameOf, textOf } from "./look.ts";
 
 /** Asks for each fact once, when the first check wants it. */
 export function createContext(deps: CheckDeps): Context {
@@ -70,13 +70,16 @@ async function findWebhook(deps: CheckDeps, services: readonly ServiceRef[]): Pr
     const { resources } = document.object;
     for (const one of Array.isArray(resources) ? resources : []) served.add(textOf(asObject(one)["name"]) ?? "");
   }
-  const name = deployment === undefined ? undefined : textOf(asObject(deployment["metadata"])["name"]);
   return {
     account: settings.webhookAccount ?? (deployment === undefined ? undefined : accountOf(deployment)),
-    deployment: name,
+    deployment: deployment === undefined ? undefined : titleOf(deployment),
     flags: deployment === undefined ? undefined : flagsOf(argumentsOf(deployment)),
     served: served.size === 0 ? undefined : [...served].filter((one) => one !== "").sort(),
   };
+}
+
+function titleOf(deployment: Json): string {
+  return `${accountOf(deployment)?.namespace ?? ""}/${nameOf(deployment)}`;
 }
 
 /** The Deployment whose pods the Service leads to. */

@@ -93,6 +93,7 @@ async function tryOut(target: Target, network: DnsDeps, context: Context): Promi
     );
     findings.push(...(await writeAndLook(target, place, solver, network, context)));
   } catch (error) {
+    context.signal.throwIfAborted();
     findings.push(failure(what, error, context));
   } finally {
     end.abort();
@@ -142,8 +143,7 @@ async function writeAndLook(
   const { settings, clock, observer, signal } = context;
   const values = [context.randomValue()];
   const items = [{ owner, values, zoneCut: delegation.zone }];
-  const findings: Finding[] = [];
-  try {
+  const look = async (): Promise<Finding> => {
     await solver.present(items, signal);
     const verdict = await waitForTxt({
       items: [{ owner, values, delegation }],
@@ -155,29 +155,25 @@ async function writeAndLook(
       clock,
       observer,
     });
-    signal.throwIfAborted();
-    if (verdict.status === "propagated") {
-      findings.push(ok(check, what, `a random value was written, and ${verdict.servers.length} nameservers serve it`));
-    } else {
-      const next = `dns01 check ${owner} VALUE shows each nameserver; port 53 has to be reachable from here.`;
-      findings.push(
-        failed({
-          check,
-          what,
-          cause: `the value was written, but: ${verdict.explanation}`,
-          next,
-          code: "NOT_PROPAGATED",
-        }),
-      );
+    const { status, servers, explanation } = verdict;
+    if (status === "propagated") {
+      return ok(check, what, `a random value was written, and ${servers.length} nameservers serve it`);
     }
-  } catch (error) {
-    findings.push(failure(what, error, context));
-  }
+    const next = `dns01 check ${owner} VALUE shows each nameserver; port 53 has to be reachable from here.`;
+    const cause = `the value was written, but: ${explanation}`;
+    return failed({ check, what, cause, next, code: "NOT_PROPAGATED" });
+  };
+  const looked = await look().then(
+    (finding) => ({ finding, error: undefined }),
+    (error: unknown) => ({ finding: undefined, error }),
+  );
   // Also when it is not clear whether the value was written, and after Ctrl-C.
-  return [
-    ...findings,
-    ...(await takeOut(what, owner, values, () => solver.cleanUp(items, AbortSignal.timeout(cleanUpMs)))),
-  ];
+  const out = await takeOut(what, owner, values, () => solver.cleanUp(items, AbortSignal.timeout(cleanUpMs)));
+  if (signal.aborted && out.state === "failed") {
+    observer({ type: "warning", code: "W_LEFTOVER", text: `${owner}: ${out.cause}; ${out.next ?? ""}` });
+  }
+  signal.throwIfAborted();
+  return [looked.finding ?? failure(what, looked.error, context), out];
 }
 
 async function takeOut(
@@ -185,14 +181,14 @@ async function takeOut(
   owner: DomainName,
   values: readonly string[],
   cleanUp: () => Promise<unknown>,
-): Promise<readonly Finding[]> {
+): Promise<Finding> {
   try {
     await cleanUp();
-    return [ok(check, what, "the value was taken out again")];
+    return ok(check, what, "the value was taken out again");
   } catch (error) {
     const cause = `the value may be left in DNS: ${thrownText(error)}`;
     const next = `dns01 cleanup ${owner} ${values.join(" ")} takes it out.`;
-    return [failed({ check, what, cause, next, code: codeOf(error) })];
+    return failed({ check, what, cause, next, code: codeOf(error) });
   }
 }
 
