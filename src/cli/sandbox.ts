@@ -1,11 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { parseName } from "../core/name.ts";
 import { nearest } from "../core/nearest.ts";
-import { type FaultName, type Faults, faultNames, isFaultName, type Sandbox, startSandbox } from "../sandbox/index.ts";
+import {
+  behaviours,
+  type CaBehaviour,
+  type FaultName,
+  type Faults,
+  faultNames,
+  isFaultName,
+  readBehaviour,
+  type Sandbox,
+  startSandbox,
+} from "../sandbox/index.ts";
 import { describeEntry } from "../sandbox/log.ts";
 import { type Command, type CommandInput, type CommandOutput, failOn } from "./command.ts";
 import { InterruptError } from "./exit.ts";
@@ -18,10 +28,12 @@ export const command: Command = { run: sandbox };
 async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Promise<CommandOutput> {
   const faults = readFaults(flags.list("fault"), flags.source("fault") ?? "");
   const zones = readZones(flags.list("zone"), flags.source("zone") ?? "");
-  failOn([...issues, ...faults.issues, ...zones.issues]);
+  const behaviour = readBehaviours(flags.list("behaviour"), flags.source("behaviour") ?? "");
+  failOn([...issues, ...faults.issues, ...zones.issues, ...behaviour.issues]);
   const hasCommand = rest.length > 0;
   // Not ended by the signal itself: a command inside takes its values out of DNS first.
   const box = await startSandbox({
+    ...behaviour.change,
     lagMs: flags.duration("lag"),
     faults: faults.faults,
     seed: flags.integer("seed"),
@@ -37,7 +49,10 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
   const onExit = () => rmSync(dirname(box.caRootFile), { recursive: true, force: true });
   process.once("exit", onExit);
   try {
-    if (hasCommand) return done(await runInSandbox(rest, childEnvironment(io.env, box.env), io.signal));
+    if (hasCommand) {
+      const env = { ...childEnvironment(io.env, box.env), DNS01_STATE: stateFor(flags.text("state"), box) };
+      return done(await runInSandbox(rest, env, io.signal));
+    }
     io.stdout.write(flags.on("json") ? `${JSON.stringify(box.env, undefined, 2)}\n` : exportsOf(box.env));
     tellReady(box, observer);
     return done(await stopped(io.signal));
@@ -45,6 +60,11 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
     await box.close();
     process.off("exit", onExit);
   }
+}
+
+/** What the user named; else a folder of the sandbox: a trial must not leave its accounts among the real ones. */
+function stateFor(named: string | undefined, box: Sandbox): string {
+  return named === undefined ? join(dirname(box.caRootFile), "state") : resolve(named);
 }
 
 function done(status: number): CommandOutput {
@@ -79,7 +99,7 @@ function childEnvironment(outer: Io["env"], own: Readonly<Record<string, string>
   const env: NodeJS.ProcessEnv = { ...outer };
   for (const name of Object.keys(own)) delete env[`${name}_FILE`];
   // Meant for this process.
-  for (const name of ["LAG", "FAULT", "SEED", "ZONE", "EAB", "JSON"]) delete env[`DNS01_${name}`];
+  for (const name of ["LAG", "FAULT", "BEHAVIOUR", "SEED", "ZONE", "EAB", "JSON"]) delete env[`DNS01_${name}`];
   return { ...env, ...own };
 }
 
@@ -102,6 +122,21 @@ function readFaults(values: readonly string[], source: string): { faults: Faults
     }
   }
   return { faults, issues };
+}
+
+function readBehaviours(
+  values: readonly string[],
+  source: string,
+): { readonly change: Partial<CaBehaviour>; readonly issues: readonly ConfigIssue[] } {
+  const read = values.map(readBehaviour);
+  const issues = read.flatMap((one) => {
+    if (!("fault" in one)) return [];
+    const known = Object.keys(behaviours);
+    const near = known.includes(one.name) ? undefined : nearest(one.name, known);
+    const hint = near === undefined ? "" : `; did you mean "${near}"? (${known.join(", ")})`;
+    return [{ path: source, message: `${one.fault}${hint}` }];
+  });
+  return { change: Object.assign({}, ...read.map((one) => ("change" in one ? one.change : {}))), issues };
 }
 
 function readZones(

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { challengeName } from "../core/challenge.ts";
 import { accountUrl } from "./ca-accounts.ts";
 import { challengeBody, ownAuthorization, validUntil } from "./ca-authorizations.ts";
+import { failureKey } from "./ca-limits.ts";
 import { refreshOrder } from "./ca-orders.ts";
 import { malformed, notFound } from "./ca-problem.ts";
 import { type AcmeReply, type AcmeRequest, type CaChallenge, type CaState, retryAfter } from "./ca-state.ts";
@@ -63,6 +64,8 @@ function start(state: CaState, challenge: CaChallenge): void {
       }
     } else {
       challenge.status = "invalid";
+      const { account, base, wildcard } = authorization;
+      state.counts.add(failureKey(account, wildcard ? `*.${base}` : base));
       challenge.error = result.problem;
       if (authorization.status === "pending") authorization.status = "invalid";
     }

@@ -59,8 +59,10 @@ interface Wanted {
 
 async function issue(state: CaState, order: CaOrder, wanted: Wanted): Promise<void> {
   const now = state.now().getTime();
-  const days = (order.profile === undefined ? undefined : state.profiles.get(order.profile)) ?? defaultDays;
-  const notBefore = order.notBefore ?? new Date(now - backdateMs);
+  const ofProfile = order.profile === undefined ? undefined : state.profiles.get(order.profile);
+  const days = ofProfile ?? state.behaviour.lifetimeDays ?? defaultDays;
+  // A certificate of minutes must not be born expired.
+  const notBefore = order.notBefore ?? new Date(now - Math.min(backdateMs, (days * day) / 10));
   const notAfter = order.notAfter ?? new Date(notBefore.getTime() + days * day - 1000);
   const leaf = await state.pki.issue({
     names: state.random.shuffled(order.names),

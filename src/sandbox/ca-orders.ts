@@ -2,6 +2,7 @@ import type { Problem } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import { authorize, pendingUntil, refreshAuthorization } from "./ca-authorizations.ts";
 import { readIdentifiers } from "./ca-identifiers.ts";
+import { checkLimits } from "./ca-limits.ts";
 import { AcmeProblem, malformed, notFound, unauthorized } from "./ca-problem.ts";
 import { checkReplaced } from "./ca-renewal.ts";
 import {
@@ -26,7 +27,8 @@ export function newOrder(state: CaState, { account, payload }: AcmeRequest): Acm
   const notAfter = readTime(payload["notAfter"], "notAfter");
   checkPeriod(state, notBefore, notAfter);
   const replaced = checkReplaced(state, account, names, payload["replaces"]);
-  const same = state.behaviour.orderReuse === true ? reusable(state, account, names, profile) : undefined;
+  checkLimits(state, account, names);
+  const same = reusable(state, account, names, profile);
   if (same !== undefined) return { ...viewOrder(state, same), status: 201 };
   const order: CaOrder = {
     id: newId(),
@@ -41,6 +43,7 @@ export function newOrder(state: CaState, { account, payload }: AcmeRequest): Acm
     status: "pending",
   };
   state.orders.set(order.id, order);
+  state.counts.add(`order ${account.id}`);
   if (replaced !== undefined) replaced.replacedBy = order;
   return { ...viewOrder(state, order), status: 201 };
 }
@@ -92,11 +95,14 @@ function reusable(
   names: readonly DomainName[],
   profile: string | undefined,
 ): CaOrder | undefined {
+  const { orderReuse, validOrders } = state.behaviour;
+  const again = [...(orderReuse === true ? ["ready", "pending"] : []), ...(validOrders === true ? ["valid"] : [])];
+  if (again.length === 0) return undefined;
   const key = [...names].sort().join();
   return [...state.orders.values()].find((order) => {
     if (order.account !== account || order.profile !== profile || [...order.names].sort().join() !== key) return false;
     refreshOrder(state, order);
-    return order.status === "ready" || order.status === "pending";
+    return again.includes(order.status);
   });
 }
 
@@ -116,7 +122,7 @@ function readProfile(state: CaState, value: unknown): string | undefined {
     throw new AcmeProblem(
       "invalidProfile",
       400,
-      `there is no profile "${String(value)}", only ${[...state.profiles.keys()].join(", ")}`,
+      `there is no profile "${String(value)}", only ${[...state.profiles.keys()].join(", ") || "none"}`,
     );
   }
   return value;

@@ -19,12 +19,17 @@ export function renewalIdOf(certificate: x509.X509Certificate): string {
 /** GET renewalInfo/<certID>, RFC 9773 §4.2. */
 export function renewalInfo(state: CaState, renewalId: string): AcmeReply {
   const found = [...state.certificates.values()].find((c) => c.renewalId === renewalId);
-  if (found === undefined) throw notFound("certificate");
+  const { ari, ariRetryAfterSeconds: seconds = retrySeconds } = state.behaviour;
+  if (found === undefined || ari === "none") throw notFound("certificate");
   const { start, end } = windowOf(state, found);
+  const explanationURL = found.window?.explanationURL;
   return {
     status: 200,
-    headers: { "retry-after": String(retrySeconds) },
-    body: { suggestedWindow: { start: start.toISOString(), end: end.toISOString() } },
+    headers: { "retry-after": String(seconds) },
+    body: {
+      suggestedWindow: { start: start.toISOString(), end: end.toISOString() },
+      ...(explanationURL === undefined ? {} : { explanationURL }),
+    },
   };
 }
 
@@ -32,10 +37,18 @@ export function renewalInfo(state: CaState, renewalId: string): AcmeReply {
 function windowOf(state: CaState, found: CaCertificate): { readonly start: Date; readonly end: Date } {
   if (found.window !== undefined) return found.window;
   const now = state.now().getTime();
-  if (found.revokedAt !== undefined) return { start: new Date(now - 2 * hour), end: new Date(now - hour) };
+  const { ari } = state.behaviour;
+  if (found.revokedAt !== undefined || ari === "past") {
+    return { start: new Date(now - 2 * hour), end: new Date(now - hour) };
+  }
   const { notBefore, notAfter } = found.certificate;
   const life = notAfter.getTime() - notBefore.getTime();
-  const centre = notBefore.getTime() + life * (life < shortLifeMs ? 1 / 2 : 2 / 3);
+  if (typeof ari === "object") {
+    const at = (share: number) => new Date(notBefore.getTime() + life * share);
+    return { start: at(ari.from), end: at(ari.to) };
+  }
+  const shift = ari === "moving" ? (state.random.next() - 0.5) * 0.1 * life : 0;
+  const centre = shift + notBefore.getTime() + life * (life < shortLifeMs ? 1 / 2 : 2 / 3);
   return { start: new Date(centre - life * 0.01), end: new Date(centre + life * 0.01) };
 }
 

@@ -119,6 +119,7 @@ function asGet(request: AcmeRequest): AcmeRequest {
 }
 
 function directory(state: CaState): unknown {
+  const { profiles } = state;
   const at = (path: string) => `${state.origin()}/${path}`;
   return {
     newNonce: at("new-nonce"),
@@ -126,7 +127,7 @@ function directory(state: CaState): unknown {
     newOrder: at("new-order"),
     revokeCert: at("revoke-cert"),
     keyChange: at("key-change"),
-    renewalInfo: at("renewal-info"),
+    ...(state.behaviour.ari === "none" ? {} : { renewalInfo: at("renewal-info") }),
     // Clients must pass over members they do not know.
     [randomBytes(8).toString("base64url")]:
       "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417",
@@ -135,7 +136,11 @@ function directory(state: CaState): unknown {
       website: state.origin(),
       caaIdentities: [issuerDomain],
       ...(state.behaviour.eab === undefined ? {} : { externalAccountRequired: true }),
-      profiles: Object.fromEntries([...state.profiles].map(([name, days]) => [name, `certificates of ${days} days`])),
+      ...(profiles.size === 0
+        ? {}
+        : {
+            profiles: Object.fromEntries([...profiles].map(([name, days]) => [name, `certificates of ${days} days`])),
+          }),
     },
   };
 }

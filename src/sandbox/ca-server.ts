@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
+import { adminPath, handleAdmin } from "./ca-admin.ts";
 import { makeNonces } from "./ca-nonces.ts";
 import { AcmeProblem, malformed, shortType } from "./ca-problem.ts";
 import { handleGet, handlePost, isPostPath } from "./ca-routes.ts";
@@ -72,12 +73,15 @@ async function respond(
   const note = (status: number, problem?: string, fault?: string) =>
     state.log.add({ kind: "acme", at: timeOfDay(), method, path: url.pathname, status, problem, fault });
   const body = await readBody(req);
-  if (strikes("reset")) {
+  const path = url.pathname.split("/").slice(1);
+  if (path[0] === adminPath) return send(state, res, adminReply(state, method, path, body), method, undefined);
+  const outage = state.outage !== undefined && state.now() < state.outage.until ? state.outage : undefined;
+  if (outage?.kind === "reset" || strikes("reset")) {
     note(0, undefined, "reset");
     req.socket.destroy();
     return;
   }
-  const struck = struckReply(strikes);
+  const struck = outage === undefined ? struckReply(strikes) : busy;
   if (struck !== undefined) {
     note(struck.reply.status, undefined, struck.fault);
     return send(state, res, struck.reply, method, undefined);
@@ -97,12 +101,30 @@ async function respond(
   else send(state, res, reply, method, nonces.issue(), url.pathname === "/directory");
 }
 
-function struckReply(strikes: Strikes): { readonly fault: FaultName; readonly reply: AcmeReply } | undefined {
-  const headers = { "retry-after": faultRetryAfter };
-  if (strikes("serverError")) {
-    const problem = new AcmeProblem("serverInternal", 503, "the service is busy", { headers });
-    return { fault: "serverError", reply: problemReply(problem) };
+const busy: Struck = {
+  fault: "serverError",
+  reply: problemReply(
+    new AcmeProblem("serverInternal", 503, "the service is busy", { headers: { "retry-after": faultRetryAfter } }),
+  ),
+};
+
+interface Struck {
+  readonly fault: FaultName;
+  readonly reply: AcmeReply;
+}
+
+function adminReply(state: CaState, method: string, path: readonly string[], body: Buffer | undefined): AcmeReply {
+  try {
+    return handleAdmin(state, method, path, body ?? Buffer.alloc(0));
+  } catch (error) {
+    if (error instanceof AcmeProblem) return problemReply(error);
+    throw error;
   }
+}
+
+function struckReply(strikes: Strikes): Struck | undefined {
+  const headers = { "retry-after": faultRetryAfter };
+  if (strikes("serverError")) return busy;
   if (strikes("rateLimited")) {
     const problem = new AcmeProblem("rateLimited", 429, "too many requests", {
       headers: { ...headers, link: '<https://sandbox.test/limits>;rel="help"' },

@@ -3,6 +3,7 @@ import type { X509Certificate } from "@peculiar/x509";
 import type { JWK } from "jose";
 import type { Problem } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
+import type { Counts } from "./ca-limits.ts";
 import type { Pki } from "./ca-pki.ts";
 import type { Validate } from "./ca-validation.ts";
 import type { RequestLog } from "./log.ts";
@@ -33,6 +34,24 @@ export interface CaBehaviour {
   readonly profiles?: Readonly<Record<string, number>> | undefined;
   /** How long pending orders and authorizations live. Default 7 days. */
   readonly pendingSeconds?: number | undefined;
+  /** A new order equal to a valid one gives that one. */
+  readonly validOrders?: boolean | undefined;
+  /** Days certificates live whose orders name no profile. Default 90. */
+  readonly lifetimeDays?: number | undefined;
+  /** Where renewal windows lie: two shares of the lifetime, or something that tests a client. */
+  readonly ari?: "past" | "moving" | "none" | { readonly from: number; readonly to: number } | undefined;
+  readonly ariRetryAfterSeconds?: number | undefined;
+  /** TXT answers are kept for their TTL before the nameservers are asked again. */
+  readonly cachingResolver?: boolean | undefined;
+  /** New orders of one account. */
+  readonly orderLimit?: Limit | undefined;
+  /** Failed validations of one name by one account. */
+  readonly failureLimit?: Limit | undefined;
+}
+
+interface Limit {
+  readonly count: number;
+  readonly perMs: number;
 }
 
 export interface CaAccount {
@@ -94,13 +113,18 @@ export interface CaCertificate {
   revokedAt?: Date;
   replacedBy?: CaOrder;
   /** Set by a test in place of the computed window. */
-  window?: { readonly start: Date; readonly end: Date };
+  window?: { readonly start: Date; readonly end: Date; readonly explanationURL?: unknown } | undefined;
 }
 
 /** Everything the CA remembers, and what its parts share. */
 export interface CaState {
-  readonly behaviour: CaBehaviour;
-  readonly profiles: ReadonlyMap<string, number>;
+  /** Replaced as a whole when it changes. */
+  behaviour: CaBehaviour;
+  /** Those of the behaviour, or the usual ones. */
+  profiles: ReadonlyMap<string, number>;
+  /** Nobody is answered until then. */
+  outage: { readonly until: Date; readonly kind: "reset" | "serverError" } | undefined;
+  readonly counts: Counts;
   readonly pki: Pki;
   readonly random: Random;
   readonly weather: Weather;
@@ -144,10 +168,14 @@ export function termsUrl(state: CaState): string {
   return `${state.origin()}/terms/v${state.termsVersion}`;
 }
 
-/** Retry-After for something that is processing: seconds and HTTP dates in turn (RFC 9110 §10.2.3). */
+/** Retry-After for something that is processing. */
 export function retryAfter(state: CaState): Readonly<Record<string, string>> {
   const seconds = state.behaviour.retryAfterSeconds;
-  if (seconds === undefined) return {};
+  return seconds === undefined ? {} : waitHeader(state, seconds);
+}
+
+/** Retry-After as seconds and as an HTTP date by turns (RFC 9110 §10.2.3). */
+export function waitHeader(state: CaState, seconds: number): Readonly<Record<string, string>> {
   const asDate = state.random.chance(0.5);
   return { "retry-after": asDate ? new Date(state.now().getTime() + seconds * 1000).toUTCString() : String(seconds) };
 }

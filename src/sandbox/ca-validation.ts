@@ -3,7 +3,7 @@ import type { Problem } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import { txtValue } from "../dns/txt.ts";
 import { checkCaa } from "./ca-caa.ts";
-import { LookupError, makeLookup, type Network, type View } from "./ca-lookup.ts";
+import { type Lookup, LookupError, makeLookup, type Network, type View } from "./ca-lookup.ts";
 
 export interface ValidationRequest {
   readonly type: string;
@@ -25,7 +25,11 @@ export interface ValidationResult {
 export type Validate = (request: ValidationRequest, signal: AbortSignal) => Promise<ValidationResult>;
 
 /** RFC 8555 §8.4 against every authoritative server, and RFC 8659 for the name. */
-export function makeValidate(network: () => Network, issuerDomain: string): Validate {
+export function makeValidate(
+  network: () => Network,
+  issuerDomain: string,
+  txtOf: (lookup: Lookup, owner: DomainName) => Promise<readonly View[]>,
+): Validate {
   return async (request, signal) => {
     if (request.type !== "dns-01") {
       return { problem: problem("malformed", 400, `nobody knows how to do ${request.type}`, request), seen: "" };
@@ -35,7 +39,7 @@ export function makeValidate(network: () => Network, issuerDomain: string): Vali
     try {
       const caa = checkCaa(lookup, request, issuerDomain);
       caa.catch(() => {});
-      const views = await lookup.everywhere(owner, "TXT");
+      const views = await txtOf(lookup, owner);
       const fault = txtFault(views, owner, request);
       if (fault !== undefined) return { problem: fault, seen: "" };
       const refusal = await caa;

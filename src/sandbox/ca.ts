@@ -1,4 +1,7 @@
 import { createExchange } from "../dns/transport.ts";
+import { profilesOf } from "./behaviours.ts";
+import { makeTxtCache } from "./ca-cache.ts";
+import { makeCounts } from "./ca-limits.ts";
 import type { Network } from "./ca-lookup.ts";
 import { makePki } from "./ca-pki.ts";
 import { issuerDomain } from "./ca-routes.ts";
@@ -8,8 +11,6 @@ import { makeValidate } from "./ca-validation.ts";
 import type { RequestLog } from "./log.ts";
 import type { Random } from "./random.ts";
 import type { Weather } from "./weather.ts";
-
-const defaultProfiles = { classic: 90, tlsserver: 45, shortlived: 6 };
 
 export interface CaOptions {
   readonly behaviour: CaBehaviour;
@@ -40,15 +41,23 @@ export async function startCa(options: CaOptions): Promise<Ca> {
   // The CA's resolvers are many machines; the politeness of one process does not hold them.
   const exchange = createExchange({ rate: { perSecond: 10_000, burst: 10_000 } });
   const pki = await makePki(now(), random);
+  const cached = makeTxtCache(now);
   let origin = "";
   const state: CaState = {
     behaviour,
-    profiles: new Map(Object.entries(behaviour.profiles ?? defaultProfiles)),
+    profiles: profilesOf(behaviour),
+    outage: undefined,
+    counts: makeCounts(now),
     pki,
     random,
     weather,
     log,
-    validate: makeValidate(() => ({ ...options.network(), exchange }), issuerDomain),
+    validate: makeValidate(
+      () => ({ ...options.network(), exchange }),
+      issuerDomain,
+      (lookup, owner) =>
+        state.behaviour.cachingResolver === true ? cached(lookup, owner) : lookup.everywhere(owner, "TXT"),
+    ),
     accounts: new Map(),
     orders: new Map(),
     authorizations: new Map(),

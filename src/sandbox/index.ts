@@ -6,6 +6,7 @@ import { type DomainName, parseName } from "../core/name.ts";
 import type { Endpoint } from "../dns/exchange.ts";
 import type { TsigAlgorithm } from "../dns/tsig-key.ts";
 import { type Ca, startCa } from "./ca.ts";
+import { adminPath } from "./ca-admin.ts";
 import type { Script } from "./ca-server.ts";
 import type { CaBehaviour } from "./ca-state.ts";
 import { type LogEntry, makeLog, type RequestLog } from "./log.ts";
@@ -14,6 +15,7 @@ import { seededRandom } from "./random.ts";
 import { type Faults, makeWeather, type Weather } from "./weather.ts";
 import type { ZoneEditor } from "./zone-editor.ts";
 
+export { behaviours, readBehaviour } from "./behaviours.ts";
 export type { Script } from "./ca-server.ts";
 export type { CaBehaviour } from "./ca-state.ts";
 export type { LogEntry, RequestLog } from "./log.ts";
@@ -135,6 +137,7 @@ export async function startSandbox(options: SandboxOptions = {}, signal?: AbortS
         RFC2136_TSIG_KEY_NAME: tsig.keyName,
         RFC2136_TSIG_SECRET: tsig.secret,
         RFC2136_TSIG_ALGORITHM: tsig.algorithm,
+        DNS01_SANDBOX: `${new URL(ca.directoryUrl).origin}/${adminPath}`,
         ...(options.eab && { DNS01_EAB_KID: options.eab.kid, DNS01_EAB_HMAC_KEY: options.eab.hmacKey }),
       },
       zone: nameservers.editor,
