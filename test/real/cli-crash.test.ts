@@ -1,20 +1,11 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { cli, type Env, issueArgs, labEnv, newState } from "./lab/cli.ts";
+import { countKinds, runAndKill, type Step } from "./lab/killing.ts";
 import type { Lab } from "./lab/lab.ts";
 import { expectCleanDns, expectGoodCertificate, expectPair, issued } from "./lab/outcome.ts";
 import { describeInLab } from "./lab/suite.ts";
-
-const killer = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
-
-interface Step {
-  readonly n: number;
-  readonly kind: string;
-  readonly state: string;
-  readonly detail: string;
-}
 
 /** Runs on different zones do not disturb each other: so many go on at once. */
 const lanes = ["zone0.test", "zone1.test", "zone2.test"];
@@ -36,7 +27,8 @@ describeInLab("killed at every step", (inLab) => {
         while (!past) {
           const n = next++;
           const env = labEnv(lab, { state: copyOf(lab, prepared) });
-          const steps = await runAndKill(lab, zone, env, n, renewal);
+          const args = issueArgs(namesOf(zone), ...(renewal ? ["--force"] : []));
+          const steps = await runAndKill(lab, args, env, n, issued);
           const last = steps?.at(-1);
           if (last === undefined) past = true;
           else {
@@ -46,8 +38,7 @@ describeInLab("killed at every step", (inLab) => {
         }
       };
       await Promise.all(lanes.map(lane));
-      const kinds = new Map<string, number>();
-      for (const { kind, state } of lasts) kinds.set(`${kind} ${state}`, (kinds.get(`${kind} ${state}`) ?? 0) + 1);
+      const kinds = countKinds(lasts);
       const counts = [...kinds].map(([kind, count]) => `${kind} ${count}`).join(", ");
       console.log(`${title}: killed at each of ${lasts.length} steps (${counts})`);
       // An engine that announces no steps would pass by not being killed.
@@ -69,30 +60,6 @@ function copyOf(lab: Lab, prepared: string | undefined): string {
   const state = newState(lab);
   if (prepared !== undefined) cpSync(prepared, state, { recursive: true, verbatimSymlinks: true });
   return state;
-}
-
-/** The steps up to the kill; undefined when the run ended by itself before its n-th step. */
-async function runAndKill(
-  lab: Lab,
-  zone: string,
-  env: Env,
-  n: number,
-  force: boolean,
-): Promise<readonly Step[] | undefined> {
-  const file = join(mkdtempSync(join(lab.dir, "steps-")), "steps");
-  const hooks = { NODE_OPTIONS: `--import ${killer}`, DNS01_KILL_AT: String(n), DNS01_STEPS: file };
-  const run = await cli(issueArgs(namesOf(zone), ...(force ? ["--force"] : [])), { ...env, ...hooks });
-  const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
-  const steps = lines.map((line) => JSON.parse(line) as Step);
-  if (run.signal === null) {
-    issued(run);
-    expect(steps.length, "steps are announced").toBeGreaterThan(0);
-    expect(steps.length, "it was to be killed").toBeLessThan(n);
-    return undefined;
-  }
-  expect(run.signal).toBe("SIGKILL");
-  expect(steps).toHaveLength(n);
-  return steps;
 }
 
 async function expectRecovery(lab: Lab, zone: string, env: Env, renewal: boolean, last: Step): Promise<void> {
