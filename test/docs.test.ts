@@ -123,6 +123,14 @@ test("docs/sandbox.md has every fault", async () => {
   for (const fault of Object.keys(faultNames)) expect(text).toContain(`\`${fault}\``);
 });
 
+test("docs/sandbox.md has every behaviour in its form", async () => {
+  const { behaviours } = await import("../src/sandbox/behaviours.ts");
+  const text = read("docs/sandbox.md").replaceAll("\\|", "|");
+  for (const [name, { value }] of Object.entries(behaviours)) {
+    expect(text).toContain(`\n| \`${value === undefined ? name : `${name}=${value}`}\` |`);
+  }
+});
+
 test("docs/providers/rfc2136.md has every field", async () => {
   const text = read("docs/providers/rfc2136.md");
   const provider = await loadProvider("rfc2136");
