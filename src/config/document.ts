@@ -67,11 +67,13 @@ function syntaxMessage(code: string, message: string): string {
 
 /** The line of a path: its own, else that of the nearest thing around it (what an alias or a merge brought has none). */
 function placeIn(file: string, document: Document, lines: LineCounter) {
+  const nodeAt = (path: Path): unknown => (path.length === 0 ? document.contents : document.getIn(path, true));
   const startOf = (path: Path): number | undefined => {
-    const node: unknown = path.length === 0 ? document.contents : document.getIn(path, true);
-    const range = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
-    const start: unknown = Array.isArray(range) ? range[0] : undefined;
-    return typeof start === "number" ? start : undefined;
+    const key = path.at(-1);
+    // Of an entry of a mapping the line of its key: the value may begin further down.
+    const pairs: unknown = key === undefined ? undefined : itemsOf(nodeAt(path.slice(0, -1)));
+    const pair = Array.isArray(pairs) ? pairs.find((item: unknown) => keyOf(item) === String(key)) : undefined;
+    return rangeStart(pair === undefined ? nodeAt(path) : (pair as { readonly key: unknown }).key);
   };
   return (path: Path): string => {
     for (let length = path.length; length >= 0; length--) {
@@ -80,6 +82,22 @@ function placeIn(file: string, document: Document, lines: LineCounter) {
     }
     return `${file} ${pathText(path)}`.trimEnd();
   };
+}
+
+function itemsOf(node: unknown): unknown {
+  return typeof node === "object" && node !== null && "items" in node ? node.items : undefined;
+}
+
+/** The text of a pair's key; undefined for what is no pair. */
+function keyOf(item: unknown): string | undefined {
+  const key: unknown = typeof item === "object" && item !== null && "key" in item ? item.key : undefined;
+  return typeof key === "object" && key !== null && "value" in key ? String(key.value) : undefined;
+}
+
+function rangeStart(node: unknown): number | undefined {
+  const range: unknown = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
+  const start: unknown = Array.isArray(range) ? range[0] : undefined;
+  return typeof start === "number" ? start : undefined;
 }
 
 /** solvers[0].config.tsigSecret */

@@ -66,6 +66,14 @@ run: { parallel: 1.5 }
   ]);
 });
 
+test("a key is told at its own line, also where its value begins further down", async () => {
+  expect(await faultsOf("acmee:\n  ca: x\nsolvers:\n  -\n    provider:\n      [memory]\n    zones:\n")).toEqual([
+    'dns01.yaml:1 acmee: unknown key "acmee"; did you mean "acme"?',
+    "dns01.yaml:5 solvers[0].provider: has to be text, and is a list",
+    "dns01.yaml:7 solvers[0].zones: has to be a list, and is empty",
+  ]);
+});
+
 test("what is sound is there all the same, each entry at its place", async () => {
   const { config, issues } = await parse(
     "solvers: [5, { provider: memory, zones: [7, example.org], ttl: x }]\nacme: { ca: zerossl, email: [] }\n",
