@@ -1,4 +1,6 @@
 // How the program is put into few files; the package and the image differ in what they leave outside.
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import { build } from "esbuild";
 import { root } from "./prepare.mjs";
 
@@ -6,6 +8,25 @@ import { root } from "./prepare.mjs";
 const reachedInto = ["acme-client", "acme-client/*"];
 /** Installed beside the package by npm. */
 const sdks = ["@aws-sdk/*", "tencentcloud-sdk-nodejs-dnspod"];
+
+/**
+ * What is never used costs time at every start: the same table of media types once for each of Express' packages, tables of
+ * East Asian character sets (bodies are UTF-8), messages of zod in forty languages.
+ */
+const slim = {
+  name: "slim",
+  setup(build) {
+    const one = createRequire(createRequire(import.meta.url).resolve("express"))
+      .resolve("mime-types")
+      .replace(/mime-types\/index\.js$/, "mime-db/index.js");
+    build.onResolve({ filter: /^mime-db$/ }, () => ({ path: one }));
+    build.onLoad({ filter: /iconv-lite\/encodings\/tables\/.*\.json$/ }, () => ({ contents: "[]", loader: "json" }));
+    build.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, ({ path }) => ({
+      contents: 'export { default as en } from "./en.js";',
+      resolveDir: dirname(path),
+    }));
+  },
+};
 
 /** `sdks: true` takes the SDKs of the providers in as well. Answers what esbuild tells about its inputs. */
 export async function bundle(outdir, { sdks: withSdks = false, small = false } = {}) {
@@ -30,6 +51,7 @@ export async function bundle(outdir, { sdks: withSdks = false, small = false } =
     minifyWhitespace: small,
     minifySyntax: small,
     metafile: true,
+    plugins: [slim],
     // For the CommonJS packages among what is bundled.
     banner: {
       js: 'import { createRequire as dns01Require } from "node:module"; const require = dns01Require(import.meta.url);',
