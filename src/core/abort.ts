@@ -1,4 +1,5 @@
 import { abortReason } from "./clock.ts";
+import { AbortedError } from "./errors.ts";
 import { onAbort } from "./on-abort.ts";
 
 /**
@@ -12,6 +13,9 @@ export function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
     void work.then(resolve, reject).finally(release);
   });
 }
+
+/** Why timers and leftovers of finished work end. One for all: an error is dear to make, and nobody is shown this one. */
+export const over = new AbortedError("over");
 
 /** A signal that follows `parent` and can also be fired alone; `release` lets go of the parent. */
 export interface LinkedSignal {

@@ -1,7 +1,7 @@
-import { linkSignal, raceAbort } from "./abort.ts";
+import { linkSignal, over, raceAbort } from "./abort.ts";
 import { type Attempted, toDns01Error } from "./classify.ts";
 import { abortReason, type Clock } from "./clock.ts";
-import { AbortedError, Dns01Error, type RateLimitedError, TransientError } from "./errors.ts";
+import { Dns01Error, type RateLimitedError, TransientError } from "./errors.ts";
 import type { Observer } from "./events.ts";
 import type { DomainName } from "./name.ts";
 import type { Call, Change, Conduct, Edit, Provider, RequestLabel, TxtBackend, Zone } from "./provider.ts";
@@ -93,7 +93,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     } finally {
       link.release();
       // Ends the timer, and whatever the backend left running.
-      link.abort(new AbortedError("over"));
+      link.abort(over);
     }
   };
 
@@ -147,7 +147,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       throw error;
     } finally {
       link.release();
-      link.abort(new AbortedError("over"));
+      link.abort(over);
     }
   };
 
@@ -229,7 +229,7 @@ function createAbandoned(clock: Clock): Abandoned {
         if (running.get(zone) === ofZone) running.delete(zone);
       } finally {
         grace.release();
-        grace.abort(new AbortedError("over"));
+        grace.abort(over);
       }
     },
   };

@@ -1,6 +1,5 @@
-import { linkSignal, raceAbort } from "./abort.ts";
+import { linkSignal, over, raceAbort } from "./abort.ts";
 import type { Clock } from "./clock.ts";
-import { AbortedError } from "./errors.ts";
 
 export interface TimeLimit {
   readonly timeoutMs: number;
@@ -24,6 +23,6 @@ export async function withTimeLimit<T>(work: (signal: AbortSignal) => T | Promis
     return await raceAbort((async () => work(link.signal))(), link.signal);
   } finally {
     link.release();
-    link.abort(new AbortedError("over"));
+    link.abort(over);
   }
 }

@@ -47,8 +47,7 @@ interface Open {
   readonly ready: Promise<Connection>;
   readonly end: AbortController;
   users: number;
-  /** Ends the wait for the end of an unused connection. */
-  idle: AbortController | undefined;
+  usedAt: number;
 }
 
 /** What connections of one account have in common, whatever else their Issuers say. */
@@ -79,7 +78,6 @@ export function createConnections(options: ConnectionsOptions): Connections {
 
   const drop = (key: string, connection: Open): void => {
     if (open.get(key) === connection) open.delete(key);
-    connection.idle?.abort(new AbortedError("over"));
     connection.end.abort(new AbortedError("the connection is no longer needed"));
   };
 
@@ -95,18 +93,17 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const account = accountKey(request);
     const end = new AbortController();
     const ready = connect(request, accountOf(account, request.provider), end.signal, options);
-    return { account, ready, end, users: 0, idle: undefined };
+    return { account, ready, end, users: 0, usedAt: clock.now() };
   };
 
-  const release = (key: string, connection: Open): void => {
-    connection.users -= 1;
-    if (connection.users > 0 || connection.end.signal.aborted) return;
-    const idle = new AbortController();
-    connection.idle = idle;
-    clock.sleep(idleForMs, idle.signal).then(
-      () => drop(key, connection),
-      () => {},
-    );
+  /** Ends the connection when nobody has used it for a while. */
+  const watch = async (key: string, connection: Open): Promise<void> => {
+    const { signal } = connection.end;
+    for (let wait = idleForMs; wait > 0; ) {
+      await clock.sleep(wait, signal);
+      wait = connection.users > 0 ? idleForMs : connection.usedAt + idleForMs - clock.now();
+    }
+    drop(key, connection);
   };
 
   return {
@@ -118,11 +115,11 @@ export function createConnections(options: ConnectionsOptions): Connections {
       const known = open.get(key);
       if (known === undefined) makeRoom();
       const connection = known ?? start(request);
+      // Its end is the only one that it meets.
+      if (known === undefined) watch(key, connection).catch(() => {});
       // The last in the map is the one that was used last.
       open.delete(key);
       open.set(key, connection);
-      connection.idle?.abort(new AbortedError("used again"));
-      connection.idle = undefined;
       connection.users += 1;
       try {
         if (connection.end.signal.aborted) throw abortReason(connection.end.signal);
@@ -133,7 +130,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
           }),
         );
       } finally {
-        release(key, connection);
+        connection.users -= 1;
+        connection.usedAt = clock.now();
       }
     },
     close() {

@@ -1,3 +1,4 @@
+import { over, raceAbort } from "../../core/abort.ts";
 import { abortReason, type Clock } from "../../core/clock.ts";
 import { AbortedError, type Dns01Error, TransientError } from "../../core/errors.ts";
 import { withTimeLimit } from "../../core/time-limit.ts";
@@ -94,13 +95,16 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
   const start = (request: JobRequest, work: (context: JobContext) => Promise<void>): Job => {
     const { key, subject, correlationId } = request;
     const end = new AbortController();
-    const late = () => new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true });
-    const done = withTimeLimit((signal) => work({ signal, step: (step) => (job.step = step) }), {
-      timeoutMs: jobTimeoutMs,
-      late,
-      signal: end.signal,
-      clock,
-    });
+    clock.sleep(jobTimeoutMs, end.signal).then(
+      () => end.abort(new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true })),
+      () => {},
+    );
+    const step = (now: Step): void => {
+      job.step = now;
+    };
+    const done = raceAbort((async () => work({ signal: end.signal, step }))(), end.signal).finally(() =>
+      end.abort(over),
+    );
     const job: Job = { key, subject, correlationId, done, end, waiters: 0, step: "waiting", detached: false };
     running.add(job);
     last.set(subject, job);
