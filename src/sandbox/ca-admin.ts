@@ -67,10 +67,19 @@ function setOutage(state: CaState, { seconds, kind = "serverError" }: Body): unk
 function setWindow(state: CaState, { name, serial, start, end, explanationURL }: Body): unknown {
   const chosen = [...state.certificates.values()].filter((one) => isMeant(one, name, serial));
   if (chosen.length === 0) throw notFound("certificate");
-  const window =
-    start === undefined ? undefined : { start: time(start, "start"), end: time(end ?? start, "end"), explanationURL };
+  const window = start === undefined ? undefined : windowFrom(start, end, explanationURL);
   for (const certificate of chosen) certificate.window = window;
   return { certificates: chosen.map((one) => one.serial), window: window ?? null };
+}
+
+/** An hour long unless its end is given: one without length makes clients doubt it. */
+function windowFrom(start: unknown, end: unknown, explanationURL: unknown): NonNullable<CaCertificate["window"]> {
+  const from = time(start, "start");
+  return {
+    start: from,
+    end: end === undefined ? new Date(from.getTime() + 3_600_000) : time(end, "end"),
+    explanationURL,
+  };
 }
 
 function isMeant(certificate: CaCertificate, name: unknown, serial: unknown): boolean {
