@@ -35,7 +35,7 @@ export function reportSolving(observer: Observer, metrics: Metrics): SolveObserv
       case "leftover": {
         metrics.leftover(event.provider);
         const value = shortened(event.value);
-        const text = `the value ${value} may be left at ${event.owner} for ever: ${event.reason}`;
+        const text = `the value ${value} may be left at ${event.owner} (${event.reason}); ${event.cure} takes it out`;
         return log("warn", text, { ...event, value });
       }
       case "breaker":

@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -111,4 +111,10 @@ test("is asked before anything is called, follows its file, and keeps the last t
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("the policy of docs/webhook.md is one", async () => {
+  const page = await readFile(new URL("../../../docs/webhook.md", import.meta.url), "utf8");
+  const [, yaml = ""] = /```yaml\n(namespaces:.*?)```/s.exec(page) ?? [];
+  expect([...parsePolicy("policy.yaml", yaml, known).keys()]).toEqual(["shop", "cert-manager", "*"]);
 });
