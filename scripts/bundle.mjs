@@ -16,10 +16,10 @@ const sdks = ["@aws-sdk/*", "tencentcloud-sdk-nodejs-dnspod"];
 const slim = {
   name: "slim",
   setup(build) {
-    const one = createRequire(createRequire(import.meta.url).resolve("express"))
-      .resolve("mime-types")
-      .replace(/mime-types\/index\.js$/, "mime-db/index.js");
-    build.onResolve({ filter: /^mime-db$/ }, () => ({ path: one }));
+    // Express' packages want the same version; npm puts a copy beside each, since another tool has an older one on top.
+    const express = createRequire(createRequire(import.meta.url).resolve("express"));
+    const mimeTypes = express.resolve("mime-types");
+    build.onResolve({ filter: /^mime-types$/ }, () => ({ path: mimeTypes }));
     build.onLoad({ filter: /iconv-lite\/encodings\/tables\/.*\.json$/ }, () => ({ contents: "[]", loader: "json" }));
     build.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, ({ path }) => ({
       contents: 'export { default as en } from "./en.js";',
