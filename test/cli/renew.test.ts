@@ -1,0 +1,142 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
+
+const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const blocked: string[] = [];
+let box: Sandbox;
+let dir: string;
+
+beforeEach(async () => {
+  blocked.length = 0;
+  box = await startSandbox({ blocked });
+  dir = await mkdtemp(join(tmpdir(), "dns01-renew-cli-"));
+});
+afterEach(async () => {
+  await box.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Entry {
+  readonly name: string;
+  readonly status: string;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** Runs `dns01` with the sandbox's environment, `env` on top of it (undefined takes away). */
+function run(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}) {
+  return new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: dir,
+      env: { PATH: process.env["PATH"], HOME: dir, DNS01_STATE: join(dir, "state"), ...box.env, ...env },
+    });
+    const said = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (text: string) => {
+        said[name] += text;
+      });
+    }
+    child.on("close", (status) => resolve({ status, ...said }));
+  });
+}
+
+async function issue(...domains: readonly string[]) {
+  const done = await run(["issue", "-q", "-p", "rfc2136", ...domains.flatMap((d) => ["-d", d])]);
+  expect(done.status, done.stderr).toBe(0);
+}
+
+const entriesOf = (stdout: string) => (JSON.parse(stdout) as { readonly certificates: readonly Entry[] }).certificates;
+
+test("one of several that fails: exit status 6, each is listed, the failure is told on stderr with its name", async () => {
+  await issue("a.example.test");
+  await issue("b.example.test");
+  blocked.push("a.example.test");
+  const done = await run(["renew", "--force", "--json"]);
+  expect(done.status, done.stderr).toBe(6);
+  expect(entriesOf(done.stdout)).toMatchObject([
+    { name: "a.example.test", status: "failed", error: { code: "ACME" } },
+    { name: "b.example.test", status: "renewed" },
+  ]);
+  expect(JSON.parse(done.stdout)).not.toHaveProperty("error");
+  expect(done.stderr).toMatch(/^a\.example\.test: error ACME: /m);
+  expect(done.stderr).toMatch(/^store {7}b\.example\.test/m);
+});
+
+test("a single one that fails has its own status, and its error at the top as well; show tells it later", async () => {
+  await issue("a.example.test");
+  blocked.push("a.example.test");
+  const done = await run(["renew", "a.example.test", "--force", "--json"]);
+  expect(done.status).toBe(5);
+  expect(JSON.parse(done.stdout)).toMatchObject({ certificates: [{ status: "failed" }], error: { code: "ACME" } });
+  expect((await run(["show", "a.example.test"])).stdout).toMatch(/^last error .*ACME: /m);
+});
+
+test("nothing needs the provider's credentials before something is due; what is missing then fails that one", async () => {
+  await issue("a.example.test");
+  await issue("b.example.test");
+  const without = { RFC2136_NAMESERVER: undefined };
+  const calm = await run(["renew", "--json"], without);
+  expect(calm.status, calm.stderr).toBe(0);
+  const due = await run(["renew", "--json", "--force"], without);
+  expect(due.status).toBe(6);
+  for (const { status, error } of entriesOf(due.stdout)) {
+    expect(status).toBe("failed");
+    expect(error).toMatchObject({ code: "CONFIG", message: expect.stringContaining("RFC2136_NAMESERVER") });
+  }
+  // That was no failure the CA has seen: the next try is not put off.
+  const again = await run(["renew", "--json", "--force"]);
+  expect(entriesOf(again.stdout).map((e) => e.status)).toEqual(["renewed", "renewed"]);
+});
+
+test("dns01.yaml: its solvers, and its word on a certificate that it declares, with the hook once for each version", async () => {
+  await issue("a.example.test");
+  await writeFile(
+    join(dir, "dns01.yaml"),
+    `acme: { ca: "${box.directoryUrl}", caRoot: ${box.caRootFile} }
+solvers:
+  - provider: rfc2136
+    config: { nameserver: "${box.env["RFC2136_NAMESERVER"]}", tsigKeyName: sandbox-key, tsigSecret: { env: SECRET } }
+certificates:
+  - domains: [a.example.test, c.example.test]
+    keyType: ec384
+    deploy: { command: "echo ran >> ${join(dir, "hook")}" }
+`,
+  );
+  const env = {
+    ...Object.fromEntries(
+      Object.keys(box.env).map((name) => [name, name.startsWith("RFC2136") ? undefined : box.env[name]]),
+    ),
+    SECRET: box.tsig.secret,
+  };
+  for (let i = 0; i < 2; i++) {
+    const done = await run(["renew", "--json", ...(i === 0 ? ["--force"] : [])], env);
+    expect(done.status, done.stderr).toBe(0);
+    expect(entriesOf(done.stdout)).toMatchObject([
+      { status: i === 0 ? "renewed" : "not-due", domains: ["a.example.test", "c.example.test"] },
+    ]);
+  }
+  expect(await readFile(join(dir, "hook"), "utf8")).toBe("ran\n");
+  const meta = await readFile(join(dir, "state/certificates/a.example.test/meta.json"), "utf8");
+  expect(JSON.parse(meta)).toMatchObject({ keyType: "ec384" });
+  expect(meta).not.toContain(box.tsig.secret);
+});
+
+test("faults are told together before anything is called: unknown names, flags, the file", async () => {
+  await issue("a.example.test");
+  const names = await run(["renew", "a.exampel.test", "nobody", "--json"]);
+  expect(names.status).toBe(2);
+  expect(names.stdout).toContain('did you mean \\"a.example.test\\"?');
+  expect(names.stdout).toContain("nobody");
+  const flags = await run(["renew", "--dryrun", "--parallel", "x", "--propagation", "soon"]);
+  expect(flags.status).toBe(2);
+  for (const part of ["--dry-run", "whole number", "soon"]) expect(flags.stderr).toContain(part);
+});
+
+test("nothing stored is nothing due", async () => {
+  const done = await run(["renew", "--json"]);
+  expect(done).toMatchObject({ status: 0, stdout: expect.stringContaining('"certificates": []') });
+});
