@@ -109,10 +109,11 @@ export function createBudget(options: BudgetOptions): Budget {
     }
     for (const name of new Set(attempt.names.map(baseOf))) {
       const past = record.names[name];
-      if (past === undefined) continue;
       const steadyAt = recent.get(`${attempt.directoryUrl} ${name}`) ?? Number.NEGATIVE_INFINITY;
-      const until = Math.max(past.failedAt + HOUR, at + (steadyAt + HOUR - options.steady()));
-      bars.push({ until, reason: `validation of ${name} failed less than an hour ago`, elsewhere: false });
+      const failedAt = Math.max(past?.failedAt ?? Number.NEGATIVE_INFINITY, at + steadyAt - options.steady());
+      const reason = `validation of ${name} failed less than an hour ago`;
+      bars.push({ until: failedAt + HOUR, reason, elsewhere: false });
+      if (past === undefined) continue;
       // The last failure is left alone: it may be needed by another program, and the CA's count is the one that counts.
       bars.push(barOf(past.failures, limit.failures, 2, at, `failures of ${name}`));
       if (limit.consecutive !== undefined)

@@ -93,6 +93,12 @@ export interface Upkeep {
   look(kept: Kept): Promise<Look>;
 }
 
+/** A tenth of its lifetime, six hours at most. */
+function oldEnough({ notBefore, notAfter }: RenewalSubject): number {
+  const from = Date.parse(notBefore);
+  return from + Math.min(6 * HOUR, (Date.parse(notAfter) - from) / 10);
+}
+
 type Outcome = "done" | { readonly retryAt: number; readonly elsewhere: boolean };
 
 /** Often enough that what somebody else changed in the state folder is seen. */
@@ -145,7 +151,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     if (decision.rule === "lifetime" && held.state?.window === undefined)
       return spread.place(kept.name, held.subject, at, now());
     spread.note(kept.name, held.subject, at);
-    return at;
+    // A CA whose windows always lie in the past must not be asked for one certificate after the other.
+    return Math.max(at, oldEnough(held.subject));
   }
 
   async function check(kept: Kept, held: Held): Promise<Held> {

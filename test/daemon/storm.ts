@@ -1,0 +1,163 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { createAcmeClient } from "../../src/acme/client.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { resolveConfig } from "../../src/core/fields.ts";
+import { parseIdentifier } from "../../src/core/name.ts";
+import { shareRouter } from "../../src/issuer/batching.ts";
+import { inParallel } from "../../src/issuer/in-parallel.ts";
+import { issue } from "../../src/issuer/issue.ts";
+import { openDns } from "../../src/issuer/network.ts";
+import { createRouter } from "../../src/issuer/router.ts";
+import { connectSolver, loadProvider } from "../../src/providers.ts";
+import { type Faults, type LogEntry, type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
+import { openStore } from "../../src/store/index.ts";
+import { makeFolder, startService } from "./service.ts";
+
+export interface StormOptions {
+  readonly certificates: number;
+  readonly parallel: number;
+  readonly faults?: Faults;
+  readonly seed?: number;
+}
+
+export interface Storm {
+  readonly renewed: number;
+  /** Versions kept of each certificate, the most: two when none was issued twice. */
+  readonly versions: number;
+  readonly seconds: number;
+  readonly peakMb: number;
+  /** Orders open at the CA at the same time, the most. */
+  readonly ordersAtOnce: number;
+  readonly dnsWrites: number;
+  /** TXT values left in DNS. */
+  readonly leftInDns: number;
+  readonly leftInJournal: number;
+  readonly status: number | null;
+  readonly failures: readonly string[];
+}
+
+const day = 86_400_000;
+
+/** So many certificates of one zone are due at the same moment; `dns01 run` renews them. */
+export async function storm({ certificates, parallel, faults = {}, seed = 1 }: StormOptions): Promise<Storm> {
+  let ageMs = 65 * day;
+  const watching = watchCa();
+  const box = await startSandbox({ seed, now: () => new Date(Date.now() - ageMs), onEntry: watching.onEntry });
+  const names = Array.from({ length: certificates }, (_, n) => `c${n}.example.test`);
+  const folder = makeFolder({
+    solvers: [{ provider: "rfc2136" }],
+    certificates: names.map((name) => ({ domains: [name] })),
+  });
+  try {
+    await issueBefore(box, folder.state, names);
+    ageMs = 0;
+    box.weather.set(faults);
+    watching.reset();
+    const from = performance.now();
+    const more = ["--parallel", String(parallel), "--orders-per-second", "100"];
+    const service = startService(folder, box.env, more);
+    const renewed = () => service.lines().filter((l) => l.event === "renewed").length;
+    await service.line(() => renewed() >= certificates);
+    const seconds = (performance.now() - from) / 1000;
+    const peakMb = service.peakMb();
+    service.child.kill("SIGTERM");
+    const { status } = await service.done;
+    const versions = names.map((name) => readdirSync(join(folder.state, "certificates", name, "versions")).length);
+    return {
+      renewed: renewed(),
+      versions: Math.max(...versions),
+      seconds,
+      peakMb,
+      ordersAtOnce: watching.most(),
+      dnsWrites: watching.writes(),
+      leftInDns: names.reduce((n, name) => n + box.zone.txt(`_acme-challenge.${name}`).length, 0),
+      leftInJournal: readdirSync(join(folder.state, "journal")).filter((name) => !name.startsWith(".")).length,
+      status,
+      failures: service.lines().flatMap((l) => (l.event === "failed" ? [l.message] : [])),
+    };
+  } finally {
+    await box.close();
+    rmSync(folder.dir, { recursive: true, force: true });
+  }
+}
+
+/** Certificates of a while ago, so that all are due now. */
+async function issueBefore(box: Sandbox, state: string, names: readonly string[]): Promise<void> {
+  const signal = new AbortController().signal;
+  const observer = () => {};
+  const store = await openStore(state);
+  const provider = await loadProvider("rfc2136");
+  const resolved = await resolveConfig(provider, { env: box.env });
+  const [address = "", port = ""] = box.resolver.split(":");
+  const propagation = { mode: "none" as const, timeoutMs: 20_000 };
+  const settings = {
+    resolvers: [{ address, port: Number(port) }],
+    servers: [],
+    mode: "resolver" as const,
+    port: box.dnsPort,
+    propagation,
+  };
+  const route = {
+    zones: [],
+    provider: "rfc2136",
+    connect: () => connectSolver(provider, resolved, { signal, observer }),
+  };
+  const shared = shareRouter(createRouter([route]), { clock: systemClock });
+  const dns = await openDns(settings, observer);
+  await inParallel(names, 40, async (name) => {
+    const view = shared.open();
+    try {
+      await issue(
+        {
+          name,
+          identifiers: [parseIdentifier(name, "name")],
+          ca: { directoryUrl: box.directoryUrl, rootPem: box.caRootPem, contact: [] },
+          keyType: "ec256",
+          reuseKey: false,
+          force: false,
+          dryRun: false,
+          propagation,
+          provider: "rfc2136",
+        },
+        {
+          certificates: store.certificates,
+          accounts: store.accounts,
+          journal: store.journal,
+          solvers: view.solvers,
+          connectAcme: (acme) => createAcmeClient(acme, { observer, userAgent: "dns01/test" }),
+          dns,
+          observer,
+          clock: systemClock,
+          now: () => new Date(Date.now() - 65 * day),
+          signal,
+        },
+      );
+    } finally {
+      view.close();
+    }
+  });
+  await store.close();
+}
+
+/** Counts what reaches CA and nameservers. */
+function watchCa() {
+  let open = 0;
+  let most = 0;
+  let writes = 0;
+  return {
+    onEntry(entry: LogEntry) {
+      if (entry.kind === "update" && entry.rcode === "NOERROR") writes++;
+      if (entry.kind !== "acme" || entry.status === 0 || entry.status >= 400) return;
+      if (/\/new-?order/i.test(entry.path)) most = Math.max(most, ++open);
+      if (/\/cert/i.test(entry.path)) open = Math.max(0, open - 1);
+    },
+    reset() {
+      open = 0;
+      most = 0;
+      writes = 0;
+    },
+    most: () => most,
+    writes: () => writes,
+  };
+}
