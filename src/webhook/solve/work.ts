@@ -110,6 +110,7 @@ export function createWork(options: WorkOptions): Work {
       tell(breaker.accepted(credentials));
     } catch (error) {
       if (Dns01Error.is(error) && error.code === "AUTH") tell(breaker.refused(credentials, error));
+      else if (Dns01Error.is(error) && afterLogin.has(error.code)) tell(breaker.accepted(credentials));
       throw explained(error, id, question);
     }
   };
@@ -211,6 +212,9 @@ export function createWork(options: WorkOptions): Work {
     },
   };
 }
+
+/** What a service says only to whom it knows. */
+const afterLogin: ReadonlySet<string> = new Set(["ZONE_NOT_FOUND", "REJECTED", "CONFLICT"]);
 
 /** The answer of a call whose time is over: where it stands, in words that stay the same. */
 function lateAt(step: Step, provider: string, { owner, action }: Question, callTimeoutMs: number): Dns01Error {
