@@ -18,6 +18,7 @@ const packages = [
   "pdns-server",
   "pdns-backend-sqlite3",
   "sqlite3",
+  "kubernetes-client",
   "promtool",
 ];
 

@@ -17,7 +17,10 @@ export function serveWatch(
   const write = (type: string, object: unknown) => response.write(`${JSON.stringify({ type, object })}\n`);
   response.writeHead(200, { "content-type": "application/json", "transfer-encoding": "chunked" });
   response.flushHeaders();
-  const from = Number(query.get("resourceVersion") ?? "0");
+  const asked = query.get("resourceVersion") ?? "";
+  // None or "0": the present state first, as if it were made now.
+  const anywhere = asked === "" || asked === "0";
+  const from = anywhere ? store.version() : Number(asked);
   if (from < store.oldest()) {
     const message = `too old resource version: ${from} (${store.oldest()})`;
     write("ERROR", {
@@ -37,6 +40,9 @@ export function serveWatch(
     if (changed !== resource || (namespace !== undefined && metadata.namespace !== namespace)) return;
     if (selector === undefined || metadata.name === selector) write(type, object);
   };
+  if (anywhere) {
+    for (const object of store.list(resource, namespace)) tell({ type: "ADDED", version: 0, resource, object });
+  }
   for (const change of store.since(from)) tell(change);
   const stop = store.onChange(tell);
   response.on("close", stop);

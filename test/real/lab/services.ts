@@ -16,6 +16,7 @@ const packages = {
   pdns_server: "pdns-server pdns-backend-sqlite3",
   sqlite3: "sqlite3",
   promtool: "promtool",
+  kubectl: "kubernetes-client",
 } as const;
 
 export type Service = keyof typeof packages;
