@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { readDnsSettings } from "../config/dns-settings.ts";
-import { readSecretFile } from "../config/solvers.ts";
+import { readSecretFile } from "../config/provider-fields.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { resolveConfig } from "../core/fields.ts";
 import { parseName } from "../core/name.ts";

@@ -2,9 +2,9 @@ import type { ConfigIssue } from "../core/errors.ts";
 import { shownVariable } from "../core/fields.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Path } from "./document.ts";
+import { readSecretFile } from "./provider-fields.ts";
 import { isSecretReference } from "./secret-reference.ts";
 import type { Sources } from "./settings.ts";
-import { readSecretFile } from "./solvers.ts";
 
 /** A secret of the file, read from where it says, and known to the redactor from then on; undefined beside an issue. */
 export async function readSecret(

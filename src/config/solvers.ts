@@ -1,24 +1,15 @@
-import { readFile } from "node:fs/promises";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
-import { type ConfigSources, fieldsOf, resolveConfig } from "../core/fields.ts";
 import { type DomainName, isWithin, parseName } from "../core/name.ts";
 import { nearest } from "../core/nearest.ts";
-import type { Provider } from "../core/provider.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { Route } from "../issuer/router.ts";
 import { connectSolver } from "../providers.ts";
-import { readableByOthers } from "../store/index.ts";
 import { inOrder, type Path } from "./document.ts";
 import type { LoadedConfig } from "./load.ts";
+import { type ChosenProvider, readProvider } from "./provider-fields.ts";
 import type { ConfigFile } from "./schema.ts";
 import type { Sources } from "./settings.ts";
-
-/** A provider and its checked configuration, not yet connected. */
-export interface ChosenProvider {
-  readonly provider: Provider;
-  readonly config: Awaited<ReturnType<typeof resolveConfig>>;
-}
 
 /** A provider and the zones it is for; none: for every name. */
 export interface ChosenRoute extends ChosenProvider {
@@ -194,69 +185,6 @@ export function isCovered(routes: readonly Pick<ChosenRoute, "zones">[], name: D
   return routes.some(({ zones }) => zones.length === 0 || zones.some((zone) => isWithin(name, zone)));
 }
 
-interface OwnConfig {
-  readonly values: Readonly<Record<string, unknown>>;
-  readonly placeOf: (keys: readonly string[]) => string;
-}
-
-async function readProvider(
-  id: string,
-  path: string,
-  sources: Sources,
-  own: OwnConfig | undefined,
-): Promise<{ readonly chosen: ChosenProvider | undefined; readonly issues: readonly ConfigIssue[] }> {
-  try {
-    const provider = await sources.registry.load(id);
-    const config = await resolveFields(provider, sources, own);
-    return { chosen: { provider, config }, issues: [] };
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return { chosen: undefined, issues: error.issues.map((i) => (i.path === "--provider" ? { ...i, path } : i)) };
-  }
-}
-
-async function resolveFields(provider: Provider, sources: Sources, own: OwnConfig | undefined) {
-  const { flags, env, redactor, config: file, observer } = sources;
-  const byFlag = Object.fromEntries(
-    fieldsOf(provider).flatMap((field) => {
-      const name = field.flag?.replace(/^--/, "");
-      const value = name === undefined ? undefined : flags.given.get(name);
-      return value === undefined ? [] : [[field.name, value.values.at(-1) ?? ""]];
-    }),
-  );
-  const debug = (text: string) => observer({ type: "log", level: "debug", text });
-  const common: ConfigSources = {
-    env,
-    readFile: (name) => readSecretFile(name, observer),
-    flags: byFlag,
-    redactor,
-    onShadowed: (variable, origin) => debug(`${variable} is set, but ${origin} counts`),
-  };
-  if (own === undefined) return await resolveConfig(provider, common);
-  const ofSolver: ConfigSources = {
-    ...common,
-    config: Object.fromEntries(Object.entries(own.values).map(([key, value]) => [key, fromFolder(value, file)])),
-    configPath: own.placeOf,
-    inlineSecrets: flags.on("allow-inline-secrets") ? "allow" : "refuse",
-  };
-  try {
-    return await resolveConfig(provider, ofSolver);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    // A solver that is whole by itself is not spoilt by variables that are there for another one.
-    const alone = await resolveConfig(provider, { ...ofSolver, ambientEnv: false }).catch(() => undefined);
-    if (alone === undefined) throw error;
-    debug(`${own.placeOf([])}: variables of ${provider.id} do not go with it and are left out: ${error.message}`);
-    return alone;
-  }
-}
-
-/** Files in the file are meant from its own folder. */
-function fromFolder(value: unknown, { resolve }: LoadedConfig): unknown {
-  if (typeof value !== "object" || value === null || !("file" in value) || typeof value.file !== "string") return value;
-  return { ...value, file: value.file === "" ? "" : resolve(value.file) };
-}
-
 /** The chosen provider as a route, connected when it is first needed. */
 export function routeOf(chosen: ChosenRoute, observer: Observer, redactor: Redactor, signal: AbortSignal): Route {
   const options = { signal, allowAmbientCredentials: true, ownConfig: true, observer, redactor };
@@ -265,12 +193,4 @@ export function routeOf(chosen: ChosenRoute, observer: Observer, redactor: Redac
     provider: chosen.provider.id,
     connect: () => connectSolver(chosen.provider, chosen.config, options),
   };
-}
-
-/** Reads a credential's file, and says so when other users of the machine could as well. */
-export async function readSecretFile(path: string, observer: Observer): Promise<string> {
-  const text = await readFile(path, "utf8");
-  const warning = await readableByOthers(path);
-  if (warning !== undefined) observer({ type: "warning", code: "W_FILE_MODE", text: warning });
-  return text;
 }

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { readFlags } from "../../src/cli/args.ts";
-import { formatMs, parseDuration } from "../../src/core/duration.ts";
-import { parseEndpoint } from "../../src/config/endpoints.ts";
 import type { FlagSpec } from "../../src/cli/spec.ts";
+import { parseEndpoint } from "../../src/config/endpoints.ts";
+import { formatMs, parseDuration } from "../../src/core/duration.ts";
 
 const specs: readonly FlagSpec[] = [
   { name: "domain", short: "d", kind: "string", repeatable: true, help: "" },
