@@ -1,4 +1,5 @@
-import { type Resource, resources, versionOf } from "./kube-apiserver-store.ts";
+import type { Reply } from "./kube-apiserver-reviews.ts";
+import { type KubeStore, type Resource, resources, versionOf } from "./kube-apiserver-store.ts";
 
 const reviews: readonly Resource[] = ["SubjectAccessReview", "SelfSubjectAccessReview"].map((kind) => ({
   group: "authorization.k8s.io",
@@ -47,4 +48,31 @@ export function discovery(path: string): unknown {
 function groupOf(name: string) {
   const version = { groupVersion: `${name}/v1`, version: "v1" };
   return { name, versions: [version], preferredVersion: version };
+}
+
+/** What the aggregation layer makes of a discovery request for a group with an APIService. */
+export function aggregate(
+  path: string,
+  store: KubeStore,
+  aggregated: ReadonlyMap<string, readonly string[]>,
+): Reply | undefined {
+  const [, group = ""] = /^\/apis\/([^/]+)\/v1alpha1$/.exec(path) ?? [];
+  const resource = resources.find(({ kind }) => kind === "APIService");
+  const object = resource && store.find(resource, undefined, `v1alpha1.${group}`);
+  if (object === undefined) return undefined;
+  const { conditions = [] } = (object["status"] ?? {}) as { conditions?: readonly { type: string; status: string }[] };
+  if (!conditions.some(({ type, status }) => type === "Available" && status === "True")) {
+    return { status: 503, body: "service unavailable\n" };
+  }
+  const served = (aggregated.get(group) ?? []).map((name) => ({
+    name,
+    singularName: "ChallengePayload",
+    namespaced: false,
+    group: "webhook.acme.cert-manager.io",
+    version: "v1alpha1",
+    kind: "ChallengePayload",
+    verbs: ["create"],
+  }));
+  const groupVersion = `${group}/v1alpha1`;
+  return { status: 200, body: { kind: "APIResourceList", apiVersion: "v1", groupVersion, resources: served } };
 }

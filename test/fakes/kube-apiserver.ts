@@ -1,19 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
-import { discovery } from "./kube-apiserver-discovery.ts";
+import { aggregate, discovery } from "./kube-apiserver-discovery.ts";
 import { type KeyPairPem, type KubeCa, makeKubeCa } from "./kube-apiserver-pki.ts";
-import { type Attributes, authorize, forbiddenText, type KubeUser } from "./kube-apiserver-rbac.ts";
-import { eventFault, type Reply, review, statusReply } from "./kube-apiserver-reviews.ts";
+import { authorize, forbiddenText, type KubeUser } from "./kube-apiserver-rbac.ts";
 import {
-  createKubeStore,
-  type KubeObject,
-  type KubeStore,
-  type Resource,
-  resources,
-  versionOf,
-} from "./kube-apiserver-store.ts";
+  accepts,
+  groupsOf,
+  kubeconfigText,
+  readBody,
+  type Target,
+  targetOf,
+  userOf,
+} from "./kube-apiserver-request.ts";
+import { eventFault, type Reply, review, statusReply } from "./kube-apiserver-reviews.ts";
+import { createKubeStore, type KubeObject, type KubeStore, versionOf } from "./kube-apiserver-store.ts";
 import { serveWatch } from "./kube-apiserver-watch.ts";
 
 export type { KubeObject } from "./kube-apiserver-store.ts";
@@ -213,115 +214,4 @@ export async function startKubeApiServer(options: { readonly host?: string } = {
     },
   };
   return api;
-}
-
-export interface Target {
-  readonly resource: Resource | undefined;
-  readonly namespace: string | undefined;
-  readonly asked: Attributes;
-  readonly watch: boolean;
-  /** Of `metadata.name` in fieldSelector. */
-  readonly selector: string | undefined;
-  /** Of labelSelector; equality alone. */
-  readonly labels: readonly (readonly [string, string])[];
-}
-
-function targetOf(url: URL, method: string): Target | undefined {
-  const match =
-    /^\/(?:api|apis\/(?<group>[^/]+))\/(?<version>v[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<resource>[^/]+)(?:\/(?<name>[^/]+))?$/.exec(
-      url.pathname,
-    );
-  if (match?.groups === undefined) return undefined;
-  const { group = "", version = "", namespace, resource = "", name } = match.groups;
-  const known = resources.find((r) => r.group === group && r.version === version && r.resource === resource);
-  const isReview = group === "authorization.k8s.io" && /^(self)?subjectaccessreviews$/.test(resource);
-  if (known === undefined && !isReview) return undefined;
-  const selector = /^metadata\.name=(.+)$/.exec(url.searchParams.get("fieldSelector") ?? "")?.[1];
-  const watch = /^(1|true)$/.test(url.searchParams.get("watch") ?? "");
-  const verb = method === "POST" ? "create" : name !== undefined ? "get" : watch ? "watch" : "list";
-  const decoded = name === undefined ? selector : decodeURIComponent(name);
-  const asked = {
-    verb,
-    group,
-    version,
-    resource,
-    ...(namespace === undefined ? {} : { namespace: decodeURIComponent(namespace) }),
-    ...(decoded === undefined ? {} : { name: decoded }),
-  };
-  const labels = (url.searchParams.get("labelSelector") ?? "")
-    .split(",")
-    .filter((pair) => pair !== "")
-    .map((pair) => [pair.split("=")[0] ?? "", pair.split("=")[1] ?? ""] as const);
-  return { resource: known, namespace: asked.namespace, asked, watch: verb === "watch", selector, labels };
-}
-
-/** What the aggregation layer makes of a discovery request for a group with an APIService. */
-function aggregate(
-  path: string,
-  store: KubeStore,
-  aggregated: ReadonlyMap<string, readonly string[]>,
-): Reply | undefined {
-  const [, group = ""] = /^\/apis\/([^/]+)\/v1alpha1$/.exec(path) ?? [];
-  const resource = resources.find(({ kind }) => kind === "APIService");
-  const object = resource && store.find(resource, undefined, `v1alpha1.${group}`);
-  if (object === undefined) return undefined;
-  const { conditions = [] } = (object["status"] ?? {}) as { conditions?: readonly { type: string; status: string }[] };
-  if (!conditions.some(({ type, status }) => type === "Available" && status === "True")) {
-    return { status: 503, body: "service unavailable\n" };
-  }
-  const served = (aggregated.get(group) ?? []).map((name) => ({
-    name,
-    singularName: "ChallengePayload",
-    namespaced: false,
-    group: "webhook.acme.cert-manager.io",
-    version: "v1alpha1",
-    kind: "ChallengePayload",
-    verbs: ["create"],
-  }));
-  const groupVersion = `${group}/v1alpha1`;
-  return { status: 200, body: { kind: "APIResourceList", apiVersion: "v1", groupVersion, resources: served } };
-}
-
-function userOf(request: IncomingMessage, tokens: ReadonlyMap<string, KubeUser>): KubeUser | undefined {
-  const header = request.headers.authorization;
-  if (header !== undefined) return tokens.get(/^Bearer (\S+)$/.exec(header)?.[1] ?? "");
-  const socket = request.socket as TLSSocket;
-  const { subject } = socket.getPeerCertificate() as { subject?: { CN: string; O?: string | string[] } };
-  if (socket.authorized && subject !== undefined) {
-    return { name: subject.CN, groups: [...[subject.O ?? []].flat(), "system:authenticated"] };
-  }
-  return { name: "system:anonymous", groups: ["system:unauthenticated"] };
-}
-
-function groupsOf(user: string): readonly string[] {
-  const [, namespace] = /^system:serviceaccount:([^:]+):/.exec(user) ?? [];
-  return namespace === undefined ? [] : ["system:serviceaccounts", `system:serviceaccounts:${namespace}`];
-}
-
-function accepts(request: IncomingMessage, type: string): boolean {
-  const accept = request.headers.accept ?? "*/*";
-  return accept.includes(type) || accept.includes("*/*");
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-/** JSON is YAML. */
-function kubeconfigText(server: string, ca: string, user: object, cluster: object): string {
-  return JSON.stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    "current-context": "fake",
-    clusters: [
-      {
-        name: "fake",
-        cluster: { server, "certificate-authority-data": Buffer.from(ca).toString("base64"), ...cluster },
-      },
-    ],
-    contexts: [{ name: "fake", context: { cluster: "fake", user: "me", namespace: "dns01" } }],
-    users: [{ name: "me", user }],
-  });
 }
