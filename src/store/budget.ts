@@ -17,7 +17,7 @@ export function openBudget(disk: Disk, observer: Observer): BudgetStore {
         return JSON.parse(text) as unknown;
       } catch {
         const said = "is damaged; what it said of earlier failures is forgotten";
-        observer({ type: "warning", code: "W_BUDGET", text: `${path} ${said}` });
+        observer({ type: "warning", code: "W_FAILURES", text: `${path} ${said}` });
         return undefined;
       }
     },

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { storm } from "../daemon/storm.ts";
+import { repeats } from "./lab/suite.ts";
+
+const rate = 0.05;
+const faults = {
+  ...{ badNonce: rate, serverError: rate, lostResponse: rate, reset: rate, cutBody: rate, drop: rate, lostReply: rate },
+};
+
+test("many certificates of one zone due at once: all are renewed once, within the limits", {
+  timeout: 900_000,
+}, async () => {
+  const certificates = repeats(40, 1000);
+  const result = await storm({ certificates, parallel: 16 });
+  expect(result).toMatchObject({
+    renewed: certificates,
+    versions: 2,
+    leftInDns: 0,
+    leftInJournal: 0,
+    failures: [],
+    status: 0,
+  });
+  expect(result.ordersAtOnce).toBeLessThanOrEqual(16);
+  expect(result.peakMb).toBeLessThan(300);
+  expect(result.dnsWrites).toBeLessThan(certificates * 2);
+});
+
+test("the same with five of a hundred of everything failing", { timeout: 900_000 }, async () => {
+  const certificates = repeats(24, 1000);
+  const result = await storm({ certificates, parallel: 16, faults });
+  expect(result).toMatchObject({ renewed: certificates, versions: 2, leftInDns: 0, leftInJournal: 0, status: 0 });
+  expect(result.peakMb).toBeLessThan(300);
+});
