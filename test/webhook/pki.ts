@@ -65,7 +65,7 @@ async function make(commonName: string, options: CertificateOptions, issuer: Iss
     .toString("base64")
     .replace(/(.{64})(?=.)/g, "$1\n");
   return {
-    cert: certificate.toString("pem"),
+    cert: `${certificate.toString("pem")}\n`,
     key: `-----BEGIN PRIVATE KEY-----\n${base64}\n-----END PRIVATE KEY-----\n`,
     issue: (name, more = {}) => make(name, more, { subject, key: keys.privateKey }),
   };
