@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cas, findCa } from "../../src/acme/directories.ts";
+import { cas, eabHelp, findCa } from "../../src/acme/directories.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 
 describe("the CA", () => {
@@ -13,6 +13,20 @@ describe("the CA", () => {
 
   it("is found by the address of its directory too", () => {
     expect(findCa("https://acme-v02.api.letsencrypt.org/directory").id).toBe("letsencrypt");
+  });
+
+  it("of RSA keys is the same CA, and stays at that address", () => {
+    const url = "https://acme.ssl.com/sslcom-dv-rsa";
+    expect(findCa(url)).toMatchObject({ id: "sslcom", directoryUrl: url, needsEab: true, needsEmail: true });
+  });
+
+  it.each(Object.values(cas).filter((ca) => ca.needsEab))("$id says where its bindings come from", (ca) => {
+    expect(eabHelp(ca.directoryUrl)).toBe(ca.eabHelp);
+    expect(ca.eabHelp).toMatch(/\.$/);
+  });
+
+  it("that is not in the table has a general word on bindings", () => {
+    expect(eabHelp("https://ca.example.test/dir")).toMatch(/web site/);
   });
 
   it("may be any https address, or a plain one on this machine", () => {
