@@ -1,6 +1,6 @@
 import { readCsr } from "../acme/csr.ts";
 import { issuesOf, readInput } from "../config/attempt.ts";
-import { directoryFor, readCas } from "../config/cas.ts";
+import { directoryFor, type PlannedCa, readCas } from "../config/cas.ts";
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { readPlan, requestOf } from "../config/plan.ts";
 import type { Sources } from "../config/settings.ts";
@@ -20,6 +20,8 @@ export interface ReadRequest {
     /** The CA registers no account without --eab-kid and --eab-hmac-key. */
     readonly needsEab: boolean;
     readonly request: IssueRequest;
+    /** The same at the CAs to go over to. */
+    readonly others: readonly IssueRequest[];
     readonly routes: readonly ChosenRoute[];
     readonly dns: DnsSettings;
     /** What the file says is to follow; flags go before it. */
@@ -76,34 +78,36 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
     issues,
     complete: () => {
       const first = domains.identifiers[0];
-      const [ca] = cas.cas;
+      const [ca, ...further] = cas.cas;
       if (first === undefined || provider.routes.length === 0 || ca === undefined)
         throw new Error("the request is incomplete");
       const dryRun = flags.on("dry-run");
       const keyType = csr?.keyType ?? ca.keyType ?? "ec256";
+      const requestAt = (one: PlannedCa): IssueRequest => ({
+        name: name ?? first.text,
+        identifiers: domains.identifiers,
+        ca: {
+          directoryUrl: directoryFor(one.ca, keyType, dryRun),
+          rootPem: one.rootPem,
+          contact: one.contact,
+          eab: one.eab,
+        },
+        keyType,
+        profile: one.profile,
+        preferredChain: one.preferredChain,
+        reuseKey: flags.on("reuse-key"),
+        csr: csr?.der,
+        force: flags.on("force"),
+        dryRun,
+        propagation: dns.settings.propagation,
+        provider: [...new Set(provider.routes.map((r) => r.provider.id))].join(","),
+      });
       return {
         needsEab: ca.ca.needsEab,
         routes: provider.routes,
         dns: dns.settings,
-        request: {
-          name: name ?? first.text,
-          identifiers: domains.identifiers,
-          ca: {
-            directoryUrl: directoryFor(ca.ca, keyType, dryRun),
-            rootPem: ca.rootPem,
-            contact: ca.contact,
-            eab: ca.eab,
-          },
-          keyType,
-          profile: ca.profile,
-          preferredChain: ca.preferredChain,
-          reuseKey: flags.on("reuse-key"),
-          csr: csr?.der,
-          force: flags.on("force"),
-          dryRun,
-          propagation: dns.settings.propagation,
-          provider: [...new Set(provider.routes.map((r) => r.provider.id))].join(","),
-        },
+        request: requestAt(ca),
+        others: further.map(requestAt),
       };
     },
   };
@@ -120,14 +124,19 @@ async function readDeclared(name: string | undefined, sources: Sources): Promise
     complete: () => {
       const plan = read.complete();
       const certificate = plan.certificates.find((c) => c.name === name);
-      const [ca] = certificate?.cas ?? [];
+      const [ca, ...further] = certificate?.cas ?? [];
       if (certificate === undefined || ca === undefined) throw new Error("the request is incomplete");
-      const request = requestOf(plan, certificate, { force: flags.on("force"), dryRun: flags.on("dry-run") });
+      const how = { force: flags.on("force"), dryRun: flags.on("dry-run") };
+      const requestAt = (one: PlannedCa) => {
+        const request = requestOf(plan, certificate, { ...how, ca: one });
+        return { ...request, reuseKey: request.reuseKey || flags.on("reuse-key") };
+      };
       return {
         needsEab: ca.ca.needsEab,
         routes: plan.routes,
         dns: plan.dns,
-        request: { ...request, reuseKey: request.reuseKey || flags.on("reuse-key") },
+        request: requestAt(ca),
+        others: further.map(requestAt),
         deployment: certificate.deployment,
       };
     },

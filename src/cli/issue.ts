@@ -5,7 +5,7 @@ import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { deployStored } from "../deploy/deploy.ts";
 import { createHintStore } from "../issuer/hints.ts";
-import { issue } from "../issuer/issue.ts";
+import { issueAnywhere } from "../issuer/issue-anywhere.ts";
 import { openDns } from "../issuer/network.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
@@ -23,7 +23,7 @@ export const command: Command = {
     const faults = [...input.issues, ...read.issues];
     const asked = await readDeployment(input, faults);
     failOn(faults);
-    const { request, routes, dns: settings, needsEab, deployment: declared } = read.complete();
+    const { request, others, routes, dns: settings, needsEab, deployment: declared } = read.complete();
     const deployment = {
       pfx: asked.pfx ?? declared?.pfx,
       out: asked.out ?? declared?.out,
@@ -37,7 +37,7 @@ export const command: Command = {
       if (account?.url === undefined) throw new ConfigError(eabMissing(directoryUrl), { hint: eabHelp(directoryUrl) });
     }
     const dns = await openDns(settings, observer, createHintStore(store.hints));
-    const result = await issue(request, {
+    const result = await issueAnywhere(request, others, {
       certificates: store.certificates,
       accounts: store.accounts,
       journal: store.journal,

@@ -44,7 +44,8 @@ export function failureKind(error: Dns01Error, names: readonly string[]): Failur
 
 /** Whether another CA may well serve what this one did not. */
 export function isCaTrouble(failure: Failure): boolean {
-  return failure.kind === "unavailable" || failure.kind === "limited" || failure.code === "TRANSIENT";
+  const isLate = failure.kind === "refused" && failure.code === "TRANSIENT";
+  return failure.kind === "unavailable" || failure.kind === "limited" || isLate;
 }
 
 /** A limit that names the domain is that domain's; anything else holds for the account. */

@@ -149,7 +149,14 @@ function upkeepFor(
     },
     // Afterwards, for all of them.
     deploy: async () => false,
-    onEvent: (event) => note(noteOf(event.name), event),
+    onEvent: (event) => {
+      const { error } = noteOf(event.name);
+      if (event.type === "ordering" && error !== undefined) {
+        const text = `${error.message.split("\n")[0]}. Going over to ${event.ca}`;
+        deps.observerFor(event.name)({ type: "warning", code: "W_OTHER_CA", text });
+      }
+      note(noteOf(event.name), event);
+    },
   });
 }
 

@@ -111,6 +111,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { now, budget, spread, onEvent, lookEveryMs: longestMs = usualLookMs } = deps;
   const lock = createLock();
   const unsupported = new Map<string, number>();
+  const hurried = new Set<string>();
   const paces = new Map<string, RateLimit>();
 
   const paceOf = (ca: string): RateLimit => {
@@ -135,7 +136,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     const checked = await check(kept, held);
     const decision = decideRenewal(checked.subject, checked.state, new Date(now()));
     const at = placed(kept, checked, decision);
-    if (at <= now()) return await orderLook(kept, checked, decision.reason);
+    if (at <= now()) return noting(kept, decision, await orderLook(kept, checked, decision.reason));
     const { rule, reason } = decision;
     onEvent({ type: "planned", name: kept.name, at, rule, reason, notAfter: Date.parse(held.subject.notAfter) });
     if (held.deployAt !== undefined && held.deployAt <= now()) {
@@ -145,6 +146,17 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     return { at: Math.min(at, nextAsk, held.deployAt ?? at, now() + longestMs) };
   }
 
+  /** Remembers what was ordered because of a window: the certificate that comes of it has to reach some age. */
+  function noting({ name }: Kept, { rule }: RenewalDecision, found: Look): Look {
+    if (!("work" in found)) return found;
+    const work = () => {
+      if (rule === "ari") hurried.add(name);
+      else hurried.delete(name);
+      return found.work();
+    };
+    return { ...found, work };
+  }
+
   /** Only what no CA has chosen is ours to spread. */
   function placed(kept: Kept, held: Held, decision: RenewalDecision): number {
     const at = decision.at.getTime();
@@ -152,7 +164,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       return spread.place(kept.name, held.subject, at, now());
     spread.note(kept.name, held.subject, at);
     // A CA whose windows always lie in the past must not be asked for one certificate after the other.
-    return Math.max(at, oldEnough(held.subject));
+    return hurried.has(kept.name) ? Math.max(at, oldEnough(held.subject)) : at;
   }
 
   async function check(kept: Kept, held: Held): Promise<Held> {

@@ -144,6 +144,7 @@ test("another CA serves while the first one cannot, and its certificate counts u
   const [outcome] = await world.renew({}, { cas: [first, world.box.directoryUrl] });
   down.close();
   expect(outcome).toMatchObject({ status: "renewed" });
+  expect(world.events).toContainEqual(expect.objectContaining({ type: "warning", code: "W_OTHER_CA" }));
   const meta = (await world.store.certificates.load("a.example.test"))?.meta;
   expect(meta).toMatchObject({ ca: world.box.directoryUrl, insteadOf: first });
   const request = world.request(["a.example.test"]);
