@@ -143,7 +143,7 @@ function retryAfterOf(response: IncomingMessage): number | undefined {
 }
 
 /** What went wrong in the words of the system; never the ephemeral port of our side, so that equal causes read the same. */
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return [...new Set(error.errors.map(codeOf))].join("; ");
   }

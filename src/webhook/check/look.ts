@@ -64,7 +64,7 @@ export function argumentsOf(deployment: Json): readonly unknown[] {
   return list(containers).flatMap((one) => [...list(asObject(one)["command"]), ...list(asObject(one)["args"])]);
 }
 
-export function podSpecOf(deployment: Json): Json {
+function podSpecOf(deployment: Json): Json {
   return asObject(asObject(asObject(deployment["spec"])["template"])["spec"]);
 }
 

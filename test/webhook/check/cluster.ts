@@ -51,13 +51,7 @@ export function endpointSlice(ready: boolean): KubeObject {
   return object("discovery.k8s.io/v1", "EndpointSlice", { name: "dns01-x", namespace: "dns01", labels }, { endpoints });
 }
 
-export function deployment(
-  name: string,
-  namespace: string,
-  labels: object,
-  account: string,
-  args: string[],
-): KubeObject {
+function deployment(name: string, namespace: string, labels: object, account: string, args: string[]): KubeObject {
   const template = { metadata: { labels }, spec: { serviceAccountName: account, containers: [{ name: "c", args }] } };
   return object("apps/v1", "Deployment", { name, namespace, labels }, { spec: { template } });
 }
@@ -125,15 +119,16 @@ export interface Checked {
 export async function check(
   api: KubeApiServer,
   args: readonly string[] = [],
-  options: { token?: string; signal?: AbortSignal } = {},
+  options: { token?: string; signal?: AbortSignal; inPod?: boolean } = {},
 ): Promise<Checked> {
   const file = join(await folder(), "kubeconfig");
   const token = options.token ?? api.token("admin", ["system:masters"]);
   await writeFile(file, api.kubeconfig({ token }));
   const spec = commands.find(({ name }) => name === "webhook check");
-  const given = ["--kubeconfig", file, ...args];
+  const given = options.inPod === true ? args : ["--kubeconfig", file, ...args];
+  const env = options.inPod === true ? { KUBECONFIG: file, KUBERNETES_SERVICE_HOST: "10.96.0.1" } : {};
   const { flags, issues } = readFlags(given, [...globalFlags, ...(spec?.flags ?? [])], {});
-  const io = { env: {}, signal: options.signal ?? new AbortController().signal };
+  const io = { env, signal: options.signal ?? new AbortController().signal };
   const events: Dns01Event[] = [];
   const observer = (event: Dns01Event) => void events.push(event);
   const redactor = createRedactor();

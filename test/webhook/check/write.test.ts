@@ -124,3 +124,23 @@ test("Ctrl-C in the middle: the value is taken out all the same", async () => {
   await ended;
   expect(values()).toEqual(["a foreign value"]);
 });
+
+test("with the gate on, port 53 is tried in the cluster; outside it is said that it was not", async () => {
+  const domain = ["--propagation-gate", ...dns()];
+  const outside = await check(api, domain);
+  expect(outside.warnings).toEqual([
+    expect.stringMatching(/^port 53 for the propagation gate: was not tried: this is no pod/),
+  ]);
+  const inside = await check(api, domain, { inPod: true });
+  expect(inside.findings.find(({ check: id }) => id === "egress")).toMatchObject({
+    state: "ok",
+    cause: "the nameservers of example.test answer",
+  });
+  // Nobody listens there.
+  const blocked = ["--propagation-gate", "--resolver", "127.0.0.1:9", "--discovery", "resolver"];
+  const { failures, status } = await check(api, blocked, { inPod: true });
+  expect(failures).toEqual([
+    expect.stringMatching(/^port 53 for the propagation gate: .*→ Let the pods reach port 53/),
+  ]);
+  expect(status).toBe(4);
+});
