@@ -52,7 +52,7 @@ interface Job {
   readonly done: Promise<void>;
   readonly end: AbortController;
   waiters: number;
-  step: Step;
+  readonly progress: { step: Step };
   /** A caller was answered that it goes on. */
   detached: boolean;
 }
@@ -99,13 +99,14 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       () => end.abort(new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true })),
       () => {},
     );
+    const progress: Job["progress"] = { step: "waiting" };
     const step = (now: Step): void => {
-      job.step = now;
+      progress.step = now;
     };
     const done = raceAbort((async () => work({ signal: end.signal, step }))(), end.signal).finally(() =>
       end.abort(over),
     );
-    const job: Job = { key, subject, correlationId, done, end, waiters: 0, step: "waiting", detached: false };
+    const job: Job = { key, subject, correlationId, done, end, waiters: 0, progress, detached: false };
     running.add(job);
     last.set(subject, job);
     done.then(
@@ -140,7 +141,7 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       const job = same ?? start(request, work);
       let timeUp: Dns01Error | undefined;
       const late = () => {
-        timeUp = request.late(job.step);
+        timeUp = request.late(job.progress.step);
         return timeUp;
       };
       job.waiters += 1;
