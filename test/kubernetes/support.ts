@@ -68,8 +68,8 @@ export function grant(
   const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
   const [role, binding] = namespace === undefined ? ["ClusterRole", "ClusterRoleBinding"] : ["Role", "RoleBinding"];
   const [, ns, account] = /^system:serviceaccount:([^:]+):(.+)$/.exec(user) ?? [];
-  const subject =
-    account === undefined ? { kind: "User", name: user } : { kind: "ServiceAccount", name: account, namespace: ns };
+  const person = user.startsWith("group:") ? { kind: "Group", name: user.slice(6) } : { kind: "User", name: user };
+  const subject = account === undefined ? person : { kind: "ServiceAccount", name: account, namespace: ns };
   api.store.put({ apiVersion, kind: role, metadata, rules: [rule] });
   const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: role, name };
   api.store.put({ apiVersion, kind: binding, metadata, roleRef, subjects: [subject] });

@@ -218,6 +218,20 @@ describe("webhook check", () => {
     ]);
   });
 
+  test("a right that cert-manager has by its group counts", async () => {
+    const api = await startCluster();
+    api.store.put(certManagerDeployment("controller"));
+    grant(api, "group:system:serviceaccounts:cert-manager", {
+      verbs: ["create"],
+      apiGroups: [group],
+      resources: ["cloudflare"],
+    });
+    const { failures } = await check(api);
+    expect(failures).toEqual([
+      expect.stringContaining("takes calls of system:serviceaccount:cert-manager:cert-manager only"),
+    ]);
+  });
+
   test("who may look at nothing gets warnings that say what to ask for, and no failure", async () => {
     const api = await startCluster();
     const { failures, warnings, status } = await check(api, [], { token: api.token("nobody") });
