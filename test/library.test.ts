@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
-import { ConfigError, issue, renew, type SolverOptions } from "../src/library.ts";
+import { ConfigError, issue, renew, type SolverOptions, watch } from "../src/library.ts";
 import { type Sandbox, startSandbox } from "../src/sandbox/index.ts";
 
 let box: Sandbox | undefined;
@@ -86,4 +86,50 @@ test("renew: all faults of the options at once, before any call", async () => {
   expect((error as ConfigError).issues.length).toBeGreaterThan(1);
   const typed = renew({ stateDir, solvers: [{ provider: "memory" }], names: ["nobody"] });
   await expect(typed).rejects.toMatchObject({ code: "CONFIG", message: expect.stringContaining("nobody") });
+});
+
+test("watch: the example of docs/library.md issues, says so, and ends with its signal", async () => {
+  const { box, config, lab, stateDir } = await inSandbox();
+  const text = await readFile(new URL("../docs/library.md", import.meta.url), "utf8");
+  const example = [...text.matchAll(/```ts\n(.*?)```/gs)]
+    .map(([, code = ""]) => code)
+    .find((c) => c.includes("watch({"));
+  const here = [
+    [`new AbortController();`, `new AbortController(); process.once("SIGUSR2", () => stop.abort());`],
+    [`"./state",`, `${JSON.stringify(stateDir)}, ...${JSON.stringify(lab)},`],
+    [`["letsencrypt", "google"]`, JSON.stringify([box.directoryUrl])],
+    [`{ nameserver: "192.0.2.53" }`, JSON.stringify(config)],
+    [`"dns01"`, `"../../src/library.ts"`],
+  ] as const;
+  let program = (example ?? "").replaceAll("example.com", "example.test");
+  for (const [from, to] of here) {
+    expect(program).toContain(from);
+    program = program.replace(from, to);
+  }
+  const file = join(await folder(fileURLToPath(new URL(".", import.meta.url))), "watch.ts");
+  await writeFile(file, program);
+  const said = vi.spyOn(console, "log").mockImplementation(() => void process.emit("SIGUSR2"));
+  await import(file);
+  expect(said.mock.calls).toEqual([["example.test", "is new from", box.directoryUrl]]);
+  expect(await readFile(join(stateDir, "certificates/example.test/current/cert.pem"), "utf8")).toContain("BEGIN");
+  expect(box.zone.txt("_acme-challenge.example.test")).toEqual([]);
+});
+
+test("watch: all faults of the options at once, and one at a time in a folder", async () => {
+  const { box, lab, solvers, stateDir } = await inSandbox();
+  const common = { ...lab, solvers, stateDir };
+  const bad = { domains: ["a b"], cas: [] };
+  const error: unknown = await watch({ ...common, solvers: [], certificates: [bad, bad] }).catch((e: unknown) => e);
+  expect((error as ConfigError).issues.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(["solvers", "certificates[0].cas", "certificates[1].cas"]),
+  );
+  const stop = new AbortController();
+  const certificates = [{ domains: ["a.example.test"], cas: [box.directoryUrl] }];
+  const issued = new Promise<void>((resolve, reject) => {
+    const onEvent = ({ type }: { readonly type: string }) => type === "renewed" && resolve();
+    watch({ ...common, certificates, onEvent, signal: stop.signal }).then(() => resolve(), reject);
+  });
+  await issued;
+  await expect(watch({ ...common, certificates })).rejects.toMatchObject({ code: "LOCKED" });
+  stop.abort();
 });
