@@ -18,6 +18,8 @@ import type { SandboxOptions } from "../../src/sandbox/index.ts";
 import { openWorld, type World } from "./world.ts";
 
 const day = 86_400_000;
+/** Ends as soon as everybody is there: a busy machine only makes that later. */
+const patient = { presentWindowMs: 10_000, cleanUpWindowMs: 10_000 };
 
 export interface RenewWorld extends World {
   /** A certificate that is so many days old. */
@@ -82,7 +84,7 @@ export async function openRenewWorld(options: SandboxOptions = {}): Promise<Rene
       const all = { force: false, dryRun: false, parallel: 4, ...options };
       const used = await deps();
       const known = await loadKnown(await store.certificates.names(), store.certificates);
-      const solvers = shareRouter(used.solvers, { clock: systemClock });
+      const solvers = shareRouter(used.solvers, { clock: systemClock, ...patient });
       const targets = known.map((one): RenewTarget => {
         const { meta } = one.stored ?? {};
         if (meta === undefined) return { ...one, names: [], cas: [], prepare: () => Promise.reject(one.fault) };
