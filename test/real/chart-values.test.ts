@@ -36,6 +36,11 @@ test("what the chart takes from the providers and from its own comments is up to
   expect(`${stdout}${stderr}`).toBe("");
 });
 
+test("chart and program have one version", () => {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string };
+  expect(parse(readFileSync(join(chart, "Chart.yaml"), "utf8"))).toMatchObject({ version, appVersion: version });
+});
+
 test("every value is in values.yaml, in the schema and in the README, with words", () => {
   const readme = readFileSync(join(chart, "README.md"), "utf8");
   expect(paths.length).toBeGreaterThan(80);

@@ -270,6 +270,23 @@ await describeWithHelm("the chart", (helm) => {
     expect(JSON.stringify(changed.objects.find((o) => o.kind === "Deployment"))).not.toBe(before);
   });
 
+  test("the notes say who may call, how to verify it, and which Secrets are read", async () => {
+    const values = join(valuesFolder, "callers.yaml");
+    const args = ["dns01", chart, "--namespace", "dns", "--dry-run=client", "--values", values];
+    const notes = (await helm.run("install", ...args)).split("\nNOTES:\n")[1];
+    for (const said of [
+      "kubectl get apiservice v1alpha1.acme.dns01.io",
+      "ServiceAccount security/acme",
+      "kubectl auth can-i create acme-dns.acme.dns01.io --as=system:serviceaccount:security:acme\n",
+      "kubectl auth can-i create acme-dns.acme.dns01.io --as=system:serviceaccount:tenant-a:cert-manager\n",
+      "For ClusterIssuers: those in vault named dnspod, route53.",
+      "For Issuers in team-b: dns.",
+      "helm test dns01 --namespace dns --logs",
+    ]) {
+      expect(notes).toContain(said);
+    }
+  });
+
   test("API servers reach the pods from anywhere; metrics from where values say", () => {
     const ingress = (name?: string) => Object(find("NetworkPolicy", "dns01", name)["spec"]).ingress;
     expect(ingress()[0]).toEqual({ ports: [{ port: 8443, protocol: "TCP" }] });
