@@ -218,6 +218,8 @@ describe("against the sandbox", () => {
       "example.test",
       "-d",
       "*.example.test",
+      "--state",
+      join(cwd, "state"),
       "--json",
     ]);
     expect(stderr).toMatch(/broken\.mjs: throws while it is loaded: broken.*goes on without it/);
