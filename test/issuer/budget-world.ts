@@ -5,7 +5,7 @@ import type { BudgetStore } from "../../src/issuer/ports.ts";
 
 export const letsEncrypt = "https://acme-v02.api.letsencrypt.org/directory";
 
-export function memoryStore(): BudgetStore & { readonly values: Map<string, unknown> } {
+function memoryStore(): BudgetStore & { readonly values: Map<string, unknown> } {
   const values = new Map<string, unknown>();
   return {
     values,

@@ -10,9 +10,9 @@ import { createUpkeep, type Held, type Kept } from "../../src/issuer/upkeep.ts";
 import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
 
 /** A CA with Let's Encrypt's limits and renewal windows, one without either, and the one to go over to. */
-export const strict = "https://acme-v02.api.letsencrypt.org/directory";
-export const plain = "https://plain.test/directory";
-export const second = "https://second.test/directory";
+const strict = "https://acme-v02.api.letsencrypt.org/directory";
+const plain = "https://plain.test/directory";
+const second = "https://second.test/directory";
 
 const epoch = Date.UTC(2027, 0, 1);
 
