@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { readFlags } from "../../src/cli/args.ts";
 import { commands, globalFlags } from "../../src/cli/spec.ts";
@@ -12,13 +12,6 @@ import { type Rendered, render, renderAll, valuesFiles, valuesFolder } from "../
 import { describeWithHelm } from "../charts/suite.ts";
 import { faultsOf } from "../charts/type-check.ts";
 
-const rule = z.looseObject({
-  apiGroups: z.array(z.string()),
-  resources: z.array(z.string()),
-  verbs: z.array(z.string()),
-  resourceNames: z.array(z.string()).optional(),
-});
-const rulesOf = (object: KubernetesObject) => z.array(rule).parse(object["rules"]);
 /** Functions of templates whose answer is another at another time or in another cluster. */
 const changeable =
   /\b(lookup|rand[A-Z]\w*|gen(CA|SelfSigned|Signed|Private)\w*|uuidv4|now|ago|htpasswd|bcrypt|getHostByName)\b/;
@@ -67,90 +60,6 @@ await describeWithHelm("the chart", (helm) => {
     const faults = (await faultsOf(new Map([["wrong", [wrong as KubernetesObject]]]))).join("\n");
     expect(faults).toContain("wrong: apps/v1 Deployment dns01");
     expect(faults).toMatch(/replica'|not assignable/);
-  });
-
-  describe("what it may do", () => {
-    const reads = (list: readonly KubernetesObject[], kind: string) =>
-      list.filter((o) => o.kind === kind && rulesOf(o).some((r) => /secrets|\*/.test(r.resources.join())));
-
-    test("reads no Secrets of the cluster unless told to in so many words", () => {
-      for (const name of cases.filter((c) => c !== "cluster-wide.yaml")) {
-        expect(reads(objects(name), "ClusterRole"), name).toEqual([]);
-      }
-      expect(reads(objects("cluster-wide.yaml"), "ClusterRole")).toHaveLength(1);
-    });
-
-    test("reads Secrets in cert-manager's namespace, and where values say, by name if they say so", () => {
-      const places = (name?: string) =>
-        reads(objects(name), "Role").map((o) => [
-          o.metadata.namespace,
-          ...rulesOf(o).flatMap((r) => r.resourceNames ?? []),
-        ]);
-      expect(places()).toEqual([["cert-manager"]]);
-      expect(places("callers.yaml")).toEqual([["team-a"], ["team-b", "dns"], ["vault", "dnspod", "route53"]]);
-      expect(places("cluster-wide.yaml")).toEqual([]);
-      for (const name of cases) {
-        for (const o of objects(name).filter((one) => ["Role", "ClusterRole"].includes(one.kind))) {
-          for (const { resources, verbs } of rulesOf(o)) {
-            expect(verbs, `${name}: ${o.metadata.name}`).not.toContain("*");
-            if (resources.includes("secrets")) expect(verbs).toEqual(["get"]);
-          }
-        }
-      }
-    });
-
-    test("cert-manager may create what is served and nothing else", () => {
-      const solvers = (name?: string) =>
-        rulesOf(
-          find(
-            "ClusterRole",
-            name === "names.yaml" ? "dns-acme-solver-domain-solver" : "dns-dns01-domain-solver",
-            name,
-          ),
-        );
-      expect(solvers()).toMatchObject([{ apiGroups: ["acme.dns01.io"], verbs: ["create"] }]);
-      expect(solvers()[0]?.resources).toEqual(expect.arrayContaining(["dnspod", "route53", "cloudflare", "rfc2136"]));
-      expect(solvers()[0]?.resources).not.toContain("exec");
-      expect(solvers()[0]?.resources).not.toContain("memory");
-      expect(solvers("migration.yaml")).toMatchObject([
-        {
-          apiGroups: ["acme.example.org", "acme.dnspod.com"],
-          resources: ["dnspod", "dnsupdate", "nsupdate", "rfc2136", "tencentcloud"],
-        },
-      ]);
-      expect(solvers("plugins.yaml")[0]?.resources).toEqual([
-        "dnspod",
-        "otherhost",
-        "somehost",
-        "tencentcloud",
-        "thirdhost",
-      ]);
-      expect(find("ClusterRoleBinding", "dns-dns01-domain-solver")["subjects"]).toEqual([
-        { kind: "ServiceAccount", name: "cert-manager", namespace: "cert-manager" },
-      ]);
-      expect(find("ClusterRoleBinding", "dns-dns01-domain-solver", "callers.yaml")["subjects"]).toEqual([
-        { kind: "ServiceAccount", name: "acme", namespace: "security" },
-        { kind: "ServiceAccount", name: "cert-manager", namespace: "tenant-a" },
-      ]);
-    });
-
-    test("callers of the flags are those of the binding", () => {
-      expect(args("callers.yaml").filter((a) => a.startsWith("--allowed-caller="))).toEqual([
-        "--allowed-caller=system:serviceaccount:security:acme",
-        "--allowed-caller=system:serviceaccount:tenant-a:cert-manager",
-      ]);
-    });
-
-    test("asks the API server about callers only when told to", () => {
-      const delegators = (name: string) =>
-        objects(name).filter((o) => JSON.stringify(o).includes("system:auth-delegator"));
-      for (const name of cases) expect(delegators(name), name).toHaveLength(name === "cluster-wide.yaml" ? 1 : 0);
-      expect(args("cluster-wide.yaml")).toContain("--subject-access-review");
-    });
-
-    test("makes no roles where others do", () => {
-      expect(objects("no-rights.yaml").filter((o) => o.apiVersion.startsWith("rbac."))).toEqual([]);
-    });
   });
 
   test.each(cases)("pods are restricted and have what they mount: %s", (name) => {

@@ -1,0 +1,108 @@
+import { beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import type { KubernetesObject } from "../charts/objects.ts";
+import { podsOf } from "../charts/pods.ts";
+import { type Rendered, renderAll, valuesFiles } from "../charts/rendering.ts";
+import { describeWithHelm } from "../charts/suite.ts";
+
+const rule = z.looseObject({
+  apiGroups: z.array(z.string()),
+  resources: z.array(z.string()),
+  verbs: z.array(z.string()),
+  resourceNames: z.array(z.string()).optional(),
+});
+const rulesOf = (object: KubernetesObject) => z.array(rule).parse(object["rules"]);
+const cases = ["defaults", ...valuesFiles];
+
+await describeWithHelm("what the chart lets whom do", (helm) => {
+  let all: ReadonlyMap<string, Rendered>;
+  const objects = (name = "defaults") => all.get(name)?.objects ?? [];
+  const find = (kind: string, name: string, values?: string) => {
+    const found = objects(values).find((o) => o.kind === kind && o.metadata.name === name);
+    if (found === undefined) throw new Error(`no ${kind} ${name} with ${values ?? "defaults"}`);
+    return found;
+  };
+  const args = (values?: string) => podsOf(objects(values))[0]?.containers[0]?.args ?? [];
+
+  beforeAll(async () => {
+    all = await renderAll(helm);
+  });
+
+  const reads = (list: readonly KubernetesObject[], kind: string) =>
+    list.filter((o) => o.kind === kind && rulesOf(o).some((r) => /secrets|\*/.test(r.resources.join())));
+
+  test("reads no Secrets of the cluster unless told to in so many words", () => {
+    for (const name of cases.filter((c) => c !== "cluster-wide.yaml")) {
+      expect(reads(objects(name), "ClusterRole"), name).toEqual([]);
+    }
+    expect(reads(objects("cluster-wide.yaml"), "ClusterRole")).toHaveLength(1);
+  });
+
+  test("reads Secrets in cert-manager's namespace, and where values say, by name if they say so", () => {
+    const places = (name?: string) =>
+      reads(objects(name), "Role").map((o) => [
+        o.metadata.namespace,
+        ...rulesOf(o).flatMap((r) => r.resourceNames ?? []),
+      ]);
+    expect(places()).toEqual([["cert-manager"]]);
+    expect(places("callers.yaml")).toEqual([["team-a"], ["team-b", "dns"], ["vault", "dnspod", "route53"]]);
+    expect(places("cluster-wide.yaml")).toEqual([]);
+    for (const name of cases) {
+      for (const o of objects(name).filter((one) => ["Role", "ClusterRole"].includes(one.kind))) {
+        for (const { resources, verbs } of rulesOf(o)) {
+          expect(verbs, `${name}: ${o.metadata.name}`).not.toContain("*");
+          if (resources.includes("secrets")) expect(verbs).toEqual(["get"]);
+        }
+      }
+    }
+  });
+
+  test("cert-manager may create what is served and nothing else", () => {
+    const solvers = (name?: string) =>
+      rulesOf(
+        find("ClusterRole", name === "names.yaml" ? "dns-acme-solver-domain-solver" : "dns-dns01-domain-solver", name),
+      );
+    expect(solvers()).toMatchObject([{ apiGroups: ["acme.dns01.io"], verbs: ["create"] }]);
+    expect(solvers()[0]?.resources).toEqual(expect.arrayContaining(["dnspod", "route53", "cloudflare", "rfc2136"]));
+    expect(solvers()[0]?.resources).not.toContain("exec");
+    expect(solvers()[0]?.resources).not.toContain("memory");
+    expect(solvers("migration.yaml")).toMatchObject([
+      {
+        apiGroups: ["acme.example.org", "acme.dnspod.com"],
+        resources: ["dnspod", "dnsupdate", "nsupdate", "rfc2136", "tencentcloud"],
+      },
+    ]);
+    expect(solvers("plugins.yaml")[0]?.resources).toEqual([
+      "dnspod",
+      "otherhost",
+      "somehost",
+      "tencentcloud",
+      "thirdhost",
+    ]);
+    expect(find("ClusterRoleBinding", "dns-dns01-domain-solver")["subjects"]).toEqual([
+      { kind: "ServiceAccount", name: "cert-manager", namespace: "cert-manager" },
+    ]);
+    expect(find("ClusterRoleBinding", "dns-dns01-domain-solver", "callers.yaml")["subjects"]).toEqual([
+      { kind: "ServiceAccount", name: "acme", namespace: "security" },
+      { kind: "ServiceAccount", name: "cert-manager", namespace: "tenant-a" },
+    ]);
+  });
+
+  test("callers of the flags are those of the binding", () => {
+    expect(args("callers.yaml").filter((a) => a.startsWith("--allowed-caller="))).toEqual([
+      "--allowed-caller=system:serviceaccount:security:acme",
+      "--allowed-caller=system:serviceaccount:tenant-a:cert-manager",
+    ]);
+  });
+
+  test("asks the API server about callers only when told to", () => {
+    const delegators = (name: string) =>
+      objects(name).filter((o) => JSON.stringify(o).includes("system:auth-delegator"));
+    for (const name of cases) expect(delegators(name), name).toHaveLength(name === "cluster-wide.yaml" ? 1 : 0);
+    expect(args("cluster-wide.yaml")).toContain("--subject-access-review");
+  });
+
+  test("makes no roles where others do", () => {
+    expect(objects("no-rights.yaml").filter((o) => o.apiVersion.startsWith("rbac."))).toEqual([]);
+  });
+});
