@@ -8,7 +8,7 @@ import { startStatusServer } from "../daemon/server.ts";
 import { startTimers } from "../daemon/timers.ts";
 import { type UnitName, unitText } from "../daemon/units.ts";
 import { reconcile } from "../issuer/reconcile.ts";
-import { createWatch, type Watch } from "../issuer/watch.ts";
+import { createWatch, type Watch, type WatchTarget } from "../issuer/watch.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { type Command, type CommandInput, type CommandOutput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
@@ -98,12 +98,14 @@ async function live(
   });
   const server = listen === undefined ? undefined : await serve(listen, { input, life, metrics, report });
   const notifier = createNotifier({ env: io.env, pid: process.pid, onFault: report.warn });
-  const targets = createTargets(watch, metrics, () => targetsOf({ generation, input, store }, report.fault));
+  const targets = createTargets(watch, metrics, (known) =>
+    targetsOf({ generation, input, store }, known, report.fault),
+  );
   const ends: (() => void)[] = [];
   try {
-    for (const w of await reconcile("", { ...engine, solvers })) observer({ type: "warning", ...w });
     const status = await targets.take("all");
     const running = watch.run();
+    const cleaning = takeOutLeftovers({ ...engine, solvers }, report);
     life.loaded();
     report.info(`looking after ${status} in ${store.dir}`);
     ends.push(startTimers({ life, notifier, rescanMs, rescan: () => targets.take("new"), onFault: report.fault }));
@@ -111,13 +113,13 @@ async function live(
       const next = await open(await readSaid(fresh));
       generation = next;
       infos.forget();
+      for (const name of targets.names()) await engine.budget.forgive(name);
       return await targets.take("all");
     };
     ends.push(await startReloads({ input, reload, onResult: metrics.reloaded, notifier, report }));
     await notifier.ready(status);
     const stopping = announceEnd(io.signal, notifier);
-    await running;
-    await stopping;
+    await Promise.all([running, cleaning, stopping]);
   } finally {
     for (const end of ends) end();
     infos.forget();
@@ -137,19 +139,33 @@ async function serve(
 }
 
 /** The certificates that are looked after; `take` reads them anew and answers with how many they are. */
-function createTargets(watch: Watch, metrics: DaemonMetrics, read: () => ReturnType<typeof targetsOf>) {
-  let names: ReadonlySet<string> = new Set();
+function createTargets(
+  watch: Watch,
+  metrics: DaemonMetrics,
+  read: (known: ReadonlyMap<string, WatchTarget>) => ReturnType<typeof targetsOf>,
+) {
+  let known: ReadonlyMap<string, WatchTarget> = new Map();
   return {
+    names: () => [...known.keys()],
     async take(which: "all" | "new"): Promise<string> {
-      const targets = await read();
-      const before = names;
-      names = new Set(targets.map(({ name }) => name));
-      const isSame = names.size === before.size && [...names].every((name) => before.has(name));
+      const before = known;
+      const targets = await read(which === "all" ? new Map() : before);
+      known = new Map(targets.map((target) => [target.name, target]));
+      const isSame = known.size === before.size && [...known.keys()].every((name) => before.has(name));
       if (which === "all" || !isSame) watch.set(targets);
-      metrics.keep(names);
-      return `${names.size} certificate${names.size === 1 ? "" : "s"}`;
+      metrics.keep(new Set(known.keys()));
+      return `${known.size} certificate${known.size === 1 ? "" : "s"}`;
     },
   };
+}
+
+/** What an earlier run left in DNS. Nobody waits for it: every order takes out its own certificate's as well. */
+async function takeOutLeftovers(deps: Parameters<typeof reconcile>[1], report: Report): Promise<void> {
+  try {
+    for (const { text, code } of await reconcile("", deps)) report.warn(`${text} [${code}]`, { code });
+  } catch (error) {
+    if (!deps.signal.aborted) report.fault("leftovers", error);
+  }
 }
 
 async function announceEnd(signal: AbortSignal, notifier: Notifier): Promise<void> {

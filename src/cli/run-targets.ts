@@ -2,6 +2,7 @@ import { directoryFor } from "../config/cas.ts";
 import { type PlannedCertificate, requestOf } from "../config/plan.ts";
 import { type Deployment, deployStored } from "../deploy/deploy.ts";
 import { createHintStore } from "../issuer/hints.ts";
+import { inParallel } from "../issuer/in-parallel.ts";
 import { openDns } from "../issuer/network.ts";
 import type { CertificateMeta } from "../issuer/ports.ts";
 import { casOf, renewalRequest } from "../issuer/renewal-request.ts";
@@ -19,6 +20,8 @@ export interface Generation {
   readonly dns: DnsDeps;
 }
 
+const readsAtOnce = 16;
+
 interface Sources {
   readonly generation: Generation;
   readonly input: CommandInput;
@@ -33,25 +36,31 @@ export async function openGeneration(
   return { plans, deployment, dns: await openDns(plans.dns, input.observer, createHintStore(store.hints)) };
 }
 
-/** What the file declares, and whatever else is stored, as its record says. `onFault`: a record that cannot be read. */
+/**
+ * What the file declares, and whatever else is stored, as its record says. `known`: what need not be read again.
+ * `onFault`: a record that cannot be read.
+ */
 export async function targetsOf(
   sources: Sources,
+  known: ReadonlyMap<string, WatchTarget>,
   onFault: (name: string, error: unknown) => void,
 ): Promise<readonly WatchTarget[]> {
   const { plans } = sources.generation;
   const declared = plans.certificates.map((certificate) => byDeclaration(certificate, sources));
   const names = new Set(declared.map(({ name }) => name));
-  const others: WatchTarget[] = [];
-  for (const name of await sources.store.certificates.names()) {
-    if (names.has(name)) continue;
+  const others = (await sources.store.certificates.names()).filter((name) => !names.has(name));
+  const read = await inParallel(others, readsAtOnce, async (name) => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
     try {
       const stored = await sources.store.certificates.load(name);
-      if (stored !== undefined) others.push(byRecord(stored.meta, sources));
+      return stored === undefined ? undefined : byRecord(stored.meta, sources);
     } catch (error) {
       onFault(name, error);
+      return undefined;
     }
-  }
-  return [...declared, ...others];
+  });
+  return [...declared, ...read.filter((target) => target !== undefined)];
 }
 
 function byDeclaration(declared: PlannedCertificate, sources: Sources): WatchTarget {
@@ -78,6 +87,7 @@ function byRecord(meta: CertificateMeta, sources: Sources): WatchTarget {
     name: meta.name,
     names: meta.domains,
     cas: casOf(meta),
+    byRecord: (fresh) => byRecord(fresh, sources),
     async prepare(directoryUrl) {
       const { plan, solvers } = await plans.planFor(meta);
       const { rootPem, contact, eab } = plans.caOf(directoryUrl);

@@ -37,6 +37,8 @@ export interface Budget {
   succeeded(attempt: Attempt): Promise<void>;
   /** Answers when the certificate may be tried again at this CA. */
   failed(attempt: Attempt, failure: Failure): Promise<number>;
+  /** Somebody has changed the configuration: what failed on the way to the CA may be mended. */
+  forgive(certificate: string): Promise<void>;
 }
 
 export interface BudgetOptions {
@@ -126,15 +128,13 @@ export function createBudget(options: BudgetOptions): Budget {
     lock.hold([`ca ${attempt.directoryUrl}`], patient, () => records.changeCa(attempt.directoryUrl, change));
   const changeDomain = (attempt: Attempt, domain: string, change: (record: DomainRecord) => DomainRecord) =>
     lock.hold([`domain ${domain}`], patient, () => records.changeDomain(attempt.directoryUrl, domain, change));
-  const changeCertificate = (attempt: Attempt, change: (record: CertificateRecord) => CertificateRecord) =>
-    lock.hold([`certificate ${attempt.certificate}`], patient, () =>
-      records.changeCertificate(attempt.certificate, change),
-    );
+  const changeCertificate = (name: string, change: (record: CertificateRecord) => CertificateRecord) =>
+    lock.hold([`certificate ${name}`], patient, () => records.changeCertificate(name, change));
 
   /** One more failure in a row, of the certificate's own (`local`) or at one CA. */
   async function backOff(attempt: Attempt, failure: Failure): Promise<number> {
     let retryAt = 0;
-    await changeCertificate(attempt, (record) => {
+    await changeCertificate(attempt.certificate, (record) => {
       const before = failure.kind === "local" ? record.local : record.cas[attempt.directoryUrl];
       const failures = (before?.failures ?? 0) + 1;
       retryAt = Math.max(after(backOffMs, failures), now() + (failure.retryAfterMs ?? 0));
@@ -197,6 +197,8 @@ export function createBudget(options: BudgetOptions): Budget {
   return {
     check,
 
+    forgive: (name) => changeCertificate(name, ({ cas }) => ({ cas })),
+
     async begin(attempt) {
       const limit = limits(attempt.directoryUrl).orders;
       if (limit === undefined || attempt.kind === "ari") return;
@@ -206,7 +208,7 @@ export function createBudget(options: BudgetOptions): Budget {
     async succeeded(attempt) {
       const at = now();
       const limit = limits(attempt.directoryUrl);
-      await changeCertificate(attempt, () => ({ cas: {} }));
+      await changeCertificate(attempt.certificate, () => ({ cas: {} }));
       await changeCa(attempt, ({ outages: _, outage: __, ...record }) => record);
       for (const domain of domainsOf(attempt)) {
         const proven = new Set(attempt.names.map(baseOf));

@@ -196,6 +196,7 @@ function budgetFor({ force, dryRun }: RenewOptions, budget: Budget): Budget {
   return {
     check: async (attempt) => (force || dryRun ? { allowed: true } : await budget.check(attempt)),
     begin: dryRun ? nothing : budget.begin,
+    forgive: budget.forgive,
     succeeded: dryRun ? nothing : budget.succeeded,
     failed: async (attempt, failure) =>
       failure.kind === "local" || dryRun ? 0 : await budget.failed(attempt, failure),

@@ -122,6 +122,9 @@ export function createSchedule(options: ScheduleOptions): Schedule {
       if (key === undefined) break;
       void lookAt(key);
     }
+    // In waves while many wait: what is begun together shares its writes to DNS.
+    const free = parallel - working.size;
+    if (working.size > 0 && free < parallel / 2 && waiting.size > free) return;
     while (working.size < parallel) {
       const key = waiting.take(Number.POSITIVE_INFINITY);
       const work = key === undefined ? undefined : works.get(key);

@@ -16,6 +16,8 @@ import { createUpkeep, type Held, type Kept, type UpkeepEvent } from "./upkeep.t
 export interface WatchTarget extends Kept {
   /** What a stored certificate must be like; undefined: whatever its record says. */
   readonly wanted?: { readonly keyType: string; readonly profile: string | undefined } | undefined;
+  /** It is kept only as what is stored, and follows its record; gone with it. */
+  readonly byRecord?: ((meta: CertificateMeta) => WatchTarget) | undefined;
   /** What an order at this CA needs. Called only when one is due; what it throws fails this certificate alone. */
   prepare(directoryUrl: string): Promise<Prepared>;
   /** Brings the stored certificate to where it is used; false when there is nothing to do. Throws HookError. */
@@ -92,13 +94,23 @@ export function createWatch(deps: WatchDeps): Watch {
     signal,
     parallel: deps.parallel,
     look: async (name) => {
-      const target = targets.get(name);
-      // Taken away while its look was due.
+      const target = await current(name);
+      // Taken away, here or in the store, while its look was due.
       return target === undefined ? { at: Number.POSITIVE_INFINITY } : await upkeep.look(target);
     },
     onFault: deps.onFault,
     ...(deps.onTurn === undefined ? {} : { onTurn: deps.onTurn }),
   });
+
+  async function current(name: string): Promise<WatchTarget | undefined> {
+    const target = targets.get(name);
+    if (target?.byRecord === undefined) return target;
+    const stored = await certificates.load(name);
+    if (stored === undefined) return undefined;
+    const fresh = target.byRecord(stored.meta);
+    targets.set(name, fresh);
+    return fresh;
+  }
 
   async function load(target: WatchTarget | undefined): Promise<Held | undefined> {
     const stored = target === undefined ? undefined : await certificates.load(target.name);

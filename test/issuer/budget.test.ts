@@ -31,6 +31,17 @@ describe("back-off of a certificate", () => {
     expect(await world.waits(world.attempt({ certificate: "another", names: ["b.example.test"] }))).toBe(0);
   });
 
+  test("a changed configuration forgives what failed on the way, not what the CA refused", async () => {
+    const world = new BudgetWorld();
+    await world.fails(world.attempt(), { kind: "local" });
+    await world.budget.forgive("c");
+    expect(await world.waits(world.attempt())).toBe(0);
+    expect(world.store.values.size).toBe(1);
+    await world.fails(world.attempt(), { kind: "refused" });
+    await world.budget.forgive("c");
+    expect(await world.waits(world.attempt())).toBe(MINUTE);
+  });
+
   test("Retry-After is kept, where it is longer, and by another process", async () => {
     const world = new BudgetWorld();
     await world.fails(world.attempt(), { kind: "limited", of: "names", retryAfterMs: 26 * HOUR });
