@@ -40,13 +40,10 @@ const config = z
       .string()
       .default("hmac-sha256")
       .describe(`algorithm of the TSIG key: ${tsigAlgorithms.join(", ")}`),
-    tsigFile: z
-      .string()
-      .optional()
-      .meta({
-        description: "file with the TSIG key as BIND's tools write it, instead of the three above",
-        local: true,
-      }),
+    tsigFile: z.string().optional().meta({
+      description: "file with the TSIG key as BIND's tools write it, instead of the three above",
+      local: true,
+    }),
     transport: z
       .string()
       .default("tcp")
