@@ -50,16 +50,23 @@ export function startService(
     throw new Error(`dns01 run ended with ${status}: ${stderr.slice(-2000)}`);
   });
   ended.catch(() => {});
-  const lines = () =>
-    running
-      .stderr()
-      .split("\n")
-      .slice(0, -1)
-      .map((text) => parsed(text));
+  // Each line is read once: the sandbox may run in this process, and must not wait for its turn.
+  const known: Line[] = [];
+  let seen = 0;
+  const lines = (): readonly Line[] => {
+    const text = running.stderr();
+    for (let end = text.indexOf("\n", seen); end !== -1; end = text.indexOf("\n", seen)) {
+      known.push(parsed(text.slice(seen, end)));
+      seen = end + 1;
+    }
+    return known;
+  };
   const line = async (fits: (line: Line) => boolean): Promise<Line> => {
-    for (;;) {
-      const found = lines().find(fits);
-      if (found !== undefined) return found;
+    for (let next = 0; ; ) {
+      for (const all = lines(); next < all.length; next++) {
+        const one = all[next];
+        if (one !== undefined && fits(one)) return one;
+      }
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 20))]);
     }
   };

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 import { seededRandom } from "../../src/sandbox/random.ts";
 import { makeFolder, type Service, startService } from "../daemon/service.ts";
+import { until } from "./lab/patience.ts";
 import { repeats } from "./lab/suite.ts";
 
 const killer = fileURLToPath(new URL("kill-at.mjs", import.meta.url));
@@ -61,7 +62,7 @@ describe(`dns01 run, killed (DNS01_SEED=${seed})`, () => {
     const deployed = join(folder.dir, "deployed");
     const current = join(folder.state, "certificates/c/current");
     const next = start();
-    await next.line(() => existsSync(deployed) && existsSync(current) && isLast(deployed, current));
+    await until(() => existsSync(deployed) && existsSync(current) && isLast(deployed, current), 60_000);
     expect((await end(next)).status, `step ${n}: ${next.stderr()}`).toBe(0);
 
     const cert = new X509Certificate(readFileSync(join(current, "cert.pem")));
