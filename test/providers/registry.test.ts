@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { providers } from "../../providers/index.ts";
@@ -70,4 +70,21 @@ test("a provider that does not connect is named", async () => {
       throw new Error("no route");
     }),
   ).rejects.toThrow(/^memory: cannot connect the service: no route/);
+});
+
+/** Lines with code: neither blank nor within a comment. */
+function codeLines(source: string): number {
+  const bare = source.replace(/^\s*\/\*.*?\*\/\s*$/gms, "").replace(/^\s*\/\/.*$/gm, "");
+  return bare.split("\n").filter((line) => line.trim() !== "").length;
+}
+
+test("an adapter's main file stays short: it says what the service's API is like", async () => {
+  const ids = providerIds().filter((id) => id !== "memory");
+  const lengths = new Map<string, number>();
+  for (const id of ids) lengths.set(id, codeLines(await readFile(new URL(`${id}.ts`, folder), "utf8")));
+  for (const [id, length] of lengths) expect(length, `lines of providers/${id}.ts`).toBeLessThanOrEqual(120);
+  const sorted = [...lengths.values()].sort((a, b) => a - b);
+  const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
+  const median = middle.reduce((sum, length) => sum + length, 0) / middle.length;
+  expect(median, `median of ${sorted.join(", ")}`).toBeLessThanOrEqual(85);
 });

@@ -1,0 +1,91 @@
+import {
+  AuthError,
+  ConfigError,
+  type Dns01Error,
+  RejectedError,
+  RoundTripError,
+  TransientError,
+  UpdateError,
+  ZoneNotFoundError,
+} from "../../src/index.ts";
+
+export function configFault(path: string, message: string): ConfigError {
+  return new ConfigError([{ path, message }], { provider: "rfc2136" });
+}
+
+export function classify(cause: unknown): Dns01Error | undefined {
+  if (cause instanceof RoundTripError) {
+    const hint = "Check that nameserver is the primary and that this machine may reach it over the chosen transport.";
+    return new TransientError(cause.message, { cause, timeout: cause.failure === "timeout", hint });
+  }
+  if (cause instanceof Error && "syscall" in cause && cause.syscall === "getaddrinfo") {
+    return new TransientError(`the name of the nameserver cannot be resolved: ${cause.message}`, {
+      cause,
+      hint: "Check nameserver (RFC2136_NAMESERVER) and this machine's resolver; an IP address needs none.",
+    });
+  }
+  if (!(cause instanceof UpdateError)) return undefined;
+  const { message, rcode, zone, skewSeconds } = cause;
+  const facts = (hint: string) => ({ cause, zone, hint, details: { rcode, skewSeconds } });
+  switch (cause.failure) {
+    case "bad-signature":
+      return new AuthError(
+        message,
+        facts("Check that tsigSecret (RFC2136_TSIG_SECRET) is that key's secret at the server."),
+      );
+    case "bad-key":
+      return new AuthError(
+        message,
+        facts("Check tsigKeyName (RFC2136_TSIG_KEY) and tsigAlgorithm against the server's key."),
+      );
+    case "bad-time":
+      return new AuthError(
+        message,
+        facts("Set the clocks of both machines (NTP): a signature is valid for five minutes."),
+      );
+    case "bad-truncation":
+      return new AuthError(message, facts("Take a key without truncated MACs at the server."));
+    case "forged":
+    case "unsigned":
+      return new AuthError(
+        message,
+        facts(
+          "Check that nameserver leads straight to the primary and that it signs with this key: the record may be there.",
+        ),
+      );
+    case "not-auth": {
+      if (!cause.keyMayBeMeant) return notHeld(cause);
+      return new AuthError(
+        message,
+        facts(
+          "Check tsigKeyName, tsigSecret and tsigAlgorithm, that the server lets this key update the zone, and that it is the primary.",
+        ),
+      );
+    }
+    case "not-zone":
+      return notHeld(cause);
+    case "refused":
+      return new AuthError(
+        message,
+        facts(
+          "Let this key change TXT there: update-policy or allow-update in BIND, acl with action update in Knot, TSIG-ALLOW-DNSUPDATE in PowerDNS. GSS-TSIG (Active Directory's secure-only zones) is not supported.",
+        ),
+      );
+    case "server-failure":
+      return new TransientError(message, facts("The server's log says why."));
+    case "alias":
+      return new RejectedError(message, {
+        ...facts("Remove the CNAME, or let the value be written at its target."),
+        serviceCode: rcode,
+      });
+    case "not-implemented":
+    case "format":
+    case "other":
+      return new RejectedError(message, { ...facts("The server's log says why."), serviceCode: rcode });
+  }
+}
+
+function notHeld({ message, zone, rcode }: UpdateError): ZoneNotFoundError {
+  const hint = "Check that nameserver is the zone's primary, not a secondary or a resolver.";
+  return new ZoneNotFoundError(message, [zone], { zone, hint, details: { rcode } });
+}
