@@ -22,6 +22,8 @@ const config = z.strictObject({
     .default("https://alidns.aliyuncs.com")
     .meta({ description: "address of the API", endpoint: true }),
 });
+/** Of a write: without the record's id it is somebody else's answer, and whether anything was done is unknown. */
+const writeAnswer = z.object({ RecordId: z.string() });
 
 const domainAnswer = z.object({ DomainName: z.string() });
 const record = z.object({ RecordId: z.string(), Value: z.string(), Line: z.string().default("default") });
@@ -77,12 +79,11 @@ export default defineProvider({
         },
         async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {
           const what = { RR: relative, Type: "TXT", Value, TTL, Line: line };
-          await call("AddDomainRecord", { DomainName: zone.id, ...what }, signal);
+          writeAnswer.parse(await call("AddDomainRecord", { DomainName: zone.id, ...what }, signal));
         },
         async delete(_owner, { id }, { signal }) {
-          await call("DeleteDomainRecord", { RecordId: id }, signal).catch(
-            absent("DomainRecordNotBelongToUser", "DomainRecordNotExist"),
-          );
+          const answer = call("DeleteDomainRecord", { RecordId: id }, signal).then((body) => writeAnswer.parse(body));
+          await answer.catch(absent("DomainRecordNotBelongToUser", "DomainRecordNotExist"));
         },
       },
       { conflictProvesPresence: true },

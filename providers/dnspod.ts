@@ -28,8 +28,14 @@ export default defineProvider({
 const domainAnswer = z.object({ DomainInfo: z.object({ Status: z.string().optional() }) });
 const listAnswer = z.object({
   RecordCountInfo: z.object({ TotalCount: z.number() }),
-  RecordList: z.array(z.object({ RecordId: z.number(), Value: z.string(), Line: z.string(), LineId: z.string() })),
+  RecordList: z
+    .array(z.object({ RecordId: z.number(), Value: z.string(), Line: z.string(), LineId: z.string() }))
+    .nullish()
+    .transform((list) => list ?? []),
 });
+/** Of writes: an answer without these is not the API's, and whether anything was done is unknown. */
+const createAnswer = z.object({ RecordId: z.number() });
+const deleteAnswer = z.object({ RequestId: z.string() });
 const nothing = { RecordCountInfo: { TotalCount: 0 }, RecordList: [] };
 
 async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Promise<RecordApi> {
@@ -100,10 +106,10 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
     },
     async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {
       const where = { Domain: zone.id, SubDomain: relative, RecordType: "TXT" };
-      await call("CreateRecord", { ...where, ...line, Value, TTL }, signal);
+      createAnswer.parse(await call("CreateRecord", { ...where, ...line, Value, TTL }, signal));
     },
     async delete({ zone }, { id }, { signal }) {
-      await call("DeleteRecord", { Domain: zone.id, RecordId: Number(id) }, signal);
+      deleteAnswer.parse(await call("DeleteRecord", { Domain: zone.id, RecordId: Number(id) }, signal));
     },
   };
 }

@@ -36,6 +36,9 @@ const zoneAnswer = z.object({
 });
 
 export default defineProvider({
+/** A change is answered with nothing (204); 3.4 sent the zone. Anything else comes from something in between. */
+const patchAnswer = z.object({ name: z.string() }).optional();
+
   id: "powerdns",
   title: "PowerDNS Authoritative Server",
   docs: "https://doc.powerdns.com/authoritative/http-api/zone.html",
@@ -69,7 +72,7 @@ export default defineProvider({
       return { values, ttlSeconds: ttl, version: JSON.stringify({ records, isAlias }) };
     };
     const patch = async (zone: Zone, rrsets: readonly object[], signal: AbortSignal): Promise<void> => {
-      await api(pathOf(zone), { method: "PATCH", body: { rrsets }, signal });
+      patchAnswer.parse(await api(pathOf(zone), { method: "PATCH", body: { rrsets }, signal }));
       // Else secondaries learn of it within a minute. Refused where nobody is to be told; no reason to fail in any case.
       if (!zone.id.endsWith(" Native")) await api(`${pathOf(zone)}/notify`, { method: "PUT", signal }).catch(() => {});
     };

@@ -27,9 +27,11 @@ const hints: readonly (readonly [codes: readonly number[], hint: string])[] = [
 
 const authCodes = [6003, 6100, 6101, 6102, 6103, 6111, 9103, 9106, 9107, 9109, 10000];
 
-/** Handler for what is gone already (81044, but any 404 says it). */
+/** Handler for what is gone already (81044, but any 404 of the API says it; a proxy's page says nothing). */
 export function gone(cause: unknown): undefined {
-  if (cause instanceof HttpError && (cause.status === 404 || codesOf(cause).includes(81044))) return undefined;
+  const codes = cause instanceof HttpError ? codesOf(cause) : [];
+  if (codes.includes(81044) || (cause instanceof HttpError && cause.status === 404 && codes.length > 0))
+    return undefined;
   throw cause;
 }
 

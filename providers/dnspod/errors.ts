@@ -131,7 +131,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   const { httpCode } = cause as { readonly httpCode?: unknown };
   if (typeof httpCode === "number") return byStatus(httpCode, cause);
   // The SDK fails at an answer of 200 that is no JSON or not the API's, and at a connection that ends within an answer.
-  if (cause.name === "FetchError" || (cause instanceof TypeError && cause.message.includes("'Error'"))) {
+  if (cause.name === "FetchError" || (cause instanceof TypeError && /'(Error|Response)'/.test(cause.message))) {
     return new TransientError("the answer is not the API's", { cause });
   }
   if (!isSdkError(cause)) return undefined;

@@ -153,6 +153,21 @@ test.each([
   }),
 );
 
+test.each([[""], ["{}"], ["[]"], ["null"], ['{"RequestId":"x"}']])(
+  "believes no write that is answered with %j: the list decides",
+  (body) =>
+    withFake({}, async ({ fake, present, cleanUp }) => {
+      const strangeOnce = () =>
+        fake.http.inject({ kind: "reply", when: ({ write }) => write, reply: () => ({ body }) });
+      strangeOnce();
+      await present(owner, "value");
+      expect(fake.values(apex, owner)).toEqual(["value"]);
+      strangeOnce();
+      await cleanUp(owner, "value");
+      expect(fake.values(apex, owner)).toEqual([]);
+    }),
+);
+
 test("takes lego's environment names and the keys of the usual Issuers", () => {
   const fields = new Map(fieldsOf(alidns).map((field) => [field.name, field]));
   expect([...fields].slice(0, 3).map(([name, { env }]) => [name, env[0]])).toEqual([

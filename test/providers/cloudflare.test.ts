@@ -195,7 +195,6 @@ describe("records", () => {
   test.each([
     ["404 with the code", failure(404, { code: 81044, message: "Record does not exist." })],
     ["404 with another", failure(404, { code: 7003, message: "Could not route" })],
-    ["404 of a gateway", { status: 404, body: "<html>Not Found</html>" }],
     ["200 without success", failure(200, { code: 81044, message: "Record does not exist." })],
   ])("that went away meanwhile are removed: %s", async (_how, reply) => {
     const { present, cleanUp } = await program({ once: true });
@@ -203,6 +202,18 @@ describe("records", () => {
     fake.http.inject({ kind: "reply", when: ({ operation }) => operation.startsWith("DELETE"), reply: () => reply });
     await cleanUp(owner, "value");
   });
+
+  test.each([{ body: "<html>Not Found</html>" }, { body: {} }, { body: { success: false, errors: [] } }])(
+    "are not taken for gone by a 404 of something in between: %j",
+    async (page) => {
+      const { present, cleanUp } = await program({ once: true });
+      await present(owner, "value");
+      const reply = () => ({ status: 404, ...page });
+      fake.http.inject({ kind: "reply", when: ({ operation }) => operation.startsWith("DELETE"), reply });
+      expect(await failureOf(cleanUp(owner, "value"))).toMatchObject({ code: "REJECTED" });
+      expect(fake.values(apex, owner)).toEqual(["value"]);
+    },
+  );
 
   test.each([
     ["81058", failure(400, { code: 81058, message: "An identical record already exists." })],

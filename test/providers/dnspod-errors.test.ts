@@ -115,16 +115,47 @@ test("a SecretKey of another SecretId is told as such", async () => {
   await stop();
 });
 
-test.each([{}, { Response: {} }, [], { errors: "none of the API's" }])(
+test.each([{}, { Response: {} }, { Response: null }, [], null, "text", { errors: "none of the API's" }])(
   "an answer that is not the API's (%j) is temporary, and nothing is believed",
   async (body) => {
     const fake = await startDnspod([apex]);
-    fake.http.inject({ kind: "reply", reply: () => ({ body }), times: 20 });
+    fake.http.inject({ kind: "reply", reply: () => ({ body: JSON.stringify(body) }), times: 20 });
     const { present, stop } = await connectDnspod(fake, {}, { once: true });
     expect((await failureOf(present(owner, "value"))).code).toBe("TRANSIENT");
     await stop();
   },
 );
+
+test.each([{ Response: {} }, { Response: [] }, { Response: null }, null])(
+  "a write that is answered with %j is not believed: the list decides",
+  async (body) => {
+    const fake = await startDnspod([apex]);
+    const { present, cleanUp, stop } = await connectDnspod(fake);
+    const reply = () => ({ body: JSON.stringify(body) });
+    fake.http.inject({ kind: "reply", when: ({ write }) => write, reply });
+    await present(owner, "value");
+    expect(fake.values(apex, owner)).toEqual(["value"]);
+    fake.http.inject({ kind: "reply", when: ({ write }) => write, reply });
+    await cleanUp(owner, "value");
+    expect(fake.values(apex, owner)).toEqual([]);
+    await stop();
+  },
+);
+
+test("a list of nothing may be no list at all", async () => {
+  const fake = await startDnspod([apex]);
+  const { present, stop } = await connectDnspod(fake, {}, { once: true });
+  const Response = {
+    RecordCountInfo: { SubdomainCount: 0, ListCount: 0, TotalCount: 0 },
+    RecordList: null,
+    RequestId: "r",
+  };
+  const when = ({ operation }: { readonly operation: string }) => operation === "DescribeRecordList";
+  fake.http.inject({ kind: "reply", when, reply: () => ({ body: { Response } }) });
+  await present(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["value"]);
+  await stop();
+});
 
 test.each([
   [408, "TRANSIENT"],

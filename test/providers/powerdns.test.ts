@@ -112,6 +112,16 @@ test.each(["/", "/api/v1", "/api/v1/"])("takes the address of the API with %s at
   });
 });
 
+test.each(["{}", "[]", "null", "<!DOCTYPE html><title>Login</title>"])(
+  "believes no change that is answered with %s: the list decides",
+  (body) =>
+    withFake({}, async ({ http, values }, backend) => {
+      http.inject({ kind: "reply", when: ({ write }) => write, reply: () => ({ body }) });
+      await apply(backend, { add: ["one"] });
+      expect(values(apex, fqdn)).toEqual(["one"]);
+    }),
+);
+
 test("names what to look at when there is no such server", () =>
   withFake(
     {},
