@@ -11,7 +11,7 @@ import { loadHttpClient, type Resource, type Signed } from "./jws.ts";
 import { readAuthorization, readChallenge, readOrder } from "./objects.ts";
 import { isProblem, linksOf, unlessRefused } from "./problem.ts";
 import { retryAfterMs } from "./retry-after.ts";
-import { createTransport, type HttpMessage } from "./transport.ts";
+import { createTransport, type HttpMessage, type Transport } from "./transport.ts";
 import type { AcmeChallenge, AcmeClient, AcmeClientOptions, Directory, Order } from "./types.ts";
 
 export interface AcmeClientDeps {
@@ -25,6 +25,8 @@ export interface AcmeClientDeps {
   readonly wallNow?: () => number;
   /** How long the signal's owner will still wait, if it knows: Retry-After is honoured up to that, else up to 60 s. */
   readonly remainingMs?: (signal: AbortSignal) => number | undefined;
+  /** Connections that are shared with other clients, and closed by whoever made them. */
+  readonly transport?: Transport | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
   const { directoryUrl } = options;
   const clock = deps.clock ?? systemClock;
   const wallNow = deps.wallNow ?? Date.now;
-  const transport = createTransport({ caRoot: options.caRoot, env: deps.env ?? process.env });
+  const transport = deps.transport ?? createTransport({ caRoot: options.caRoot, env: deps.env ?? process.env });
   const exchange = createExchange({
     transport,
     clock,
@@ -195,7 +197,9 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
       }),
 
     dnsValue: (token) => sha256(`${token}.${thumbprint}`),
-    close: () => transport.close(),
+    close: () => {
+      if (deps.transport === undefined) transport.close();
+    },
   };
   return client;
 }

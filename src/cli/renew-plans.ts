@@ -4,7 +4,7 @@ import { type Plan, type PlannedCertificate, readPlan } from "../config/plan.ts"
 import { routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
-import { type SharedRouter, shareRouter } from "../issuer/batching.ts";
+import { type BatchingOptions, type SharedRouter, shareRouter } from "../issuer/batching.ts";
 import type { DnsSettings } from "../issuer/network.ts";
 import type { CertificateMeta } from "../issuer/ports.ts";
 import type { SolverRouter } from "../issuer/request.ts";
@@ -38,7 +38,10 @@ export interface RenewPlans {
 }
 
 /** Nothing is asked of the providers of the records before one of them is due. */
-export async function readRenewPlans(input: CommandInput): Promise<RenewPlans> {
+export async function readRenewPlans(
+  input: CommandInput,
+  windows: Omit<BatchingOptions, "clock"> = {},
+): Promise<RenewPlans> {
   const { flags, io, redactor, registry, observer } = input;
   const config = await input.loadConfig();
   const sources = { flags, env: io.env, redactor, config, registry, observer };
@@ -55,6 +58,7 @@ export async function readRenewPlans(input: CommandInput): Promise<RenewPlans> {
     plan,
     solvers: shareRouter(createRouter(plan.routes.map((r) => routeOf(r, observer, redactor, io.signal))), {
       clock: systemClock,
+      ...windows,
     }),
   });
   const ofRecord = async (provider: string): Promise<RenewPlan> => {

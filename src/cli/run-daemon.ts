@@ -22,6 +22,9 @@ import { defaultStateDir } from "./state.ts";
 /** How often the state folder is looked at for certificates that somebody else has made or taken away. */
 const rescanMs = 10 * 60_000;
 
+/** Nobody waits for a renewal: more of them share a write when each waits a moment for the others. */
+const unhurried = { presentWindowMs: 500, cleanUpWindowMs: 1000 };
+
 /** `dns01 run`: keeps certificates until it is stopped. */
 export const command: Command = {
   async run(input) {
@@ -47,7 +50,7 @@ const ignore = (): void => {};
 
 /** Everything that was said, checked; all faults at once. */
 async function readSaid(input: CommandInput): Promise<Pick<Generation, "plans" | "deployment">> {
-  const plans = await readRenewPlans(input);
+  const plans = await readRenewPlans(input, unhurried);
   const faults = [...input.issues, ...plans.issues];
   const deployment = await readDeployment(input, faults);
   failOn(faults);
@@ -123,6 +126,7 @@ async function live(
   } finally {
     for (const end of ends) end();
     infos.forget();
+    engine.close();
     await server?.close();
   }
   report.info("stopped; nothing of this run is left in DNS but what the journal says");

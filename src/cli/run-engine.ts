@@ -1,5 +1,5 @@
 import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts";
-import { createAcmeClient } from "../acme/client.ts";
+import { createAcmeConnector } from "../acme/connector.ts";
 import { systemClock } from "../core/clock.ts";
 import { createBudget } from "../issuer/budget.ts";
 import { loadRegisteredDomain } from "../issuer/suffixes.ts";
@@ -22,8 +22,12 @@ type Engine = Pick<
 >;
 
 /** What stays the same whatever the configuration says. */
-export async function openEngine({ io, observer, version }: CommandInput, store: Store): Promise<Engine> {
+export async function openEngine(
+  { io, observer, version }: CommandInput,
+  store: Store,
+): Promise<Engine & { close(): void }> {
   const now = () => new Date();
+  const connector = createAcmeConnector({ observer, clock: systemClock, userAgent: `dns01/${version}` });
   return {
     certificates: store.certificates,
     accounts: store.accounts,
@@ -36,8 +40,8 @@ export async function openEngine({ io, observer, version }: CommandInput, store:
       random: () => systemClock.random(),
       registeredDomain: await loadRegisteredDomain(),
     }),
-    connectAcme: (options) =>
-      createAcmeClient(options, { observer, clock: systemClock, userAgent: `dns01/${version}` }),
+    connectAcme: connector.connect,
+    close: () => connector.close(),
     observer,
     clock: systemClock,
     now,

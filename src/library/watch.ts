@@ -1,4 +1,5 @@
 import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts";
+import { createAcmeConnector } from "../acme/connector.ts";
 import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
 import type { ConfigIssue } from "../core/errors.ts";
@@ -55,6 +56,7 @@ export async function watch(options: WatchOptions): Promise<void> {
   const engine = await openEngine(options, "watch", issues);
   const { store, deps } = engine;
   const release = await store.lockRun({ signal: deps.signal, timeoutMs: 0 });
+  const connector = createAcmeConnector({ observer: deps.observer, clock: deps.clock, userAgent });
   const clients = new Map<string, RenewalInfoClient>();
   const renewalInfo = (directoryUrl: string) => {
     const known = clients.get(directoryUrl);
@@ -68,6 +70,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     for (const w of await reconcile("", deps)) deps.observer({ type: "warning", ...w });
     const kept = createWatch({
       ...deps,
+      connectAcme: connector.connect,
       renewals: store.renewals,
       budget: createBudget({
         store: store.budget,
@@ -88,6 +91,7 @@ export async function watch(options: WatchOptions): Promise<void> {
     await kept.run();
   } finally {
     for (const client of clients.values()) client.close();
+    connector.close();
     await release();
   }
 }
