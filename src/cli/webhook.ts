@@ -11,14 +11,16 @@ import { openPolicy } from "../webhook/solve/policy.ts";
 import { createSolving } from "../webhook/solve/solving.ts";
 import { startWebhook, type Webhook } from "../webhook/webhook.ts";
 import type { Flags } from "./args.ts";
+import { openBatchedLog } from "./batched-log.ts";
 import { type Command, type CommandInput, failOn } from "./command.ts";
 import { type BindAddress, hostOf, parseBindAddress } from "./webhook-address.ts";
 
 export const command: Command = { run: webhook };
 
 /** `dns01 webhook`: serves challenges of cert-manager until SIGTERM. */
-async function webhook(input: CommandInput) {
-  boundYoungGeneration();
+async function webhook(given: CommandInput) {
+  boundMemory();
+  const input = { ...given, observer: openBatchedLog(given) };
   const { flags, io, observer } = input;
   const settings = await readSettings(input);
   const kubernetes = await connectCluster(settings, input);
@@ -34,7 +36,7 @@ async function webhook(input: CommandInput) {
     dns: settings.dns,
     callTimeoutMs: settings.callTimeoutMs,
     env: io.env,
-    observe: reportSolving(observer, metrics),
+    observe: reportSolving({ observer, metrics, debug: flags.text("log-level") === "debug" }),
   });
   const server = await startWebhook({
     version: input.version,
@@ -63,11 +65,12 @@ async function webhook(input: CommandInput) {
 }
 
 /**
- * V8 lets its young generation grow to 32 MB under load and keeps it; challenges leave nothing behind that would need it.
- * The growth can be stopped at any time, the maximum cannot be changed once V8 runs.
+ * V8 lets its young generation grow to 32 MB under load and keeps it, and lets garbage in the old one pile up to several
+ * times of what lives. Both can be bounded at any time, unlike the maximum, which cannot be changed once V8 runs.
  */
-function boundYoungGeneration(): void {
+function boundMemory(): void {
   setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--heap-growing-percent=20");
 }
 
 interface Settings {

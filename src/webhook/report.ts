@@ -9,8 +9,21 @@ function shortened(value: string): string {
   return value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value;
 }
 
+export interface ReportOptions {
+  readonly observer: Observer;
+  readonly metrics: Metrics;
+  /** Whether lines of level debug are wanted: there are several for every call. */
+  readonly debug: boolean;
+}
+
+/** What a service was asked and what came of it; at the other levels one line for each call says it all. */
+const details: ReadonlySet<Dns01Event["type"]> = new Set([
+  ...(["call", "zone.found", "rate.wait", "lock.wait", "step"] as const),
+  ...(["txt.added", "txt.kept", "txt.removed", "txt.absent"] as const),
+]);
+
 /** Makes log lines and metrics of what solving tells. Every line has the call's correlation id; no challenge value is whole. */
-export function reportSolving(observer: Observer, metrics: Metrics): SolveObserver {
+export function reportSolving({ observer, metrics, debug }: ReportOptions): SolveObserver {
   const log = (level: "debug" | "info" | "warn", text: string, event: object) => {
     const { type, ...rest } = event as SolveEvent;
     observer({ type: "log", level, text, fields: { what: type, ...rest } });
@@ -46,7 +59,7 @@ export function reportSolving(observer: Observer, metrics: Metrics): SolveObserv
         return log("info", `${event.provider}: propagation of ${event.owner}: ${event.explanation}`, event);
       case "engine":
         metrics.observer(event.event);
-        return observer(withCall(event.event, event.correlationId));
+        if (debug || !details.has(event.event.type)) observer(withCall(event.event, event.correlationId));
     }
   };
 }
