@@ -1,4 +1,4 @@
-import { defineProvider, quoteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { defineProvider, rewriteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
 import { absent, classify } from "./desec/errors.ts";
 
 const config = z.strictObject({
@@ -38,7 +38,7 @@ export default defineProvider({
         const answer = await api(path, { signal }).catch(absent);
         if (answer === undefined) return undefined;
         const { ttl, records } = rrsetAnswer.parse(answer);
-        return { values: records.map(unquoteTxt), ttlSeconds: ttl };
+        return { values: records.map(unquoteTxt), ttlSeconds: ttl, version: JSON.stringify(records) };
       },
       async replace(zone, changes, { signal }) {
         const body = changes.map(({ owner: { relative }, next }) => ({
@@ -46,10 +46,15 @@ export default defineProvider({
           subname: relative === "@" ? "" : relative,
           type: "TXT",
           ...(next && { ttl: next.ttlSeconds }),
-          records: (next?.values ?? []).map(quoteTxt),
+          records: rewriteTxt(recordsIn(previous?.version), next?.values ?? []),
         }));
         await api(`domains/${encodeURIComponent(zone.id)}/rrsets/`, { method: "PATCH", body, signal });
       },
     });
   },
+
+/** As they are written there, strings and escapes of foreign values included. */
+function recordsIn(version = "[]"): readonly string[] {
+  return rrsetAnswer.shape.records.parse(JSON.parse(version));
+}
 });

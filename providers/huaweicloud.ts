@@ -1,4 +1,4 @@
-import { type Call, defineProvider, quoteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { type Call, defineProvider, rewriteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
 import { classify, gone } from "./huaweicloud/errors.ts";
 import { queryOf } from "./signing/canonical.ts";
 import { sdkHmacHeaders } from "./signing/sdk-hmac.ts";
@@ -91,9 +91,7 @@ export default defineProvider({
             await call("DELETE", path, asked).catch(gone);
             continue;
           }
-          // As they are written there: the strings of a foreign value stay as they were cut.
-          const written = (value: string) => before?.records.find((text) => unquoteTxt(text) === value);
-          const records = next.values.map((value) => written(value) ?? quoteTxt(value));
+          const records = rewriteTxt(before?.records ?? [], next.values);
           const content = { name: `${owner.fqdn}.`, type: "TXT", ttl: next.ttlSeconds, records };
           await call(before === undefined ? "POST" : "PUT", path, asked, {}, content);
         }

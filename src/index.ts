@@ -18,7 +18,7 @@ export {
 export { byHttpStatus, HttpError, parseRetryAfter } from "./core/http-error.ts";
 export { type DomainName, isWithin, parseName, relativeTo } from "./core/name.ts";
 export { onAbort } from "./core/on-abort.ts";
-export { quoteTxt, unquoteTxt } from "./core/presentation.ts";
+export { quoteTxt, rewriteTxt, unquoteTxt } from "./core/presentation.ts";
 export {
   type Call,
   type Change,

@@ -26,6 +26,16 @@ export function unquoteTxt(text: string): string {
   return new TextDecoder().decode(new Uint8Array(octets));
 }
 
+/**
+ * The texts that make a set hold exactly `values`: what stands there as it is written there, its strings cut and its
+ * octets escaped by whoever wrote it, and new values quoted. Of several texts of one value all stay.
+ */
+export function rewriteTxt(written: readonly string[], values: readonly string[]): readonly string[] {
+  const kept = written.filter((text) => values.includes(unquoteTxt(text)));
+  const there = new Set(kept.map(unquoteTxt));
+  return [...kept, ...values.filter((value) => !there.has(value)).map(quoteTxt)];
+}
+
 function escaped(octet: number): string {
   const character = String.fromCharCode(octet);
   if (character === '"' || character === "\\") return `\\${character}`;

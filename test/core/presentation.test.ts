@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { quoteTxt, unquoteTxt } from "../../src/core/presentation.ts";
+import { quoteTxt, rewriteTxt, unquoteTxt } from "../../src/core/presentation.ts";
 
 test("any value comes back from its quoted form, in strings of at most 255 octets", () => {
   fc.assert(
@@ -32,4 +32,11 @@ test.each([
   ["escapes that nobody needs are read", '"\\a\\065"', "aA"],
 ])("%s", (_what, text, value) => {
   expect(unquoteTxt(text)).toBe(value);
+});
+
+test("a set is rewritten around what stands in it as it is written there", () => {
+  const written = ['"a" "b"', '"ab"', '"\\255"', "bare", '"gone"'];
+  const values = ["new", "bare", "ab", "\ufffd", "ü"];
+  expect(rewriteTxt(written, values)).toEqual(['"a" "b"', '"ab"', '"\\255"', "bare", '"new"', '"\\195\\188"']);
+  expect(rewriteTxt(written, [])).toEqual([]);
 });

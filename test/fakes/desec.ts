@@ -190,9 +190,15 @@ function faultsOf(
   return {};
 }
 
-/** Strings of full length, as the service stores them. */
+/** Strings as they were cut, those that are too long for one cut further, octets outside of ASCII as decimals. */
 function canonical(record: string): string {
-  return record.replaceAll('" "', "").length <= 257 ? record.replaceAll('" "', "") : record;
+  const strings = [...record.matchAll(/"((?:[^"\\]|\\.)*)"/gs)].flatMap(([, inside = ""]) => {
+    const octets = inside.match(/\\\d{3}|\\.|[^\\]/gs) ?? [];
+    const parts: string[] = [];
+    for (let at = 0; at === 0 || at < octets.length; at += 255) parts.push(octets.slice(at, at + 255).join(""));
+    return parts;
+  });
+  return strings.map((text) => `"${text}"`).join(" ");
 }
 
 function subnameOf({ name }: DesecDomain, fqdn: string): string {

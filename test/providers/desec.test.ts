@@ -126,6 +126,16 @@ test("a change that somebody else overwrote is made again", async () => {
   expect([...fake.values(apex, owner)].sort()).toEqual(["theirs", "value"]);
 });
 
+test("foreign values stay as they are written there, their strings and octets too", async () => {
+  const foreign = ['"part one " "part two"', '"bin\\255\\000z"', '"ab"', '"a" "b"'];
+  fake.domain(apex).rrsets.push({ subname: "_acme-challenge.www", type: "TXT", ttl: 3600, records: foreign });
+  const { present, cleanUp } = await program();
+  await present(owner, "value");
+  expect(fake.domain(apex).rrsets[0]?.records).toEqual([...foreign, '"value"']);
+  await cleanUp(owner, "value");
+  expect(fake.domain(apex).rrsets[0]?.records).toEqual(foreign);
+});
+
 test("an absent page of a proxy is not an absent value", async () => {
   fake.http.inject({ kind: "reply", nth: 2, reply: () => ({ status: 404, body: "<html>Not Found</html>" }) });
   const error = await (await program({ once: true })).fail(owner, "value");

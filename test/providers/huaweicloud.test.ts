@@ -85,7 +85,7 @@ test("changes a set again as soon as the service has carried out the last change
 
 test("keeps foreign values of several strings and with quotes, and the set's TTL", () =>
   withFake({}, async ({ fake, present, cleanUp }) => {
-    const foreign = ['"two" "strings"', '"say \\"hi\\" \\\\"'];
+    const foreign = ['"two" "strings"', '"ab"', '"a" "b"', '"bin\\255\\000z"', '"say \\"hi\\" \\\\"'];
     fake.putSet(apex, { name: `${owner}.`, type: "TXT", ttl: 4321, records: foreign });
     await present("ours");
     await cleanUp("ours");
