@@ -1,30 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { domainToUnicode } from "node:url";
-import { defineProvider, parseName, recordBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { defineProvider, httpUrl, parseName, recordBackend, secret, unquoteTxt, z } from "../src/index.ts";
 import { absent, classify } from "./alidns/errors.ts";
 import { acs3Headers } from "./signing/acs3.ts";
 import { queryOf } from "./signing/canonical.ts";
 
 const config = z.strictObject({
-  accessKey: secret("id of an AccessKey of a RAM user").meta({
+  accessKey: secret("id of an AccessKey of a RAM user", { header: true }).meta({
     env: ["ALICLOUD_ACCESS_KEY", "ALIBABA_CLOUD_ACCESS_KEY_ID"],
     aliases: ["accessKeyId", "accessToken"],
   }),
   secretKey: secret("secret of the AccessKey").meta({
     env: ["ALICLOUD_SECRET_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
   }),
-  securityToken: secret("token of temporary keys (STS)")
+  securityToken: secret("token of temporary keys (STS)", { header: true })
     .optional()
     .meta({ env: ["ALICLOUD_SECURITY_TOKEN", "ALIBABA_CLOUD_SECURITY_TOKEN"] }),
   line: z.string().min(1, "is empty").default("default").describe("line of the records, by its code in the API"),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
+  endpoint: httpUrl()
     .default("https://alidns.aliyuncs.com")
     .meta({ description: "address of the API", endpoint: true }),
 });
+
 /** Of a write: without the record's id it is somebody else's answer, and whether anything was done is unknown. */
 const writeAnswer = z.object({ RecordId: z.string() });
-
 const domainAnswer = z.object({ DomainName: z.string() });
 const record = z.object({ RecordId: z.string(), Value: z.string(), Line: z.string().default("default") });
 const listAnswer = z.object({ TotalCount: z.number(), DomainRecords: z.object({ Record: z.array(record) }) });

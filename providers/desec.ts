@@ -1,10 +1,9 @@
-import { defineProvider, rewriteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { defineProvider, httpUrl, rewriteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
 import { absent, classify } from "./desec/errors.ts";
 
 const config = z.strictObject({
-  token: secret("API token of the account").meta({ env: ["DESEC_TOKEN", "DEDYN_TOKEN"] }),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: "has to be an http or https URL" })
+  token: secret("API token of the account", { header: true }).meta({ env: ["DESEC_TOKEN", "DEDYN_TOKEN"] }),
+  endpoint: httpUrl()
     .default("https://desec.io/api/v1")
     .meta({
       description: "address of the API; without a path, /api/v1 is added",
@@ -41,7 +40,7 @@ export default defineProvider({
         return { values: records.map(unquoteTxt), ttlSeconds: ttl, version: JSON.stringify(records) };
       },
       async replace(zone, changes, { signal }) {
-        const body = changes.map(({ owner: { relative }, next }) => ({
+        const body = changes.map(({ owner: { relative }, previous, next }) => ({
           // In a bulk request the apex is written as nothing, not as "@".
           subname: relative === "@" ? "" : relative,
           type: "TXT",
@@ -52,9 +51,9 @@ export default defineProvider({
       },
     });
   },
+});
 
 /** As they are written there, strings and escapes of foreign values included. */
 function recordsIn(version = "[]"): readonly string[] {
   return rrsetAnswer.shape.records.parse(JSON.parse(version));
 }
-});

@@ -3,6 +3,7 @@ import {
   ConflictError,
   conductOf,
   defineProvider,
+  httpUrl,
   type Owner,
   quoteTxt,
   recordBackend,
@@ -15,11 +16,12 @@ import {
 import { classify, codeOf, isDuplicate } from "./hetzner/errors.ts";
 
 const config = z.strictObject({
-  apiToken: secret("API token (Read & Write) of the Hetzner Cloud project that holds the zones").meta({
-    env: ["HETZNER_API_TOKEN", "HCLOUD_TOKEN"],
-  }),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: "has to be an http or https URL" })
+  apiToken: secret("API token (Read & Write) of the Hetzner Cloud project that holds the zones", { header: true }).meta(
+    {
+      env: ["HETZNER_API_TOKEN", "HCLOUD_TOKEN"],
+    },
+  ),
+  endpoint: httpUrl()
     .default("https://api.hetzner.cloud/v1")
     .meta({
       description: "address of the API; without a path, /v1 is added",

@@ -1,17 +1,17 @@
-import { type Call, defineProvider, rewriteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { type Call, defineProvider, httpUrl, rewriteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
 import { classify, gone } from "./huaweicloud/errors.ts";
 import { queryOf } from "./signing/canonical.ts";
 import { sdkHmacHeaders } from "./signing/sdk-hmac.ts";
 
 const config = z.strictObject({
-  accessKeyId: secret("id of an access key (AK)").meta({
+  accessKeyId: secret("id of an access key (AK)", { header: true }).meta({
     env: ["HUAWEICLOUD_ACCESS_KEY_ID", "HUAWEICLOUD_SDK_AK"],
     aliases: ["accessKeyID"],
   }),
   secretAccessKey: secret("secret of the access key (SK)").meta({
     env: ["HUAWEICLOUD_SECRET_ACCESS_KEY", "HUAWEICLOUD_SDK_SK"],
   }),
-  securityToken: secret("token of a temporary access key")
+  securityToken: secret("token of a temporary access key", { header: true })
     .optional()
     .meta({ env: ["HUAWEICLOUD_SECURITY_TOKEN", "HUAWEICLOUD_SDK_SECURITY_TOKEN"] }),
   region: z
@@ -22,8 +22,7 @@ const config = z.strictObject({
       description: "region whose endpoint is asked; public zones are the same in all of them",
       env: ["HUAWEICLOUD_REGION"],
     }),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
+  endpoint: httpUrl()
     .optional()
     .meta({ description: "address of the API, instead of https://dns.REGION.myhuaweicloud.com", endpoint: true }),
 });

@@ -1,6 +1,7 @@
 import {
   type Call,
   defineProvider,
+  httpUrl,
   type Owner,
   RejectedError,
   type RRset,
@@ -16,13 +17,13 @@ import { classify, isUnknownChange } from "./powerdns/errors.ts";
 import { singly, storedRecord, wholly } from "./powerdns/sets.ts";
 
 const config = z.strictObject({
-  endpoint: z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).meta({
+  endpoint: httpUrl().meta({
     description: "address of the server's HTTP API, for example http://127.0.0.1:8081",
     env: ["PDNS_API_URL"],
     aliases: ["apiUrl", "host"],
     endpoint: true,
   }),
-  apiKey: secret("api-key of the server's configuration").meta({ env: ["PDNS_API_KEY"] }),
+  apiKey: secret("api-key of the server's configuration", { header: true }).meta({ env: ["PDNS_API_KEY"] }),
   serverName: z
     .string()
     .min(1, "is empty")
@@ -35,10 +36,10 @@ const zoneAnswer = z.object({
   rrsets: z.array(z.object({ name: z.string(), type: z.string(), ttl: z.number(), records: z.array(storedRecord) })),
 });
 
-export default defineProvider({
 /** A change is answered with nothing (204); 3.4 sent the zone. Anything else comes from something in between. */
 const patchAnswer = z.object({ name: z.string() }).optional();
 
+export default defineProvider({
   id: "powerdns",
   title: "PowerDNS Authoritative Server",
   docs: "https://doc.powerdns.com/authoritative/http-api/zone.html",

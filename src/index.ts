@@ -16,6 +16,7 @@ export {
   ZoneNotFoundError,
 } from "./core/errors.ts";
 export { byHttpStatus, HttpError, parseRetryAfter } from "./core/http-error.ts";
+export { headerFault, httpUrl } from "./core/http-fields.ts";
 export { type DomainName, isWithin, parseName, relativeTo } from "./core/name.ts";
 export { onAbort } from "./core/on-abort.ts";
 export { quoteTxt, rewriteTxt, unquoteTxt } from "./core/presentation.ts";

@@ -92,6 +92,7 @@ test("it takes at most 90 lines and four concepts", () => {
     "AuthError",
     "defineProvider",
     "HttpError",
+    "httpUrl",
     "recordBackend",
     "secret",
     "z",

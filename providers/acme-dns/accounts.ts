@@ -1,4 +1,4 @@
-import { type DomainName, parseName, z } from "../../src/index.ts";
+import { type DomainName, headerFault, parseName, z } from "../../src/index.ts";
 
 /** What /register answered once. */
 export interface Account {
@@ -31,6 +31,10 @@ export function parseAccounts(json: string): readonly Account[] {
     );
     if (!account.success) throw new Error(`has no ${account.error.issues[0]?.path.join(".")} for ${key}`);
     const { fulldomain, ...login } = account.data;
+    for (const name of ["username", "password"] as const) {
+      const fault = headerFault(login[name]);
+      if (fault !== undefined) throw new Error(`has a ${name} for ${key} that ${fault}`);
+    }
     const domain = parseName(key.replace(/^\*\./, ""), "domain");
     return { ...login, fulldomain: parseName(fulldomain, "fulldomain"), domain };
   });

@@ -1,27 +1,29 @@
-import { parseName, secret, z } from "../../src/index.ts";
+import { headerFault, httpUrl, parseName, secret, z } from "../../src/index.ts";
 import { parseAccounts } from "./accounts.ts";
 
 const text = (description: string, ...env: readonly string[]) =>
-  z.string().min(1, "is empty").meta({ description, env });
+  z.string().trim().min(1, "is empty").meta({ description, env });
 
 export const config = z
   .strictObject({
-    endpoint: z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).meta({
+    endpoint: httpUrl().meta({
       description: "address of the server's API, for example https://auth.acme-dns.io",
       env: ["ACME_DNS_API_BASE", "ACMEDNS_BASE_URL"],
       aliases: ["host"],
       endpoint: true,
     }),
     storagePath: text("file with accounts by domain, as lego keeps it").meta({ local: true }).optional(),
-    accounts: secret("the content of such a file: accounts by domain, as JSON")
+    accounts: secret("the content of such a file: accounts by domain, as JSON", { lines: true })
       .superRefine((json, { addIssue }) => {
         const fault = faultOf(() => parseAccounts(json));
         if (json !== "" && fault !== undefined) addIssue({ code: "custom", message: fault });
       })
       .meta({ aliases: ["account"] })
       .optional(),
-    username: text("user name of the one account, instead of accounts by domain", "ACMEDNS_USERNAME").optional(),
-    password: secret("password of the one account")
+    username: text("user name of the one account, instead of accounts by domain", "ACMEDNS_USERNAME")
+      .refine((name) => headerFault(name) === undefined, { error: ({ input }) => headerFault(String(input)) })
+      .optional(),
+    password: secret("password of the one account", { header: true })
       .meta({ env: ["ACMEDNS_PASSWORD"] })
       .optional(),
     subdomain: text("subdomain of the one account", "ACMEDNS_SUBDOMAIN").optional(),

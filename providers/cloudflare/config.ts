@@ -1,8 +1,8 @@
-import { secret, z } from "../../src/index.ts";
+import { headerFault, httpUrl, secret, z } from "../../src/index.ts";
 
 export const config = z
   .strictObject({
-    apiToken: secret("API token with Zone → DNS → Edit and Zone → Zone → Read on the zones")
+    apiToken: secret("API token with Zone → DNS → Edit and Zone → Zone → Read on the zones", { header: true })
       .optional()
       .meta({ env: ["CLOUDFLARE_API_TOKEN", "CF_DNS_API_TOKEN", "CLOUDFLARE_DNS_API_TOKEN", "CF_API_TOKEN"] }),
     email: z
@@ -12,10 +12,12 @@ export const config = z
         description: "e-mail address of the account, for apiKey only",
         env: ["CLOUDFLARE_EMAIL", "CF_API_EMAIL"],
       }),
-    apiKey: secret("Global API Key of the account, which can do everything: better take an API token")
+    apiKey: secret("Global API Key of the account, which can do everything: better take an API token", { header: true })
       .optional()
       .meta({ env: ["CLOUDFLARE_API_KEY", "CF_API_KEY"] }),
-    zoneToken: secret("API token with Zone → Zone → Read to look up zones with, if apiToken has no right to")
+    zoneToken: secret("API token with Zone → Zone → Read to look up zones with, if apiToken has no right to", {
+      header: true,
+    })
       .optional()
       .meta({ env: ["CF_ZONE_API_TOKEN", "CLOUDFLARE_ZONE_API_TOKEN"] }),
     zoneID: z
@@ -23,8 +25,7 @@ export const config = z
       .regex(/^[\w-]+$/, "is not the id of a zone, as the zone's overview shows it")
       .optional()
       .meta({ description: "id of the one zone that all names are in, for tokens that cannot look it up" }),
-    endpoint: z
-      .url({ protocol: /^https?$/, error: "has to be an http or https URL" })
+    endpoint: httpUrl()
       .default("https://api.cloudflare.com/client/v4")
       .meta({
         description: "address of the API; without a path, /client/v4 is added",
@@ -37,7 +38,7 @@ export const config = z
       .optional()
       .describe("comment on the records that are made"),
   })
-  .superRefine(({ apiToken, email, apiKey, zoneToken }, context) => {
+  .superRefine(({ apiToken, email, apiKey }, context) => {
     const fault = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
     // An e-mail address alone beside a token says nothing: many an Issuer has it from times when both were asked for.
     if (apiToken !== undefined && apiKey !== undefined) {
@@ -50,10 +51,6 @@ export const config = z
     if (apiKey !== undefined && email === undefined && apiToken === undefined) {
       fault("email", "is missing: an apiKey is given, and it needs the account's e-mail address");
     }
-    for (const [name, value] of Object.entries({ apiToken, email, apiKey, zoneToken })) {
-      if (value === undefined || /^[\x21-\x7e]*$/.test(value)) continue;
-      const what =
-        name === "email" ? "the address" : /^bearer\s/i.test(value) ? 'the token without "Bearer"' : "it alone";
-      fault(name, `holds blanks, line ends or characters that cannot be sent: give ${what}`);
-    }
+    const unsendable = email === undefined ? undefined : headerFault(email);
+    if (unsendable !== undefined) fault("email", unsendable);
   });

@@ -1,20 +1,19 @@
-import { secret, z } from "../../src/index.ts";
+import { httpUrl, secret, z } from "../../src/index.ts";
 import { faultsOf } from "./faults.ts";
 
 const text = (description: string, ...env: readonly string[]) =>
   z.string().min(1, "is empty").meta({ description, env });
-const address = (description: string, ...endpoint: readonly string[]) =>
-  z.url({ protocol: /^https?$/, error: "is no http:// or https:// URL" }).meta({ description, endpoint });
+const address = (description: string, ...endpoint: readonly string[]) => httpUrl().meta({ description, endpoint });
 
 export const config = z
   .strictObject({
-    secretId: secret("SecretId of a Tencent Cloud API key")
+    secretId: secret("SecretId of a Tencent Cloud API key", { header: true })
       .meta({ env: ["TENCENTCLOUD_SECRET_ID"] })
       .optional(),
     secretKey: secret("SecretKey of a Tencent Cloud API key")
       .meta({ env: ["TENCENTCLOUD_SECRET_KEY"] })
       .optional(),
-    sessionToken: secret("token of temporary keys (STS)")
+    sessionToken: secret("token of temporary keys (STS)", { header: true })
       .meta({
         env: ["TENCENTCLOUD_SESSION_TOKEN", "TENCENTCLOUD_TOKEN", "TENCENTCLOUD_SECURITY_TOKEN"],
         aliases: ["token"],

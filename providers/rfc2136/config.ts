@@ -10,7 +10,7 @@ export const config = z
       .string()
       .optional()
       .meta({ description: "name of the TSIG key", env: ["RFC2136_TSIG_KEY"] }),
-    tsigSecret: secret("secret of the TSIG key, in base64").optional(),
+    tsigSecret: secret("secret of the TSIG key, in base64", { lines: true }).optional(),
     tsigAlgorithm: z
       .string()
       .default("hmac-sha256")

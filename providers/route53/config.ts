@@ -1,4 +1,4 @@
-import { secret, z } from "../../src/index.ts";
+import { headerFault, httpUrl, secret, z } from "../../src/index.ts";
 
 const text = (description: string, env: string) =>
   z
@@ -12,12 +12,13 @@ const fields = z.strictObject({
     "id of an access key; without one, credentials come from where AWS's tools look",
     "AWS_ACCESS_KEY_ID",
   )
+    .refine((id) => headerFault(id) === undefined, { error: ({ input }) => headerFault(String(input)) })
     .meta({ reference: true })
     .optional(),
   secretAccessKey: secret("secret of the access key")
     .meta({ env: ["AWS_SECRET_ACCESS_KEY"] })
     .optional(),
-  sessionToken: secret("session token, for temporary credentials")
+  sessionToken: secret("session token, for temporary credentials", { header: true })
     .meta({ env: ["AWS_SESSION_TOKEN"] })
     .optional(),
   profile: text("profile of the shared AWS files to take the credentials from", "AWS_PROFILE")
@@ -56,8 +57,7 @@ const fields = z.strictObject({
       description: "after adding, wait a minute at most until Route 53 reports the change as INSYNC",
       env: ["AWS_WAIT_FOR_RECORD_SETS_CHANGED"],
     }),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: "is no http or https address" })
+  endpoint: httpUrl()
     .optional()
     .meta({
       description: "address of the API instead of the partition's own",

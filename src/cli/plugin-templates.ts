@@ -14,7 +14,7 @@ export function adapterTemplate({ id, shape, inTree }: Template): string {
   const types = inTree
     ? { what: ": string", given: ": object", result: ": never" }
     : { what: "", given: "", result: "" };
-  return `import { byHttpStatus, defineProvider, RejectedError, ${lift}secret, z } from "${inTree ? "../src/index.ts" : "dns01"}";
+  return `import { byHttpStatus, defineProvider, httpUrl, RejectedError, ${lift}secret, z } from "${inTree ? "../src/index.ts" : "dns01"}";
 
 /** Fails until the function that calls it is written; \`given\` is what that function has to work with. */
 const todo = (what${types.what}, given${types.given})${types.result} => {
@@ -27,8 +27,8 @@ export default defineProvider({
   docs: "https://api.${id}.example/docs", // where its API is described
   // One flat object; every field becomes a flag, an environment variable and a key of dns01.yaml.
   config: z.strictObject({
-    token: secret("API token that may edit TXT records"),
-    endpoint: z.url().default("https://api.${id}.example").describe("address of the API"),
+    token: secret("API token that may edit TXT records", { header: true }),
+    endpoint: httpUrl().default("https://api.${id}.example").describe("address of the API"),
   }),
   // Add \`rate: { requests: 4, perMs: 1000 }\` if the service has a limit.
   traits: { ttlSeconds: { min: 60, default: 120 } },

@@ -1,15 +1,33 @@
 import { z } from "zod";
+import { headerFault } from "./http-fields.ts";
 import type { Provider } from "./provider.ts";
+
+/** What a secret may hold besides printable text on one line. */
+export interface SecretForm {
+  /** Line ends, as keys in PEM and documents in JSON have them. */
+  readonly lines?: boolean;
+  /** Only what can be sent in an HTTP header: printable ASCII without blanks. */
+  readonly header?: boolean;
+}
 
 /**
  * A configuration value that is never shown: no flag exists for it, and it is masked wherever text leaves the program.
  * Line ends behind it are dropped, as files and mounted secrets have them.
  */
-export function secret(description: string): z.ZodString {
+export function secret(description: string, { lines = false, header = false }: SecretForm = {}): z.ZodString {
+  const unprintable = lines ? /[^\P{Cc}\t\r\n]/u : /\p{Cc}/u;
   return z
     .string()
     .overwrite((text) => text.replace(/[\r\n]+$/, ""))
     .min(1, "is empty")
+    .superRefine((text, context) => {
+      const fault = (message: string) => context.addIssue({ code: "custom", message });
+      const unsendable = header ? headerFault(text) : undefined;
+      if (text === "") return;
+      if (text.trim() === "") fault("is empty");
+      else if (unsendable !== undefined) fault(unsendable);
+      else if (unprintable.test(text)) fault("holds line ends or control characters: give it alone");
+    })
     .meta({ description, secret: true });
 }
 

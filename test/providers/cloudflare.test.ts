@@ -346,7 +346,7 @@ describe("configuration", () => {
     ["a blank in the key", { email, apiKey: ` ${globalKey}` }, /^apiKey: holds blanks/],
     ["an address that cannot be sent", { email: "a b@c", apiKey: globalKey }, /^email: holds blanks/],
     ["a zone id with a slash", { apiToken: token, zoneID: "a/b" }, /^zoneID: is not the id of a zone/],
-    ["an endpoint of another kind", { apiToken: token, endpoint: "ftp://example.com" }, /^endpoint: has to be an http/],
+    ["an endpoint of another kind", { apiToken: token, endpoint: "ftp://example.com" }, /^endpoint: is no http/],
     ["a long comment", { apiToken: token, comment: "x".repeat(101) }, /^comment: is longer than 100/],
   ])("%s is a fault, and shows no secret", async (_what, config, expected) => {
     const issues = await issuesOf(config);
