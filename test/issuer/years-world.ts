@@ -135,11 +135,10 @@ export async function liveThrough({ seed, certificates, days }: YearsOptions): P
       const at = clock.now();
       if (at - (lastOrder.get(ca) ?? Number.NEGATIVE_INFINITY) < 999) figures.rushed++;
       lastOrder.set(ca, at);
-      await clock.sleep(1000 + random() * 20_000, signal);
+      await clock.sleep(2000 + random() * 80_000, signal);
       if (isIn(outages.get(ca) ?? [], clock.now()))
         throw new TransientError("newOrder: cannot reach the CA", { details: { url: ca } });
       if (ca === strict) obeyLimits(kept, held);
-      await clock.sleep(1000 + random() * 60_000, signal);
       const [name = ""] = kept.names;
       if (isIn(cert.broken, clock.now()) && random() < 0.9) failValidation(ca, name);
       store(cert, ca);
@@ -293,7 +292,7 @@ function quietHours(
 }
 
 function makeCert(n: number, random: () => number, end: number): Cert {
-  const lifetimeMs = [90 * DAY, 45 * DAY, 90 * DAY, 45 * DAY, 160 * HOUR][n % 5] ?? 0;
+  const lifetimeMs = n % 10 === 3 || n % 20 === 0 ? 160 * HOUR : n % 2 === 0 ? 90 * DAY : 45 * DAY;
   const isStrict = n % 10 === 0;
   const ca = isStrict ? strict : plain;
   // Some share their name with another certificate.

@@ -25,7 +25,7 @@ describe(`years of a program that keeps certificates (DNS01_SEED=${seed})`, () =
     expect(years.renewals).toBeGreaterThan(10_000);
   });
 
-  test.runIf(isSoak)("10,000 certificates over two years", { timeout: 300_000 }, async () => {
+  test.runIf(isSoak)("10,000 certificates over two years", { timeout: 900_000 }, async () => {
     const years = await liveThrough({ seed, certificates: 10_000, days: 730 });
     console.info(`years: ${years.renewals} renewals, peak ${years.peak} an hour, mean ${years.mean.toFixed(1)}`);
     expectSound(years);

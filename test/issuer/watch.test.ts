@@ -1,0 +1,105 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { shareRouter } from "../../src/issuer/batching.ts";
+import { createBudget } from "../../src/issuer/budget.ts";
+import { issue } from "../../src/issuer/issue.ts";
+import type { CertificateMeta } from "../../src/issuer/ports.ts";
+import type { UpkeepEvent } from "../../src/issuer/upkeep.ts";
+import { createWatch, type WatchTarget } from "../../src/issuer/watch.ts";
+import { openWorld, type World } from "./world.ts";
+
+let world: World | undefined;
+const stop = { controller: new AbortController(), running: Promise.resolve() };
+afterEach(async () => {
+  stop.controller.abort();
+  await stop.running;
+  await world?.close();
+});
+
+async function begin() {
+  const made = await openWorld();
+  world = made;
+  stop.controller = new AbortController();
+  const { signal } = stop.controller;
+  const deps = await made.deps({ signal });
+  const events: UpkeepEvent[] = [];
+  const watch = createWatch({
+    ...deps,
+    renewals: made.store.renewals,
+    budget: createBudget({
+      store: made.store.budget,
+      now: Date.now,
+      steady: () => performance.now(),
+      random: Math.random,
+      registeredDomain: (name) => name,
+    }),
+    renewalInfo: () => ({ ask: async () => ({ kind: "unsupported" }), close: () => {} }),
+    parallel: 2,
+    ordersPerSecond: 100,
+    onEvent: (event) => void events.push(event),
+    observerFor: () => deps.observer,
+    onFault: (name, error) => {
+      throw new Error(name, { cause: error });
+    },
+  });
+  const solvers = shareRouter(deps.solvers, { clock: deps.clock });
+  const byRecord = (meta: CertificateMeta): WatchTarget => ({
+    name: meta.name,
+    names: meta.domains,
+    cas: [meta.ca],
+    byRecord,
+    prepare: async () => ({ request: made.request(meta.domains, { name: meta.name }), solvers, dns: deps.dns }),
+  });
+  const store = async (domains: readonly string[]): Promise<CertificateMeta> => {
+    await issue(made.request(domains, { name: "c", force: true }), deps);
+    const stored = await made.store.certificates.load("c");
+    if (stored === undefined) throw new Error("not stored");
+    return stored.meta;
+  };
+  const run = () => {
+    stop.running = watch.run();
+  };
+  return { made, watch, events, byRecord, store, run, deps };
+}
+
+test("a certificate that was deleted here is not ordered again", async () => {
+  const { made, watch, events, byRecord, store, run } = await begin();
+  watch.set([byRecord(await store(["a.example.test"]))]);
+  const release = await made.store.certificates.lock("c", { signal: new AbortController().signal });
+  await made.store.certificates.remove("c");
+  await release();
+  run();
+  await vi.waitFor(() => expect(watch.counts).toMatchObject({ keys: 1, looking: 0, waiting: 0, working: 0 }));
+  watch.set([]);
+  expect(events).toEqual([]);
+});
+
+test("a record that somebody changed is followed, not the one that was read first", async () => {
+  const { made, watch, events, byRecord, store, run } = await begin();
+  watch.set([byRecord(await store(["a.example.test"]))]);
+  const meta = await store(["b.example.test"]);
+  const ago = { notBefore: new Date(Date.now() - 80 * 86_400_000).toISOString() };
+  const soon = { notAfter: new Date(Date.now() + 86_400_000).toISOString(), renewAfter: new Date(0).toISOString() };
+  const release = await made.store.certificates.lock("c", { signal: new AbortController().signal });
+  await made.store.certificates.saveMeta("c", { ...meta, ...ago, ...soon });
+  await release();
+  run();
+  await vi.waitFor(() => expect(events.some(({ type }) => type === "renewed")).toBe(true), 20_000);
+  const renewed = await made.store.certificates.load("c");
+  expect(renewed?.meta).toMatchObject({ domains: ["b.example.test"] });
+  expect(renewed?.meta.serial).not.toBe(meta.serial);
+});
+
+test("other names, or another key type, are ordered at once, whatever is stored", async () => {
+  const { made, watch, events, store, run, deps } = await begin();
+  const meta = await store(["a.example.test"]);
+  const names = ["a.example.test", "b.example.test"];
+  const solvers = shareRouter(deps.solvers, { clock: deps.clock });
+  const prepare = async () => ({ request: made.request(names, { name: "c" }), solvers, dns: deps.dns });
+  watch.set([{ name: "c", names, cas: [meta.ca], wanted: { keyType: "ec256", profile: undefined }, prepare }]);
+  run();
+  await vi.waitFor(() => expect(events.some(({ type }) => type === "renewed")).toBe(true), 20_000);
+  expect((await made.store.certificates.load("c"))?.meta.domains).toEqual(names);
+  // It is what is wanted now: nothing more is ordered.
+  await vi.waitFor(() => expect(events.some(({ type }) => type === "planned")).toBe(true), 20_000);
+  expect(events.filter(({ type }) => type === "ordering")).toHaveLength(1);
+});
