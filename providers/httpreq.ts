@@ -5,7 +5,12 @@ const config = z
     endpoint: z
       .url({ protocol: /^https?$/, error: "is no http:// or https:// URL" })
       .refine((url) => !/^[a-z]+:\/\/[^/?#]*@/i.test(url), "has a login in it; give it as username and password")
-      .meta({ description: "address that /present and /cleanup are appended to", aliases: ["url"], endpoint: true }),
+      .refine((url) => !url.includes("#"), "has a fragment (#), which is never sent")
+      .meta({
+        description: "address that /present and /cleanup are appended to, before its query if it has one",
+        aliases: ["url"],
+        endpoint: true,
+      }),
     username: z.string().min(1, "is empty").describe("user name for Basic authentication").optional(),
     password: secret("password for Basic authentication").optional(),
     mode: z
@@ -41,10 +46,12 @@ export default defineProvider({
       username === undefined
         ? {}
         : { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
-    const api = http(endpoint, login);
+    // As lego does: what is appended comes before a query.
+    const { origin, pathname, search } = new URL(endpoint);
+    const api = http(`${origin}${pathname}`, login);
     const post = async (path: string, fqdn: string, value: string, signal: AbortSignal): Promise<void> => {
       // Any 2xx is success, whatever its body says.
-      await api(path, { body: { fqdn: `${fqdn}.`, value }, answer: "any", signal });
+      await api(`${path}${search}`, { body: { fqdn: `${fqdn}.`, value }, answer: "any", signal });
     };
     return commandBackend({
       present: ({ fqdn }, value, { signal }) => post("present", fqdn, value, signal),

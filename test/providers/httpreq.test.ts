@@ -46,10 +46,13 @@ async function withFake(
     change: (add: string[], remove: string[], name?: DomainName) => Promise<void>,
   ) => Promise<void>,
   given: Readonly<Record<string, unknown>> = {},
+  query = "",
 ): Promise<void> {
   const fake = await startHttpreq([apex]);
   try {
-    const { config } = await resolveConfig(httpreq, { config: { ...fake.config, ...given } });
+    const { config } = await resolveConfig(httpreq, {
+      config: { ...fake.config, endpoint: `${fake.config["endpoint"]}${query}`, ...given },
+    });
     const clock = createFastClock(100);
     const retry = { attempts: 2, baseMs: 10, maxMs: 10 };
     const patient = { timeoutMs: 600_000, requestTimeoutMs: 300_000 };
@@ -75,6 +78,21 @@ test("says what lego says, one request per value", () =>
       ["POST", "/api/cleanup", { fqdn: "_acme-challenge.example.com.", value: "two" }],
     ]);
   }));
+
+test("a query of the endpoint stays behind the path", async () => {
+  await withFake(
+    async ({ http }, change) => {
+      await change(["one"], []);
+      await change([], ["one"]);
+      expect(http.calls.map(({ request: { path, rawQuery } }) => [path, rawQuery])).toEqual([
+        ["/api/present", "token=a%2Fb&tenant=7&tenant=8"],
+        ["/api/cleanup", "token=a%2Fb&tenant=7&tenant=8"],
+      ]);
+    },
+    {},
+    "?token=a%2Fb&tenant=7&tenant=8",
+  );
+});
 
 test.each<readonly [string, FakeReply]>([
   ["200 without a body", {}],
@@ -128,6 +146,7 @@ test.each([
   [{ username: "x" }, /HTTPREQ_PASSWORD.*username and password go together/s],
   [{ password: "x" }, /HTTPREQ_USERNAME.*username and password go together/s],
   [{ endpoint: "https://user:pw@host/" }, /endpoint: has a login in it/],
+  [{ endpoint: "https://host/base#part" }, /endpoint: has a fragment/],
   [{ endpoint: "ftp://host/" }, /endpoint: is no http/],
   [{ endpoint: undefined }, /HTTPREQ_ENDPOINT: is missing/],
 ])("refuses %j before any call", async (given, said) => {
