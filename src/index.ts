@@ -43,6 +43,7 @@ export {
 export { type RecordBackendOptions, recordBackend } from "./core/records.ts";
 export { type RRsetBackendOptions, rrsetBackend } from "./core/rrsets.ts";
 export { secret } from "./core/schema.ts";
+export { steady } from "./core/steady.ts";
 
 // Dynamic updates, for providers/rfc2136.ts and others that speak RFC 2136.
 export { parseServer, resolveServer, type ServerAddress } from "./dns/server-address.ts";

@@ -6,6 +6,7 @@ import {
   HttpError,
   RateLimitedError,
   RejectedError,
+  steady,
   TransientError,
   ZoneNotFoundError,
   z,
@@ -90,7 +91,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (fault === undefined) return undefined;
   const { Code: code, Message, retryAfterMs } = fault;
   const row = rows.find(([codes]) => codes.some((known) => isBelow(code, known)));
-  const [, make, says, hint] = row ?? [[], rejected, `the service says "${plain(Message)}"`];
+  const [, make, says, hint] = row ?? [[], rejected, `the service says "${steady(Message)}"`];
   return make(`${says} (${code})`, { cause, hint, serviceCode: code, retryAfterMs });
 }
 
@@ -114,10 +115,4 @@ function faultOf(cause: unknown) {
   // Failures of a server are worth another try whatever code it gives them.
   if (data === undefined || (cause.status >= 500 && !isBelow(data.Code, "Throttling"))) return undefined;
   return { ...data, retryAfterMs: cause.retryAfterMs };
-}
-
-/** Without what differs from one answer to the next. */
-function plain(message: string): string {
-  const steady = message.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, "…").replace(/\d{9,}|\d{4}-\d\d-\d\d[T\d:.Z]*/g, "…");
-  return steady.replace(/\s+/g, " ").trim().slice(0, 200);
 }

@@ -5,6 +5,7 @@ import {
   type ErrorFacts,
   RateLimitedError,
   RejectedError,
+  steady,
   TransientError,
   ZoneNotFoundError,
 } from "../../src/index.ts";
@@ -141,12 +142,12 @@ export function classify(cause: unknown): Dns01Error | undefined {
   };
   return /certificate|altnames/i.test(cause.message)
     ? new RejectedError(`the service's TLS certificate is not trusted: ${cause.message}`, facts)
-    : new TransientError(plain(cause.message), { cause });
+    : new TransientError(steady(cause.message), { cause });
 }
 
 function byCode(code: string, cause: Error): Dns01Error {
   const row = rows.find(([codes]) => codes.some((known) => code === known || code.startsWith(`${known}.`)));
-  const [, make, says, hint] = row ?? [[], rejected, `the service says "${plain(cause.message)}"`];
+  const [, make, says, hint] = row ?? [[], rejected, `the service says "${steady(cause.message)}"`];
   return make(`${says} (${code})`, { cause, hint, serviceCode: code });
 }
 
@@ -156,12 +157,6 @@ function byStatus(status: number, cause: Error): Dns01Error {
   if (status === 429) return new RateLimitedError(message, { cause });
   if (status >= 500 || status === 408) return new TransientError(message, { cause });
   return new RejectedError(message, { cause, hint: "Check the endpoint, and proxies on the way to it." });
-}
-
-/** Without what differs from one answer to the next. */
-function plain(message: string): string {
-  const steady = message.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, "…").replace(/\d{9,}/g, "…");
-  return steady.replace(/\s+/g, " ").trim().slice(0, 200);
 }
 
 function codeOf(cause: unknown): string | undefined {

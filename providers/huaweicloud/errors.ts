@@ -6,6 +6,7 @@ import {
   HttpError,
   RateLimitedError,
   RejectedError,
+  steady,
   TransientError,
   ZoneNotFoundError,
   z,
@@ -74,7 +75,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
     return rejected(`a record set of another type excludes this one (${code})`, { ...facts, hint });
   }
   const unknown = status === 403 ? auth : rejected;
-  const [, make, says, hint] = row ?? [[], unknown, `the service says "${plain(message)}"`];
+  const [, make, says, hint] = row ?? [[], unknown, `the service says "${steady(message)}"`];
   return make(`${says} (${code})`, { ...facts, hint });
 }
 
@@ -97,12 +98,4 @@ function faultOf(cause: unknown) {
   if (!(cause instanceof HttpError)) return undefined;
   const { data } = errorBody.safeParse(cause.body);
   return data && { ...data, status: cause.status, retryAfterMs: cause.retryAfterMs };
-}
-
-/** Without what differs from one answer to the next. */
-function plain(message: string): string {
-  const steady = message
-    .replace(/[0-9a-f]{8}-?[0-9a-f-]{23,27}/gi, "…")
-    .replace(/\d{9,}|\d{4}-?\d\d-?\d\d[T\d:.Z]*/g, "…");
-  return steady.replace(/\s+/g, " ").trim().slice(0, 200);
 }
