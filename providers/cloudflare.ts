@@ -1,6 +1,7 @@
 import {
   defineProvider,
   HttpError,
+  isWithin,
   parseName,
   quoteTxt,
   recordBackend,
@@ -44,8 +45,9 @@ export default defineProvider({
           if (zoneID !== undefined) {
             // A token without the right to look is no obstacle: the user has said which zone is meant.
             const answer = await zones(`zones/${zoneID}`, { signal }).catch(refused);
-            const pinned = answer === undefined ? undefined : read(answer, zoneResult).result;
-            return pinned === undefined || parseName(pinned.name) === apex ? { apex, id: zoneID } : undefined;
+            const pinned = answer === undefined ? apex : parseName(read(answer, zoneResult).result.name);
+            if (!isWithin(apex, pinned)) throw pinnedElsewhere(`zoneID names the zone ${pinned}`, apex);
+            return pinned === apex ? { apex, id: zoneID } : undefined;
           }
           const query = { name: apex, per_page: 50 };
           const { result } = read(await zones("zones", { query, signal }), z.array(zoneResult));
@@ -75,9 +77,7 @@ export default defineProvider({
           if (parseName(result.name ?? fqdn) === fqdn) return;
           // A name outside of the pinned zone is taken for one inside of it.
           await records(`zones/${zone.id}/dns_records/${result.id}`, { method: "DELETE", signal }).catch(gone);
-          throw new ZoneNotFoundError(`${fqdn} is not in the zone ${zone.id}`, [zone.apex], {
-            hint: "Check zoneID (CLOUDFLARE_ZONE_ID): all names have to be in that zone.",
-          });
+          throw pinnedElsewhere(`${fqdn} is not in the zone ${zone.id}`, zone.apex);
         },
         async delete({ zone }, { id }, { signal }) {
           const answer = records(`zones/${zone.id}/dns_records/${id}`, { method: "DELETE", signal });
@@ -95,6 +95,11 @@ function read<T extends z.ZodType>(answer: unknown, result: T) {
   const parsed = z.object({ success: z.literal(true), result, result_info: info }).safeParse(answer);
   if (parsed.success) return parsed.data;
   throw new HttpError("the answer is not one of the API", { status: 200, body: answer, headers: {} });
+}
+
+function pinnedElsewhere(message: string, apex: string): ZoneNotFoundError {
+  const hint = "Check zoneID (CLOUDFLARE_ZONE_ID): all names have to be in that zone.";
+  return new ZoneNotFoundError(message, [apex], { hint });
 }
 
 function notServed(apex: string, { status, type }: z.output<typeof zoneResult>): ZoneNotFoundError {

@@ -52,7 +52,7 @@ function page(provider) {
 
 function fieldTable(fields) {
   const rows = fields.map((field) => {
-    const usual = field.default === undefined ? "" : ` Default \`${field.default === "" ? " " : field.default}\`.`;
+    const usual = [undefined, ""].includes(field.default) ? "" : ` Default \`${field.default}\`.`;
     const choices = field.choices === undefined ? "" : ` One of ${field.choices.map(code).join(", ")}.`;
     const meaning = `${field.required ? "**required**: " : ""}${field.description}.${choices}${usual}`;
     const names = [field.name, ...field.aliases].map(code).join(", ");

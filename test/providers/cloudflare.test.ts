@@ -126,8 +126,20 @@ describe("a pinned zone", () => {
     const { present, fail } = await program({ config: pin() });
     const [solved] = await present(owner, "value");
     expect(solved?.zone.apex).toBe(apex);
-    expect((await fail("_acme-challenge.example.net", "value")).code).toBe("ZONE_NOT_FOUND");
+    const error = await fail("_acme-challenge.example.net", "value");
+    expect(error).toMatchObject({ code: "ZONE_NOT_FOUND", hint: expect.stringContaining("CLOUDFLARE_ZONE_ID") });
+    expect(error.message).toBe(
+      "cloudflare: cannot look up the zone _acme-challenge.example.net: zoneID names the zone example.com",
+    );
     expect(callsOf(fake)).not.toContain("GET /zones");
+  });
+
+  test("is found below the zone that DNS names", async () => {
+    await fake.http.close();
+    fake = await startCloudflareFake([apex, parseName("www.example.com")]);
+    const { id } = fake.zone("www.example.com");
+    const [solved] = await (await program({ config: { zoneID: id }, zoneCut: apex })).present(owner, "value");
+    expect(solved?.zone.id).toBe(id);
   });
 
   test("that may not be read never keeps a name of another zone", async () => {
