@@ -16,6 +16,11 @@ export default defineProvider({
   classify,
   connect: async (given, deps) => {
     const { loginToken, endpoint = "https://dnsapi.cn", recordLine } = given;
+    // TKE puts it into every container, so it is no fault.
+    if (loginToken !== undefined && given.webIdentityTokenFile !== undefined) {
+      deps.warn("webIdentityTokenFile is not used, because loginToken is given");
+    }
+    deps.mask?.(loginToken?.split(",")[1] ?? "");
     const api =
       loginToken === undefined
         ? await cloudApi(given, deps)

@@ -44,10 +44,14 @@ export function credentialsOf(given: SignIn, deps: ConnectDeps, openSts: OpenSts
   const base = baseOf(given, deps, openSts);
   const { roleArn, roleSessionName } = given;
   if (roleArn === undefined) return base;
-  return kept(async (signal) => {
-    const role = { RoleArn: roleArn, RoleSessionName: roleSessionName };
-    return openSts(await base(signal)).request("AssumeRole", role, { signal });
-  }, stsAnswer);
+  return kept(
+    deps,
+    async (signal) => {
+      const role = { RoleArn: roleArn, RoleSessionName: roleSessionName };
+      return openSts(await base(signal)).request("AssumeRole", role, { signal });
+    },
+    stsAnswer,
+  );
 }
 
 function baseOf(given: SignIn, deps: ConnectDeps, openSts: OpenSts): Credentials {
@@ -62,19 +66,24 @@ function baseOf(given: SignIn, deps: ConnectDeps, openSts: OpenSts): Credentials
     throw new ConfigError([{ path, message }], { provider: "dnspod" });
   }
   if (webIdentityTokenFile !== undefined) {
-    return kept(async (signal) => {
-      const WebIdentityToken = (await readFile(webIdentityTokenFile, { encoding: "utf8", signal })).trim();
-      const identity = {
-        ProviderId: given.webIdentityProviderId,
-        WebIdentityToken,
-        RoleArn: given.webIdentityRoleArn,
-        RoleSessionName: given.roleSessionName,
-      };
-      return openSts(undefined).request("AssumeRoleWithWebIdentity", identity, { signal, skipSign: true });
-    }, stsAnswer);
+    return kept(
+      deps,
+      async (signal) => {
+        const WebIdentityToken = (await readFile(webIdentityTokenFile, { encoding: "utf8", signal })).trim();
+        deps.mask?.(WebIdentityToken);
+        const identity = {
+          ProviderId: given.webIdentityProviderId,
+          WebIdentityToken,
+          RoleArn: given.webIdentityRoleArn,
+          RoleSessionName: given.roleSessionName,
+        };
+        return openSts(undefined).request("AssumeRoleWithWebIdentity", identity, { signal, skipSign: true });
+      },
+      stsAnswer,
+    );
   }
   const ask = deps.http(metadata);
-  return kept((signal) => ask(encodeURIComponent(cvmRole ?? ""), { signal }), metadataAnswer);
+  return kept(deps, (signal) => ask(encodeURIComponent(cvmRole ?? ""), { signal }), metadataAnswer);
 }
 
 const keys = z.object({ TmpSecretId: z.string(), TmpSecretKey: z.string(), Token: z.string() });
@@ -86,11 +95,16 @@ const metadataAnswer = keys.extend({ Code: z.literal("Success"), ExpiredTime: z.
 /** ExpiredTime in seconds since 1970. */
 type Temporary = z.output<typeof keys> & { readonly ExpiredTime: number };
 
-function kept(ask: (signal: AbortSignal) => Promise<unknown>, answer: z.ZodType<Temporary>): Credentials {
+function kept(
+  { mask = () => {} }: ConnectDeps,
+  ask: (signal: AbortSignal) => Promise<unknown>,
+  answer: z.ZodType<Temporary>,
+): Credentials {
   let held: Temporary | undefined;
   return async (signal) => {
     if (held === undefined || held.ExpiredTime * 1000 - reserveMs <= Date.now()) {
       held = answer.parse(await ask(signal));
+      for (const secret of [held.TmpSecretKey, held.Token]) mask(secret);
     }
     return { secretId: held.TmpSecretId, secretKey: held.TmpSecretKey, token: held.Token };
   };

@@ -136,6 +136,11 @@ export function classify(cause: unknown): Dns01Error | undefined {
     return new TransientError("the answer is not the API's", { cause });
   }
   if (!isSdkError(cause)) return undefined;
+  // Said without its words: they repeat the header.
+  if (/legal HTTP header|invalid character in header/i.test(cause.message)) {
+    const hint = "Check secretId and the tokens for blanks, line ends and characters that are no ASCII.";
+    return new RejectedError("the credentials hold characters that cannot be sent", { hint });
+  }
   const facts = {
     cause,
     hint: "Check the endpoint and the machine's clock; for a private CA set NODE_EXTRA_CA_CERTS.",

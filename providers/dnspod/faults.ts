@@ -2,6 +2,7 @@
 export interface Given {
   readonly secretId?: string | undefined;
   readonly secretKey?: string | undefined;
+  readonly sessionToken?: string | undefined;
   readonly loginToken?: string | undefined;
   readonly roleArn?: string | undefined;
   readonly webIdentityTokenFile?: string | undefined;
@@ -35,6 +36,13 @@ function* cloudFaults(given: Given): Generator<Fault> {
     }
     if (secretKey === undefined) yield ["secretKey", "is missing: the SecretKey that belongs to the SecretId"];
   }
+  const keys = secretId !== undefined || secretKey !== undefined;
+  if (given.sessionToken !== undefined && !keys) {
+    yield ["sessionToken", "is given without the temporary keys (secretId and secretKey) that it belongs to"];
+  }
+  if (webIdentityTokenFile !== undefined && cvmRole !== undefined) {
+    yield ["cvmRole", "is given together with webIdentityTokenFile: give one of the two ways to sign in"];
+  }
   if (secretId !== undefined && /^\d+$|,/.test(secretId.trim())) {
     yield ["secretId", `is ${ofConsole}, no SecretId of Tencent Cloud: give "ID,Token" as loginToken (DNSPOD_API_KEY)`];
   }
@@ -59,11 +67,12 @@ function* cloudFaults(given: Given): Generator<Fault> {
 
 const ofConsole = 'of the DNSPod console ("ID,Token")';
 
-function* legacyFaults({ secretId, secretKey, roleArn, endpoint }: Given, loginToken: string): Generator<Fault> {
+function* legacyFaults(given: Given, loginToken: string): Generator<Fault> {
   const twice = "is given together with loginToken: give one of the two ways to sign in";
-  if (secretId !== undefined) yield ["secretId", twice];
-  if (secretKey !== undefined) yield ["secretKey", twice];
-  if (roleArn !== undefined) yield ["roleArn", "needs a key of Tencent Cloud, not loginToken"];
+  for (const field of ["secretId", "secretKey", "sessionToken", "cvmRole"] as const) {
+    if (given[field] !== undefined) yield [field, twice];
+  }
+  if (given.roleArn !== undefined) yield ["roleArn", "needs a key of Tencent Cloud, not loginToken"];
   if (/^AKID/.test(loginToken)) {
     yield ["loginToken", "is a SecretId of Tencent Cloud: give secretId and secretKey instead"];
   } else if (!/^\d+,\S+$/.test(loginToken.trim())) {
@@ -72,7 +81,7 @@ function* legacyFaults({ secretId, secretKey, roleArn, endpoint }: Given, loginT
       'has to be "ID,Token" as the DNSPod console shows them; keys of Tencent Cloud are secretId and secretKey',
     ];
   }
-  if (hostOf(endpoint)?.endsWith(".tencentcloudapi.com")) {
+  if (hostOf(given.endpoint)?.endsWith(".tencentcloudapi.com")) {
     yield ["endpoint", "is of Tencent Cloud's API, which takes secretId and secretKey and no loginToken"];
   }
 }

@@ -133,6 +133,15 @@ function byDefault(cause: unknown): Dns01Error {
       hint: "Check that the endpoint is this service's API.",
     });
   }
+  // Their words repeat the address or the header, with what is secret in it.
+  if (cause instanceof TypeError && unsendable.test(message)) {
+    return new RejectedError(
+      "the request cannot be sent: its address or one of its headers has a form that is not allowed",
+      {
+        hint: "Check the endpoint (it may hold no login), and the credentials for line ends and characters that are no ASCII.",
+      },
+    );
+  }
   // What fetch throws for every failure of the network, its reason in `cause`.
   if (cause instanceof TypeError && message === "fetch failed") return new TransientError(message, { cause });
   return new Dns01Error("UNKNOWN", message, false, { cause });
@@ -156,6 +165,8 @@ function byStatus(cause: HttpError): Dns01Error {
 
 const networkCodes =
   /^(E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NETDOWN|HOSTDOWN|NOTFOUND|AI_AGAIN|ADDRNOTAVAIL|MFILE|NFILE|PROTO)|UND_ERR_(CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|SOCKET|ABORTED|CLOSED|DESTROYED))$/;
+const unsendable =
+  /invalid header (value|name)|cannot convert argument to a ByteString|not a legal HTTP header|invalid character in header|URL that includes credentials/i;
 const certificateCodes =
   /^(CERT_|ERR_TLS_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|HOSTNAME_MISMATCH$)/;
 

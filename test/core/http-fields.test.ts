@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { toDns01Error } from "../../src/core/classify.ts";
 import { headerFault, httpUrl, secret, z } from "../../src/index.ts";
 
 function faultsOf(schema: z.ZodType, value: unknown): readonly string[] {
@@ -64,4 +65,15 @@ describe("secret", () => {
     expect(faultsOf(token, "Bearer abcdef")).toEqual([expect.stringMatching(/give the token without "Bearer"$/)]);
     expect(headerFault("abcdef")).toBeUndefined();
   });
+});
+
+test.each([
+  ["http://user:pw-SECRET@127.0.0.1:1/", {}],
+  ["http://127.0.0.1:1/", { authorization: "SECRET\nSECRET" }],
+  ["http://127.0.0.1:1/", { authorization: "SECR\u0100ET" }],
+])("what cannot be sent at all (%s, %j) is refused once, and not repeated", async (url, headers) => {
+  const thrown: unknown = await fetch(url, { headers }).catch((error: unknown) => error);
+  const error = toDns01Error(thrown, { provider: "any", operation: "list", name: "example.com" });
+  expect(error).toMatchObject({ code: "REJECTED", retryable: false, message: expect.stringMatching(/cannot be sent/) });
+  expect(`${error.message} ${error.hint} ${JSON.stringify(error)}`).not.toMatch(/SECR/);
 });

@@ -5,6 +5,7 @@ import { expect, test, vi } from "vitest";
 import dnspod from "../../providers/dnspod.ts";
 import { resolveConfig } from "../../src/core/fields.ts";
 import { parseName } from "../../src/core/name.ts";
+import { createRedactor } from "../../src/core/redact.ts";
 import { type FakeDnspod, startDnspod } from "../fakes/dnspod.ts";
 import { connectDnspod, failureOf } from "./dnspod-program.ts";
 
@@ -146,5 +147,88 @@ test("keys that are given win over an identity that the environment offers", asy
   const { present, stop } = await connectDnspod(fake, { webIdentityTokenFile: "/does/not/exist" });
   await present(owner, "value");
   expect([fake.values(apex, owner), fake.sessions]).toEqual([["value"], []]);
+  await stop();
+});
+
+/** Keys of a machine's role, as the metadata service gives them. */
+const metadataOf = (secretId: string, secretKey: string, token: string) => async () =>
+  Response.json({
+    TmpSecretId: secretId,
+    TmpSecretKey: secretKey,
+    Token: token,
+    ExpiredTime: Math.floor(Date.now() / 1000) + 7200,
+    Code: "Success",
+  });
+
+test("keys that were only learnt are masked when the service repeats them", async () => {
+  const fake = await startDnspod([apex]);
+  fake.keys.push({ secretId: "AKIDinstance", secretKey: "instance-key", token: "instance-token" });
+  const Message = "no idea what instance-key and instance-token are";
+  const Response = { Error: { Code: "SomethingNew.Entirely", Message }, RequestId: "r" };
+  fake.http.inject({ kind: "reply", reply: () => ({ body: { Response } }), times: 20 });
+  const { present, stop } = await connectDnspod(
+    fake,
+    { ...keyless, cvmRole: "dns-role" },
+    {
+      allowAmbientCredentials: true,
+      fetch: metadataOf("AKIDinstance", "instance-key", "instance-token"),
+      redactor: createRedactor(),
+    },
+  );
+  const { message } = await failureOf(present(owner, "value"));
+  expect(message).toMatch(/the service says "no idea what \*\*\* and \*\*\* are" \(SomethingNew\.Entirely\)$/);
+  await stop();
+});
+
+test("an OIDC token is masked when the token service repeats it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "dns01-dnspod-"));
+  const file = join(folder, "token");
+  await writeFile(file, "header.payload.signature\n");
+  const fake = await startDnspod([apex]);
+  const Response = { Error: { Code: "Odd", Message: "header.payload.signature is odd" }, RequestId: "r" };
+  fake.http.inject({ kind: "reply", reply: () => ({ body: { Response } }), times: 20 });
+  const identity = { webIdentityTokenFile: file, webIdentityRoleArn: roleArn, webIdentityProviderId: "p" };
+  const { present, stop } = await connectDnspod(
+    fake,
+    { ...keyless, ...sts(fake), ...identity },
+    { allowAmbientCredentials: true, redactor: createRedactor() },
+  );
+  expect((await failureOf(present(owner, "value"))).message).toMatch(/the service says "\*\*\* is odd" \(Odd\)$/);
+  await stop();
+  await rm(folder, { recursive: true });
+});
+
+test("keys that cannot be sent are refused once, and not repeated", async () => {
+  const fake = await startDnspod([apex]);
+  const { present, stop } = await connectDnspod(
+    fake,
+    { ...keyless, cvmRole: "dns-role" },
+    { allowAmbientCredentials: true, fetch: metadataOf("AKID\u0100nstance", "instance-key", "instance-token") },
+  );
+  const error = await failureOf(present(owner, "value"));
+  expect(error).toMatchObject({ code: "REJECTED", hint: expect.stringContaining("secretId") });
+  expect(error.message).not.toMatch(/nstance|Signature/);
+  expect(fake.http.calls).toEqual([]);
+  await stop();
+});
+
+test.each([
+  [{ loginToken: "123,abcdef", cvmRole: "r" }, "cvmRole: is given together with loginToken"],
+  [{ loginToken: "123,abcdef", sessionToken: "t" }, "sessionToken: is given together with loginToken"],
+  [{ cvmRole: "r", sessionToken: "t" }, "sessionToken: is given without the temporary keys"],
+  [
+    { cvmRole: "r", webIdentityTokenFile: "/f", webIdentityRoleArn: roleArn, webIdentityProviderId: "p" },
+    "cvmRole: is given together with webIdentityTokenFile",
+  ],
+])("%j is a fault: one of them would not count", async (config, said) => {
+  const error = await failureOf(resolveConfig(dnspod, { config }));
+  expect(error).toMatchObject({ code: "CONFIG", message: expect.stringContaining(said) });
+});
+
+test("an identity that every container of TKE has does not count beside a login token, which is told", async () => {
+  const fake = await startDnspod([apex]);
+  const config = { ...keyless, loginToken: "123,abcdef", webIdentityTokenFile: "/does/not/exist" };
+  const { warnings, stop } = await connectDnspod(fake, config);
+  expect(warnings()).toEqual(["dnspod: webIdentityTokenFile is not used, because loginToken is given"]);
   await stop();
 });

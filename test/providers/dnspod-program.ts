@@ -4,6 +4,7 @@ import { AbortedError, Dns01Error } from "../../src/core/errors.ts";
 import type { Dns01Event } from "../../src/core/events.ts";
 import { resolveConfig } from "../../src/core/fields.ts";
 import type { DomainName } from "../../src/core/name.ts";
+import type { Redactor } from "../../src/core/redact.ts";
 import { defaultRetryPolicy } from "../../src/core/retry.ts";
 import { connectSolver } from "../../src/providers.ts";
 import type { FakeDnspod } from "../fakes/dnspod.ts";
@@ -13,6 +14,7 @@ export interface ProgramOptions {
   readonly once?: boolean;
   readonly allowAmbientCredentials?: boolean;
   readonly fetch?: typeof fetch;
+  readonly redactor?: Redactor;
 }
 
 /** The program with its own connection to the fake, its clock a hundred times as fast. */
@@ -21,7 +23,7 @@ export async function connectDnspod(
   config: Readonly<Record<string, unknown>> = {},
   options: ProgramOptions = {},
 ) {
-  const { once = false, allowAmbientCredentials = false, fetch: send = fetch } = options;
+  const { once = false, allowAmbientCredentials = false, fetch: send = fetch, redactor } = options;
   const events: Dns01Event[] = [];
   const end = new AbortController();
   const { rate: _unlimited, ...traits } = dnspod.traits;
@@ -36,6 +38,7 @@ export async function connectDnspod(
     retry: once ? { ...defaultRetryPolicy, attempts: 1 } : defaultRetryPolicy,
     allowAmbientCredentials,
     fetch: send,
+    ...(redactor === undefined ? {} : { redactor }),
   });
   return {
     present: (owner: DomainName, ...values: readonly string[]) => solver.present([{ owner, values }], end.signal),
