@@ -70,16 +70,30 @@ function codeOf(error: AwsError): string {
 
 function wordsOf({ message, Messages }: AwsError, status: number, code: string): string {
   if (code === "") return `the answer is not one of Route 53 (status ${status})`;
-  // Here AWS goes on to quote what was signed, with its time.
-  if (code === "SignatureDoesNotMatch") return `the signature was not accepted (${code})`;
+  const own = ownWords.find(([codes, of = /./]) => codes.test(code) && of.test(message))?.[2];
+  if (own !== undefined) return `${own} (${code})`;
   const listed = [Messages?.Message ?? []].flat().join("; ");
-  // The name of a session may be made of the time.
+  // The name of a session may be made of the time; the token of a web identity is secret.
   const plain = (listed || message)
     .replace(/(:assumed-role\/[^/\s]+)\/\S+/g, "$1")
+    .replace(/\beyJ[\w-]+(\.[\w-]+)+/g, "…")
     .replace(/\s+/g, " ")
     .trim();
   return `${plain} (${code})`;
 }
+
+/** Where AWS quotes times, or what was signed with them. */
+const ownWords: readonly (readonly [codes: RegExp, of: RegExp | undefined, says: string])[] = [
+  [
+    /^SignatureDoesNotMatch$|^InvalidSignature/,
+    /Signature (expired|not yet current)/i,
+    "the signature's time is too far from the service's",
+  ],
+  [/^SignatureDoesNotMatch$|^InvalidSignature/, undefined, "the signature was not accepted"],
+  [/^RequestExpired$|^RequestTimeTooSkewed$/, undefined, "the signature's time is too far from the service's"],
+  [/^ExpiredToken(Exception)?$/, undefined, "the temporary credentials have expired"],
+  [/^InvalidIdentityToken(Exception)?$/, /expired/i, "the web identity's token has expired"],
+];
 
 const signIn =
   "Give accessKeyID and secretAccessKey (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or a profile, or run where AWS provides a role.";
@@ -91,6 +105,7 @@ function hintOf(code: string, said: string): string | undefined {
   if (/Signature/.test(code)) {
     return "Check that secretAccessKey (AWS_SECRET_ACCESS_KEY) belongs to accessKeyID, and the machine's clock.";
   }
+  if (/^Request(Expired|TimeTooSkewed)$/.test(code)) return "Set this machine's clock (NTP).";
   if (/^Expired/.test(code)) return "Give fresh temporary credentials with their sessionToken (AWS_SESSION_TOKEN).";
   if (authCodes.test(code)) return "The provider's page in the documents shows the rights that are needed.";
   if (code === "NoSuchHostedZone") return "Check hostedZoneID (AWS_HOSTED_ZONE_ID) and the account of the credentials.";

@@ -110,5 +110,12 @@ export function failureOf(reply: SignedReply, primary: Primary, zone: DomainName
 function skewText(skewSeconds: number | undefined): string {
   if (skewSeconds === undefined) return "";
   if (skewSeconds === 0) return "";
-  return `: this machine's clock is ${Math.abs(skewSeconds)} s ${skewSeconds > 0 ? "behind" : "ahead of"} the server's`;
+  return `: this machine's clock is about ${roughly(Math.abs(skewSeconds))} ${skewSeconds > 0 ? "behind" : "ahead of"} the server's`;
+}
+
+/** So coarse that a clock that is off says the same at every try. */
+function roughly(seconds: number): string {
+  const [unit, size] = seconds < 5400 ? ["minute", 60] : seconds < 129_600 ? ["hour", 3600] : ["day", 86_400];
+  const count = Math.max(1, Math.round(seconds / Number(size)));
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }

@@ -307,3 +307,39 @@ test("contradictions in the credentials are told all at once", async () => {
   expect(await issues({ secretAccessKey: "s" })).toContain("accessKeyID");
   expect(await issues({ role: "dns01" })).toContain("arn:aws:iam::");
 });
+
+/** Errors of AWS as its SDK throws them. */
+const awsError = (name: string, message: string) =>
+  Object.assign(new Error(message), { name, $metadata: { httpStatusCode: 400 } });
+
+test.each([
+  [
+    "ExpiredTokenException",
+    (at: number) => `Token expired: current date/time ${at} must be before the expiration date/time ${at - 3600}`,
+    "the temporary credentials have expired (ExpiredTokenException)",
+  ],
+  [
+    "InvalidIdentityToken",
+    (at: number) => `Token expired: current date/time ${at} must be before the expiration date/time ${at - 3600}`,
+    "the web identity's token has expired (InvalidIdentityToken)",
+  ],
+  [
+    "RequestExpired",
+    (at: number) =>
+      `Request timestamp: ${new Date(at * 1000).toUTCString()} expired. It must be within 300 secs of server time`,
+    "the signature's time is too far from the service's (RequestExpired)",
+  ],
+  [
+    "InvalidSignatureException",
+    (at: number) => `Signature expired: ${at} is now earlier than ${at + 900} (${at + 1200} - 5 min.)`,
+    "the signature's time is too far from the service's (InvalidSignatureException)",
+  ],
+])("%s is told without AWS's times", (name, said, expected) => {
+  const messages = [1_617_207_234, 1_717_207_999].map((at) => route53.classify?.(awsError(name, said(at))));
+  for (const error of messages) expect(error).toMatchObject({ code: "AUTH", message: expected });
+});
+
+test("the token of a web identity is not repeated", () => {
+  const error = route53.classify?.(awsError("IDPRejectedClaim", "no claim in eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl"));
+  expect(error).toMatchObject({ code: "AUTH", message: "no claim in … (IDPRejectedClaim)" });
+});
