@@ -45,6 +45,10 @@ describe.each(pages)("%s", (page) => {
     }
   });
 
+  test("names no default that is nothing", () => {
+    expect(read(page)).not.toMatch(/Default `\s*`/);
+  });
+
   test("has JSON that parses", () => {
     for (const block of codeBlocks(read(page), "json")) expect(() => JSON.parse(block)).not.toThrow();
   });

@@ -101,6 +101,16 @@ test.each([1, 2])("both values are served although the answer to update %i was l
   expect([...server.served(account.fulldomain)].sort()).toEqual([a, b]);
 });
 
+test("of two separate calls, a lost answer to the second costs the first one's value until it is presented again", async () => {
+  const { server, present } = await setup();
+  await present([a]);
+  server.http.inject({ kind: "lostResponse" });
+  await present([b]);
+  expect(server.served(account.fulldomain)).toEqual([b]);
+  await present([a]);
+  expect([...server.served(account.fulldomain)].sort()).toEqual([a, b]);
+});
+
 test("refuses more values than are kept, before any of them is sent", async () => {
   const { server, solver, signal } = await setup((endpoint) => ({
     endpoint,

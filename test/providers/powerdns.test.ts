@@ -73,6 +73,16 @@ test("adds and takes away single values where the server can, whole sets where i
   expect(await types({ knowsSingleChanges: false })).toEqual(["EXTEND", "REPLACE", "PRUNE", "REPLACE"]);
 });
 
+test("an earlier server is asked for the single value first each time, as its page says", () =>
+  withFake({ knowsSingleChanges: false }, async ({ http }, backend) => {
+    for (const value of ["one", "two"]) {
+      http.clearCalls();
+      await apply(backend, { add: [value] });
+      const operations = http.calls.map(({ operation }) => operation.replace(/ .*/, ""));
+      expect(operations).toEqual(["GET", "GET", "PATCH", "GET", "PATCH", "GET"]);
+    }
+  }));
+
 test("has secondaries told of a primary's change, and does not mind when nobody is to be told", async () => {
   await withFake({ kind: "Master" }, async ({ notified, http, values }, backend) => {
     await apply(backend, { add: ["one"] });
