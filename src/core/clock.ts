@@ -36,3 +36,17 @@ export function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new AbortedError("stopped");
 }
+
+/**
+ * Calls back after `ms`, unless the function returned is called before. For time limits, of which there are several in every
+ * call and which are hardly ever reached: in real time one costs a timer, without a promise and a signal.
+ */
+export function after(clock: Clock, ms: number, callback: () => void): () => void {
+  if (clock.sleep === systemClock.sleep) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  }
+  const stop = new AbortController();
+  clock.sleep(ms, stop.signal).then(callback, () => {});
+  return () => stop.abort();
+}

@@ -1,6 +1,6 @@
 import { linkSignal, over, raceAbort } from "./abort.ts";
 import { type Attempted, toDns01Error } from "./classify.ts";
-import { abortReason, type Clock } from "./clock.ts";
+import { abortReason, after, type Clock } from "./clock.ts";
 import { Dns01Error, type RateLimitedError, TransientError } from "./errors.ts";
 import type { Observer } from "./events.ts";
 import type { DomainName } from "./name.ts";
@@ -52,10 +52,9 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const explain = (error: unknown) =>
       call.signal.aborted ? abortReason(call.signal) : toDns01Error(error, attempted, toClassify(options));
     let lastFailure: Dns01Error | undefined;
-    clock.sleep(timeoutMs, signal).then(
+    const cancel = after(clock, timeoutMs, () =>
       // What kept failing says more than the time that it took.
-      () => link.abort(lastFailure ?? new TransientError(`no answer within ${timeoutMs / 1000} s`, { timeout: true })),
-      () => {},
+      link.abort(lastFailure ?? new TransientError(`no answer within ${timeoutMs / 1000} s`, { timeout: true })),
     );
     const conduct: Conduct = {
       clock,
@@ -91,8 +90,9 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     } catch (error) {
       throw explain(error);
     } finally {
+      cancel();
       link.release();
-      // Ends the timer, and whatever the backend left running.
+      // Ends whatever the backend left running.
       link.abort(over);
     }
   };
@@ -110,9 +110,8 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     if (waitMs >= 1) observer({ type: "rate.wait", provider: provider.id, waitMs });
     const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
     const link = linkSignal(call.signal);
-    clock.sleep(requestTimeoutMs, link.signal).then(
-      () => link.abort(new TransientError(`no answer within ${requestTimeoutMs / 1000} s`, { timeout: true })),
-      () => {},
+    const cancel = after(clock, requestTimeoutMs, () =>
+      link.abort(new TransientError(`no answer within ${requestTimeoutMs / 1000} s`, { timeout: true })),
     );
     const step = `${provider.id} ${operation} ${name}`;
     if (write) observer({ type: "step", kind: "dns", state: "before", detail: step });
@@ -146,6 +145,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0);
       throw error;
     } finally {
+      cancel();
       link.release();
       link.abort(over);
     }

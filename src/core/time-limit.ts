@@ -1,5 +1,5 @@
 import { linkSignal, over, raceAbort } from "./abort.ts";
-import type { Clock } from "./clock.ts";
+import { after, type Clock } from "./clock.ts";
 
 export interface TimeLimit {
   readonly timeoutMs: number;
@@ -15,13 +15,11 @@ export interface TimeLimit {
  */
 export async function withTimeLimit<T>(work: (signal: AbortSignal) => T | Promise<T>, limit: TimeLimit): Promise<T> {
   const link = linkSignal(limit.signal);
-  limit.clock.sleep(limit.timeoutMs, link.signal).then(
-    () => link.abort(limit.late()),
-    () => {},
-  );
+  const cancel = after(limit.clock, limit.timeoutMs, () => link.abort(limit.late()));
   try {
     return await raceAbort((async () => work(link.signal))(), link.signal);
   } finally {
+    cancel();
     link.release();
     link.abort(over);
   }

@@ -31,6 +31,7 @@ export function reportSolving({ observer, metrics, debug }: ReportOptions): Solv
   return (event) => {
     switch (event.type) {
       case "challenge.start":
+        if (!debug) return;
         return log("debug", `${event.action} ${event.owner} by ${event.provider}`, event);
       case "challenge.end": {
         const result = event.code === "OK" ? "OK" : `${event.code}: ${event.message ?? ""}`;
