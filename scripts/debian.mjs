@@ -18,6 +18,7 @@ const packages = [
   "pdns-server",
   "pdns-backend-sqlite3",
   "sqlite3",
+  "kubectl",
   "kubernetes-client",
   "promtool",
 ];
