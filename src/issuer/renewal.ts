@@ -17,6 +17,8 @@ export interface RenewalState {
   readonly serial: string;
   /** The window the CA suggested last, and the instant that was chosen in it, once. */
   readonly window?: RenewalWindow;
+  /** The instant that was chosen where no window is, so that the load is level; before the last moment. */
+  readonly plannedAt?: string;
   readonly checkedAt?: string;
   /** When the CA is to be asked again. */
   readonly checkAt?: string;
@@ -82,9 +84,11 @@ export function decideRenewal(
   now: Date,
   nextLook: Date = now,
 ): RenewalDecision {
-  const { window } = stateOf(subject, kept);
-  const byLife = lifetimeRule(subject);
-  const last = new Date(byLife.getTime() + postponement * lifetimeMs(subject));
+  const { window, plannedAt } = stateOf(subject, kept);
+  const moment = lifetimeRule(subject);
+  const planned = new Date(window === undefined ? (plannedAt ?? Number.NaN) : Number.NaN);
+  const byLife = planned < moment ? planned : moment;
+  const last = new Date(moment.getTime() + postponement * lifetimeMs(subject));
   const chosen = window === undefined ? undefined : new Date(window.at);
   // An unreadable time (the file was edited) is as good as none.
   const byCa = chosen !== undefined && chosen <= last;
@@ -96,6 +100,8 @@ export function decideRenewal(
     return { isDue, at, rule: "ari", reason: `the CA suggests ${span}${why}` };
   }
   const part = lifetimeMs(subject) < 10 * dayMs ? "half" : "a third";
+  if (byLife === planned)
+    return { isDue, at, rule: "lifetime", reason: `chosen before ${part} of its lifetime is left` };
   return { isDue, at, rule: "lifetime", reason: `${part} of its lifetime ${at <= now ? "or less " : ""}left` };
 }
 
@@ -121,13 +127,14 @@ export function afterCheck(
   now: Date,
   random: () => number,
 ): RenewalState {
-  const { window, checkFailures = 0, lastError } = stateOf(subject, kept);
+  const { window, checkFailures = 0, lastError, plannedAt } = stateOf(subject, kept);
   const state = (checkMs: number, more: Partial<RenewalState>): RenewalState => ({
     serial: subject.serial,
     ...(window === undefined ? {} : { window }),
     checkedAt: now.toISOString(),
     checkAt: new Date(now.getTime() + checkMs).toISOString(),
     ...(lastError === undefined ? {} : { lastError }),
+    ...(plannedAt === undefined ? {} : { plannedAt }),
     ...more,
   });
   switch (answer.kind) {

@@ -15,6 +15,7 @@ import {
   type RenewalDecision,
   type RenewalState,
   type RenewalSubject,
+  stateOf,
 } from "./renewal.ts";
 import type { Look } from "./schedule.ts";
 import type { Spread } from "./schedule-spread.ts";
@@ -135,7 +136,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     if (held.mismatch !== undefined) return await orderLook(kept, held, held.mismatch);
     const checked = await check(kept, held);
     const decision = decideRenewal(checked.subject, checked.state, new Date(now()));
-    const at = placed(kept, checked, decision);
+    const at = await placed(kept, checked, decision);
     if (at <= now()) return noting(kept, decision, await orderLook(kept, checked, decision.reason));
     const { rule, reason } = decision;
     onEvent({ type: "planned", name: kept.name, at, rule, reason, notAfter: Date.parse(held.subject.notAfter) });
@@ -157,11 +158,15 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     return { ...found, work };
   }
 
-  /** Only what no CA has chosen is ours to spread. */
-  function placed(kept: Kept, held: Held, decision: RenewalDecision): number {
+  /** Only what no CA has chosen is ours to spread; once, so that a restart changes nothing. */
+  async function placed(kept: Kept, held: Held, decision: RenewalDecision): Promise<number> {
     const at = decision.at.getTime();
-    if (decision.rule === "lifetime" && held.state?.window === undefined)
-      return spread.place(kept.name, held.subject, at, now());
+    const state = stateOf(held.subject, held.state);
+    if (decision.rule === "lifetime" && state.window === undefined && state.plannedAt === undefined) {
+      const chosen = spread.place(kept.name, held.subject, at, now());
+      if (chosen < at) await deps.keepState(kept, { ...state, plannedAt: new Date(chosen).toISOString() });
+      return chosen;
+    }
     spread.note(kept.name, held.subject, at);
     // A CA whose windows always lie in the past must not be asked for one certificate after the other.
     return hurried.has(kept.name) ? Math.max(at, oldEnough(held.subject)) : at;

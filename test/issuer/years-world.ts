@@ -20,6 +20,8 @@ export interface YearsOptions {
   readonly seed: number;
   readonly certificates: number;
   readonly days: number;
+  /** Renewals are counted by blocks of so many hours: a few certificates an hour are too few to speak of a peak. */
+  readonly blockHours: number;
 }
 
 /** What went wrong, and what was measured. */
@@ -38,7 +40,7 @@ export interface Years {
   readonly slowestRevocationMs: number;
   readonly renewals: number;
   readonly failures: number;
-  /** Renewals in a quiet hour whose instant was ours to choose, at most and on average. */
+  /** Renewals in a quiet block of hours whose instant was ours to choose, at most and on average. */
   readonly peak: number;
   readonly mean: number;
   readonly turns: number;
@@ -61,7 +63,7 @@ interface Span {
 }
 
 /** Lives through `days` of a program that keeps certificates, with everything that happens to it. */
-export async function liveThrough({ seed, certificates, days }: YearsOptions): Promise<Years> {
+export async function liveThrough({ seed, certificates, days, blockHours }: YearsOptions): Promise<Years> {
   const random = seededRandom(seed);
   const clock = createVirtualClock(random);
   const end = days * DAY;
@@ -113,7 +115,7 @@ export async function liveThrough({ seed, certificates, days }: YearsOptions): P
   const expiredAlone: string[] = [];
   const hammered: string[] = [];
   const faults: string[] = [];
-  const perHour = new Map<number, number>();
+  const perBlock = new Map<number, number>();
   const lastOrder = new Map<string, number>();
   const lastFailure = new Map<string, number>();
   const buckets = new Map<string, Level>();
@@ -191,8 +193,8 @@ export async function liveThrough({ seed, certificates, days }: YearsOptions): P
     }
     figures.renewals++;
     // Instants in a CA's window are that CA's to level: what it revoked together comes back together.
-    const hour = Math.floor(clock.now() / HOUR);
-    if (ca !== strict) perHour.set(hour, (perHour.get(hour) ?? 0) + 1);
+    const block = Math.floor(clock.now() / (blockHours * HOUR));
+    if (ca !== strict) perBlock.set(block, (perBlock.get(block) ?? 0) + 1);
     cert.held = heldOf(`${figures.renewals}`, at, cert.lifetimeMs, ca);
     cert.heldUntil = at + cert.lifetimeMs;
   }
@@ -266,7 +268,7 @@ export async function liveThrough({ seed, certificates, days }: YearsOptions): P
   await clock.run(life);
   for (const cert of fleet.values()) noteExpiry(cert, trueNow());
 
-  const quiet = quietHours(perHour, disturbances, days);
+  const quiet = quietBlocks(perBlock, disturbances, { days, blockHours });
   return {
     ...figures,
     slowestRevocationMs: figures.slowest,
@@ -279,20 +281,21 @@ export async function liveThrough({ seed, certificates, days }: YearsOptions): P
   };
 }
 
-/** Hours in which nothing special happened, the settling of the first days left out. */
-function quietHours(
-  perHour: ReadonlyMap<number, number>,
+/** Blocks in which nothing special happened, the settling of the first days left out. */
+function quietBlocks(
+  perBlock: ReadonlyMap<number, number>,
   disturbances: readonly Span[],
-  days: number,
+  { days, blockHours }: Pick<YearsOptions, "days" | "blockHours">,
 ): readonly number[] {
-  return Array.from({ length: days * 24 }, (_, hour) => hour)
-    .slice(10 * 24)
-    .filter((hour) => !disturbances.some((d) => d.from < (hour + 1) * HOUR && hour * HOUR < d.to))
-    .map((hour) => perHour.get(hour) ?? 0);
+  const ms = blockHours * HOUR;
+  return Array.from({ length: Math.floor((days * DAY) / ms) }, (_, block) => block)
+    .slice(Math.ceil((10 * DAY) / ms))
+    .filter((block) => !disturbances.some((d) => d.from < (block + 1) * ms && block * ms < d.to))
+    .map((block) => perBlock.get(block) ?? 0);
 }
 
 function makeCert(n: number, random: () => number, end: number): Cert {
-  const lifetimeMs = n % 10 === 3 || n % 20 === 0 ? 160 * HOUR : n % 2 === 0 ? 90 * DAY : 45 * DAY;
+  const lifetimeMs = [90 * DAY, 45 * DAY, 160 * HOUR, 45 * DAY, 90 * DAY][Math.floor(n / 10 + n) % 5] ?? 0;
   const isStrict = n % 10 === 0;
   const ca = isStrict ? strict : plain;
   // Some share their name with another certificate.
