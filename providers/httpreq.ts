@@ -46,7 +46,7 @@ export default defineProvider({
       username === undefined
         ? {}
         : { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
-    // As lego does: what is appended comes before a query.
+    // What is appended comes before a query.
     const { origin, pathname, search } = new URL(endpoint);
     const api = http(`${origin}${pathname}`, login);
     const post = async (path: string, fqdn: string, value: string, signal: AbortSignal): Promise<void> => {

@@ -36,7 +36,7 @@ const zoneAnswer = z.object({
   rrsets: z.array(z.object({ name: z.string(), type: z.string(), ttl: z.number(), records: z.array(storedRecord) })),
 });
 
-/** A change is answered with nothing (204); 3.4 sent the zone. Anything else comes from something in between. */
+/** A change is answered with nothing (204); a zone would be the API's too. Anything else comes from something in between. */
 const patchAnswer = z.object({ name: z.string() }).optional();
 
 export default defineProvider({
