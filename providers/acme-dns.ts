@@ -4,6 +4,7 @@ import {
   type DomainName,
   defineProvider,
   type Edit,
+  endpointHint,
   HttpError,
   RejectedError,
   type TxtBackend,
@@ -31,6 +32,10 @@ export default defineProvider({
     if (status === 401 || status === 403) {
       const hint = "Check username, password and subdomain of the account, and the addresses it may be used from.";
       return new AuthError(message, { cause, hint });
+    }
+    if (status === 404) {
+      const hint = endpointHint("endpoint (ACME_DNS_API_BASE)");
+      return new RejectedError(message, { cause, hint, serviceCode: "404" });
     }
     const { error } = z
       .object({ error: z.string() })

@@ -1,4 +1,4 @@
-import { AuthError, commandBackend, defineProvider, HttpError, secret, z } from "../src/index.ts";
+import { AuthError, commandBackend, defineProvider, HttpError, RejectedError, secret, z } from "../src/index.ts";
 
 const config = z
   .strictObject({
@@ -37,7 +37,12 @@ export default defineProvider({
   // The protocol has no TTL; whoever serves the record decides.
   traits: { ttlSeconds: { min: 1, default: 60 } },
   classify: (cause) => {
-    if (!(cause instanceof HttpError) || (cause.status !== 401 && cause.status !== 403)) return undefined;
+    if (!(cause instanceof HttpError)) return undefined;
+    if (cause.status === 404 || cause.status === 405) {
+      const hint = "Check endpoint (HTTPREQ_ENDPOINT): the server takes POST at /present and /cleanup below it.";
+      return new RejectedError(cause.message, { cause, hint, serviceCode: String(cause.status) });
+    }
+    if (cause.status !== 401 && cause.status !== 403) return undefined;
     const hint = "Check HTTPREQ_USERNAME and HTTPREQ_PASSWORD, and what the server lets them write.";
     return new AuthError(cause.message, { cause, hint });
   },

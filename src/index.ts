@@ -15,7 +15,7 @@ export {
   TransientError,
   ZoneNotFoundError,
 } from "./core/errors.ts";
-export { byHttpStatus, HttpError, parseRetryAfter } from "./core/http-error.ts";
+export { byHttpStatus, endpointHint, HttpError, parseRetryAfter } from "./core/http-error.ts";
 export { headerFault, httpUrl } from "./core/http-fields.ts";
 export { type DomainName, isWithin, parseName, relativeTo } from "./core/name.ts";
 export { onAbort } from "./core/on-abort.ts";

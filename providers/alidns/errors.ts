@@ -3,6 +3,7 @@ import {
   ConflictError,
   type Dns01Error,
   type ErrorFacts,
+  endpointHint,
   HttpError,
   RateLimitedError,
   RejectedError,
@@ -88,11 +89,18 @@ const rows = table.map(([codes, ...row]) => [codes.split(" "), ...row] as const)
 
 export function classify(cause: unknown): Dns01Error | undefined {
   const fault = faultOf(cause);
-  if (fault === undefined) return undefined;
+  if (fault === undefined) return noApi(cause);
   const { Code: code, Message, retryAfterMs } = fault;
   const row = rows.find(([codes]) => codes.some((known) => isBelow(code, known)));
   const [, make, says, hint] = row ?? [[], rejected, `the service says "${steady(Message)}"`];
   return make(`${says} (${code})`, { cause, hint, serviceCode: code, retryAfterMs });
+}
+
+/** A page instead of the API's form; what may pass is left to the framework. */
+function noApi(cause: unknown): Dns01Error | undefined {
+  if (!(cause instanceof HttpError) || ![400, 404, 405, 410].includes(cause.status)) return undefined;
+  const hint = endpointHint("endpoint (ALIDNS_ENDPOINT)");
+  return new RejectedError(`HTTP status ${cause.status}`, { cause, hint, serviceCode: String(cause.status) });
 }
 
 /** Handler for expected absence: `undefined` if the API answered one of these codes, or one below. */

@@ -2,6 +2,7 @@ import {
   AuthError,
   ConflictError,
   type Dns01Error,
+  endpointHint,
   HttpError,
   RateLimitedError,
   RejectedError,
@@ -58,7 +59,13 @@ export function classify(cause: unknown): Dns01Error | undefined {
     return new AuthError(message, { cause, hint: missing(cause, codes) });
   }
   const serviceCode = codes.join(", ") || String(status);
-  return new RejectedError(message, { cause, hint, serviceCode, minTtlSeconds: minTtlOf(cause, codes) });
+  const elsewhere = codes.length > 0 ? undefined : endpointHint("endpoint (CLOUDFLARE_ENDPOINT)");
+  return new RejectedError(message, {
+    cause,
+    hint: hint ?? elsewhere,
+    serviceCode,
+    minTtlSeconds: minTtlOf(cause, codes),
+  });
 }
 
 /** What the credentials lack, by what was asked. */

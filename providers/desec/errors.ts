@@ -2,14 +2,18 @@ import {
   AuthError,
   ConflictError,
   type Dns01Error,
+  endpointHint,
   HttpError,
   RateLimitedError,
   RejectedError,
   TransientError,
+  z,
 } from "../../src/index.ts";
 
+/** Handler for what is not there; whatever else has no such address does not say it in the API's form. */
 export function absent(cause: unknown): undefined {
-  if (!(cause instanceof HttpError && cause.status === 404 && typeof cause.body === "object")) throw cause;
+  const isApi = cause instanceof HttpError && z.object({ detail: z.string() }).safeParse(cause.body).success;
+  if (!isApi || cause.status !== 404) throw cause;
 }
 
 export function classify(cause: unknown): Dns01Error | undefined {
@@ -27,7 +31,11 @@ export function classify(cause: unknown): Dns01Error | undefined {
     return new AuthError(message, { cause, hint });
   }
   const [, least] = /ttl: .*greater than or equal to (\d+)/.exec(message) ?? [];
-  const hint = message.includes("CNAME") ? "Remove the CNAME at this name, or let its target be written." : undefined;
+  const hint = message.includes("CNAME")
+    ? "Remove the CNAME at this name, or let its target be written."
+    : status === 404
+      ? endpointHint("endpoint (DESEC_ENDPOINT)")
+      : undefined;
   const minTtlSeconds = least === undefined ? undefined : Number(least);
   return new RejectedError(message, { cause, hint, serviceCode: String(status), minTtlSeconds });
 }

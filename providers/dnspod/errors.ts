@@ -3,6 +3,8 @@ import {
   ConflictError,
   type Dns01Error,
   type ErrorFacts,
+  endpointHint,
+  HttpError,
   RateLimitedError,
   RejectedError,
   steady,
@@ -129,6 +131,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (!(cause instanceof Error)) return undefined;
   const code = codeOf(cause);
   if (code !== undefined) return byCode(code, cause);
+  if (cause instanceof HttpError && cause.status >= 400) return byStatus(cause.status, cause);
   const { httpCode } = cause as { readonly httpCode?: unknown };
   if (typeof httpCode === "number") return byStatus(httpCode, cause);
   // The SDK fails at an answer of 200 that is no JSON or not the API's, and at a connection that ends within an answer.
@@ -161,7 +164,12 @@ function byStatus(status: number, cause: Error): Dns01Error {
   const message = `a gateway answered with HTTP status ${status} instead of the API`;
   if (status === 429) return new RateLimitedError(message, { cause });
   if (status >= 500 || status === 408) return new TransientError(message, { cause });
-  return new RejectedError(message, { cause, hint: "Check the endpoint, and proxies on the way to it." });
+  // The metadata service of the machine is the one other that is asked over HTTP.
+  const ofMachine = cause.message.includes("/meta-data/");
+  const hint = ofMachine
+    ? "Check cvmRole: that role has to be bound to this machine."
+    : endpointHint("endpoint (DNSPOD_ENDPOINT)");
+  return new RejectedError(message, { cause, hint });
 }
 
 function codeOf(cause: unknown): string | undefined {

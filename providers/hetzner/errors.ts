@@ -2,6 +2,7 @@ import {
   AuthError,
   ConflictError,
   type Dns01Error,
+  endpointHint,
   HttpError,
   RateLimitedError,
   RejectedError,
@@ -49,7 +50,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   const { status, retryAfterMs } = cause;
   const code = codeOf(cause) ?? "";
   const message = wordsOf(cause);
-  const hint = hints[code];
+  const hint = code === "" ? endpointHint("endpoint (HETZNER_ENDPOINT)") : hints[code];
   if (conflicts.has(code) || isDuplicate(cause)) return new ConflictError(message, { cause });
   if (status === 429 || code === "rate_limit_exceeded") return new RateLimitedError(message, { cause, retryAfterMs });
   if (status >= 500 || status === 408 || passing.has(code)) return new TransientError(message, { cause, retryAfterMs });

@@ -3,6 +3,7 @@ import {
   ConflictError,
   type Dns01Error,
   type ErrorFacts,
+  endpointHint,
   HttpError,
   RateLimitedError,
   RejectedError,
@@ -64,12 +65,12 @@ const rows = table.map(([codes, ...row]) => [codes.split(" "), ...row] as const)
 
 export function classify(cause: unknown): Dns01Error | undefined {
   const fault = faultOf(cause);
-  if (fault === undefined) return undefined;
+  if (fault === undefined) return byStatus(cause);
   const { code, message, status, retryAfterMs } = fault;
   const facts = { cause, serviceCode: code, retryAfterMs };
   const row = rows.find(([codes]) => codes.includes(code));
   // Failures of a server are worth another try whatever code it gives them.
-  if (row === undefined && status !== 400 && status !== 403) return undefined;
+  if (row === undefined && status !== 400 && status !== 403) return byStatus(cause, code);
   if (row?.[1] === conflict && /type '(?!TXT')/i.test(message)) {
     const hint = "Remove the CNAME there, or let the value be written at its target.";
     return rejected(`a record set of another type excludes this one (${code})`, { ...facts, hint });
@@ -78,6 +79,26 @@ export function classify(cause: unknown): Dns01Error | undefined {
   const [, make, says, hint] = row ?? [[], unknown, `the service says "${steady(message)}"`];
   return make(`${says} (${code})`, { ...facts, hint });
 }
+
+/**
+ * Neither the API's form nor a code of it that says enough. The framework's words would have the address, with ids in it.
+ */
+function byStatus(cause: unknown, code?: string): Dns01Error | undefined {
+  if (!(cause instanceof HttpError) || cause.status < 400) return undefined;
+  const { status, retryAfterMs } = cause;
+  const hint =
+    code === undefined && status < 500 ? endpointHint("region (HUAWEICLOUD_REGION) and endpoint") : undefined;
+  const make = makes.find(([statuses]) => statuses.includes(status))?.[1] ?? (status >= 500 ? transient : rejected);
+  const message = `HTTP status ${status}${code === undefined ? "" : ` (${code})`}`;
+  return make(message, { cause, hint, serviceCode: code ?? String(status), retryAfterMs });
+}
+
+const makes: readonly (readonly [statuses: readonly number[], make: Make])[] = [
+  [[401, 403], auth],
+  [[409, 412], conflict],
+  [[429], limited],
+  [[408, 425], transient],
+];
 
 /** Handler for expected absence of a record set. */
 export function gone(cause: unknown): undefined {

@@ -21,7 +21,9 @@ async function keyFromFile(path: string, deps: ConnectDeps): Promise<TsigKey> {
   // An Issuer in a cluster must not choose which files of the server are read.
   if (!deps.allowAmbientCredentials) throw configFault("tsigFile", "files of this machine may not be used here");
   try {
-    return key("tsigFile", parseKeyFile(await readFile(path, { encoding: "utf8", signal: deps.signal })));
+    const parsed = parseKeyFile(await readFile(path, { encoding: "utf8", signal: deps.signal }));
+    deps.mask?.(parsed.secret);
+    return key("tsigFile", parsed);
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     throw configFault(

@@ -2,6 +2,7 @@ import {
   AuthError,
   ConflictError,
   type Dns01Error,
+  endpointHint,
   parseRetryAfter,
   RateLimitedError,
   RejectedError,
@@ -38,7 +39,12 @@ export function classify(cause: unknown): Dns01Error | undefined {
   const code = codeOf(cause);
   const said = wordsOf(cause, status, code);
   const retryAfterMs = parseRetryAfter($response?.headers?.["retry-after"], $response?.headers?.["date"]);
-  const facts = { cause, retryAfterMs, serviceCode: code, hint: hintOf(code, said) };
+  const facts = {
+    cause,
+    retryAfterMs,
+    serviceCode: code,
+    hint: code === "" ? endpointHint("endpoint (ROUTE53_ENDPOINT)") : hintOf(code, said),
+  };
 
   // The SDK has taken over the service's time; only a signature that was too old or too new is worth another one.
   if (clockSkewCorrected && clockCodes.test(`${code} ${cause.message}`)) return new TransientError(said, facts);

@@ -28,6 +28,11 @@ export class HttpError extends Error {
   }
 }
 
+/** What to do where something answers that is not the service; `setting` is how its address is given. */
+export function endpointHint(setting: string): string {
+  return `Check ${setting}: what answers there is not this API. A proxy on the way may answer in its place.`;
+}
+
 type ErrorClass = new (
   message: string,
   facts: ErrorFacts & { retryAfterMs?: number | undefined; serviceCode?: string | undefined },
