@@ -11,7 +11,8 @@ const listAnswer = z.object({
     .array(
       z.object({ id: z.coerce.string(), type: z.string(), value: z.string(), line: z.string(), line_id: z.string() }),
     )
-    .default([]),
+    .nullish()
+    .transform((list) => list ?? []),
 });
 
 /** What the API forces at most into one page. */

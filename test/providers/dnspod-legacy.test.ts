@@ -53,6 +53,17 @@ test("pages are read to their end", async () => {
   await stop();
 });
 
+test.each([{ records: null }, {}])("a list of nothing may be no list at all: %j", async (list) => {
+  const fake = await startDnspod([apex], { signIn: "loginToken" });
+  const { present, stop } = await connectDnspod(fake, {}, { once: true });
+  const body = { status: { code: "1", message: "" }, info: { record_total: "0" }, ...list };
+  const when = ({ operation }: { readonly operation: string }) => operation === "Record.List";
+  fake.http.inject({ kind: "reply", when, reply: () => ({ body }) });
+  await present(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["value"]);
+  await stop();
+});
+
 test("every status says what it is about", async () => {
   const said = async (reply: (code: string) => string, code: string): Promise<string> => {
     const fake = await startDnspod([apex], { signIn: "loginToken" });
