@@ -9,8 +9,14 @@ const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/
 
 export type Program = Awaited<ReturnType<typeof startProgram>>;
 
-/** The built `dns01 webhook` on flags alone, at ports that the system picks; ready when this resolves. */
-export async function startProgram(flags: readonly string[], env: Readonly<Record<string, string>> = {}) {
+const onFlagsAlone = ["--kubeconfig", "none", "--requestheader-client-ca-file", "front-proxy-ca.crt"];
+
+/** The built `dns01 webhook`, on flags alone unless told how to reach a cluster; it listens when this resolves. */
+export async function startProgram(
+  flags: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  access: readonly string[] = onFlagsAlone,
+) {
   const pki = await makeClusterPki();
   const folder = await mkdtemp(join(tmpdir(), "dns01-webhook-"));
   const files = {
@@ -20,7 +26,7 @@ export async function startProgram(flags: readonly string[], env: Readonly<Recor
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const args = [
-    ...[main, "webhook", "--kubeconfig", "none", "--requestheader-client-ca-file", "front-proxy-ca.crt"],
+    ...[main, "webhook", ...access],
     ...["--tls-cert-file", "tls.crt", "--tls-private-key-file", "tls.key", "--secure-port", "0"],
     ...["--metrics-bind-address", "127.0.0.1:0", "--log-format", "json", ...flags],
   ];
