@@ -18,4 +18,5 @@ const tsc = spawnSync(
   },
 );
 if (tsc.status !== 0) process.exit(tsc.status ?? 1);
+process.env.DNS01_TEST_CLI ??= `${root}dist/cli/main.js`;
 await import(`${out}/bench/webhook/main.js`);
