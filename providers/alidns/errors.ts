@@ -17,6 +17,7 @@ type Facts = ErrorFacts & { readonly serviceCode: string; readonly retryAfterMs:
 type Make = (message: string, facts: Facts) => Dns01Error;
 
 const auth: Make = (message, facts) => new AuthError(message, facts);
+const wrongKeys: Make = (message, facts) => new AuthError(message, { ...facts, wrongKeys: true });
 const conflict: Make = (message, facts) => new ConflictError(message, facts);
 const limited: Make = (message, facts) => new RateLimitedError(message, facts);
 const rejected: Make = (message, facts) => new RejectedError(message, facts);
@@ -41,20 +42,20 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
   ],
   [
     "InvalidTimeStamp IllegalTimestamp",
-    auth,
+    wrongKeys,
     "the signature's time is too far from the service's",
     "Set this machine's clock (NTP): fifteen minutes of difference are allowed.",
   ],
   [
     "SignatureDoesNotMatch IncompleteSignature InvalidAccessKeySecret",
-    auth,
+    wrongKeys,
     "the signature is wrong",
     "Check that secretKey (ALICLOUD_SECRET_KEY) belongs to accessKey (ALICLOUD_ACCESS_KEY).",
   ],
-  ["InvalidAccessKeyId", auth, "the AccessKey is unknown or disabled", "Check accessKey (ALICLOUD_ACCESS_KEY)."],
+  ["InvalidAccessKeyId", wrongKeys, "the AccessKey is unknown or disabled", "Check accessKey (ALICLOUD_ACCESS_KEY)."],
   [
     "InvalidSecurityToken MissingSecurityToken SecurityTokenExpired",
-    auth,
+    wrongKeys,
     "the security token is wrong or has expired",
     "Check securityToken (ALICLOUD_SECURITY_TOKEN); leave it away for permanent keys.",
   ],

@@ -56,7 +56,9 @@ export function classify(cause: unknown): Dns01Error | undefined {
   }
   const hint = hints.find(([known]) => has(...known))?.[1];
   if (hint === undefined && (status === 401 || status === 403 || has(...authCodes))) {
-    return new AuthError(message, { cause, hint: missing(cause, codes) });
+    const wrongKeys =
+      status === 401 || has(6003, 6103, 6111, 9103, 9106, 9107) || /invalid access token/i.test(message);
+    return new AuthError(message, { cause, hint: missing(cause, codes), wrongKeys });
   }
   const serviceCode = codes.join(", ") || String(status);
   const elsewhere = codes.length > 0 ? undefined : endpointHint("endpoint (CLOUDFLARE_ENDPOINT)");

@@ -24,7 +24,9 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (status === 429) return new RateLimitedError("the account has used up its requests", { cause, retryAfterMs });
   if (status === 409) return new ConflictError("the domain was changed by somebody else at the same time", { cause });
   if (status >= 500 || status === 408) return new TransientError(`HTTP status ${status}`, { cause, retryAfterMs });
-  if (status === 401) return new AuthError(message, { cause, hint: "Check DESEC_TOKEN: the token, not its id." });
+  if (status === 401) {
+    return new AuthError(message, { cause, wrongKeys: true, hint: "Check DESEC_TOKEN: the token, not its id." });
+  }
   if (status === 403) {
     const hint =
       "Give the token a policy that lets it write TXT records of this name, and look at its allowed_subnets.";

@@ -25,6 +25,7 @@ export class LegacyStatus extends Error {
 type Make = (message: string, facts: ErrorFacts & { readonly serviceCode: string }) => Dns01Error;
 
 const auth: Make = (message, facts) => new AuthError(message, facts);
+const wrongKeys: Make = (message, facts) => new AuthError(message, { ...facts, wrongKeys: true });
 const conflict: Make = (message, facts) => new ConflictError(message, facts);
 const limited: Make = (message, facts) => new RateLimitedError(message, facts);
 const rejected: Make = (message, facts) => new RejectedError(message, facts);
@@ -52,25 +53,25 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
   ],
   [
     "AuthFailure.SignatureExpire",
-    auth,
+    wrongKeys,
     "the signature's time is too far from the service's",
     "Set this machine's clock (NTP): five minutes of difference are allowed.",
   ],
   [
     "AuthFailure.SignatureFailure",
-    auth,
+    wrongKeys,
     "the signature is wrong",
     "Check that TENCENTCLOUD_SECRET_KEY belongs to TENCENTCLOUD_SECRET_ID.",
   ],
   [
     "AuthFailure.SecretIdNotFound AuthFailure.InvalidSecretId",
-    auth,
+    wrongKeys,
     "there is no such SecretId",
     "Check TENCENTCLOUD_SECRET_ID. A token made in the DNSPod console is no Tencent Cloud key: give it as loginToken (DNSPOD_API_KEY).",
   ],
   [
     "AuthFailure.TokenFailure",
-    auth,
+    wrongKeys,
     "the session token is wrong or has expired",
     "Check TENCENTCLOUD_SESSION_TOKEN; leave it away for permanent keys.",
   ],
@@ -82,7 +83,7 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
   ],
   [
     "10002 10003 10004 -1 InvalidParameter.LoginTokenIdError InvalidParameter.LoginTokenNotExists InvalidParameter.LoginTokenValidateFailed FailedOperation.LoginFailed",
-    auth,
+    wrongKeys,
     "the login token is not accepted",
     'Check loginToken (DNSPOD_API_KEY): "ID,Token" as the DNSPod console shows it. Keys of Tencent Cloud are secretId and secretKey.',
   ],

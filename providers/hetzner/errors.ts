@@ -55,6 +55,6 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (status === 429 || code === "rate_limit_exceeded") return new RateLimitedError(message, { cause, retryAfterMs });
   if (status >= 500 || status === 408 || passing.has(code)) return new TransientError(message, { cause, retryAfterMs });
   if (status === 401 || (status === 403 && code !== "protected"))
-    return new AuthError(message, { cause, hint: hint ?? hints["unauthorized"] });
+    return new AuthError(message, { cause, hint: hint ?? hints["unauthorized"], wrongKeys: status === 401 });
   return new RejectedError(message, { cause, hint, serviceCode: code || String(status) });
 }

@@ -17,6 +17,7 @@ type Facts = ErrorFacts & { readonly serviceCode: string; readonly retryAfterMs:
 type Make = (message: string, facts: Facts) => Dns01Error;
 
 const auth: Make = (message, facts) => new AuthError(message, facts);
+const wrongKeys: Make = (message, facts) => new AuthError(message, { ...facts, wrongKeys: true });
 const conflict: Make = (message, facts) => new ConflictError(message, facts);
 const limited: Make = (message, facts) => new RateLimitedError(message, facts);
 const rejected: Make = (message, facts) => new RejectedError(message, facts);
@@ -35,7 +36,7 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
   ["DNS.0012 DNS.0015 DNS.0022 DNS.0036 APIGW.0201", transient, "the service failed for the moment"],
   [
     "APIGW.0301 APIGW.0303 APIG.0301 DNS.0005",
-    auth,
+    wrongKeys,
     "the access key is not accepted",
     "Check that HUAWEICLOUD_SECRET_ACCESS_KEY belongs to HUAWEICLOUD_ACCESS_KEY_ID, and this machine's clock (NTP): fifteen minutes of difference are allowed.",
   ],

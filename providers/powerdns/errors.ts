@@ -14,7 +14,10 @@ export function classify(cause: unknown): Dns01Error | undefined {
   const said = z.object({ error: z.string() }).safeParse(cause.body).data?.error ?? "";
   const facts = (hint: string) => ({ cause, serviceCode: String(status), hint });
   if (status === 401 || status === 403) {
-    return new AuthError(message, facts("Check that apiKey (PDNS_API_KEY) is the api-key of the server."));
+    return new AuthError(message, {
+      wrongKeys: true,
+      ...facts("Check that apiKey (PDNS_API_KEY) is the api-key of the server."),
+    });
   }
   if (status === 404) {
     return new RejectedError(message, facts("Check endpoint (PDNS_API_URL) and serverName; the server needs api=yes."));

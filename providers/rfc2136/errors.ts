@@ -27,24 +27,25 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (!(cause instanceof UpdateError)) return undefined;
   const { message, rcode, zone, skewSeconds } = cause;
   const facts = (hint: string) => ({ cause, zone, hint, details: { rcode, skewSeconds } });
+  const wrong = (hint: string) => ({ ...facts(hint), wrongKeys: true });
   switch (cause.failure) {
     case "bad-signature":
       return new AuthError(
         message,
-        facts("Check that tsigSecret (RFC2136_TSIG_SECRET) is that key's secret at the server."),
+        wrong("Check that tsigSecret (RFC2136_TSIG_SECRET) is that key's secret at the server."),
       );
     case "bad-key":
       return new AuthError(
         message,
-        facts("Check tsigKeyName (RFC2136_TSIG_KEY) and tsigAlgorithm against the server's key."),
+        wrong("Check tsigKeyName (RFC2136_TSIG_KEY) and tsigAlgorithm against the server's key."),
       );
     case "bad-time":
       return new AuthError(
         message,
-        facts("Set the clocks of both machines (NTP): a signature is valid for five minutes."),
+        wrong("Set the clocks of both machines (NTP): a signature is valid for five minutes."),
       );
     case "bad-truncation":
-      return new AuthError(message, facts("Take a key without truncated MACs at the server."));
+      return new AuthError(message, wrong("Take a key without truncated MACs at the server."));
     case "forged":
     case "unsigned":
       return new AuthError(

@@ -34,7 +34,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (!(cause instanceof Error)) return undefined;
   const { $metadata: { httpStatusCode: status, clockSkewCorrected = false } = {}, $response } = cause as AwsError;
   if (/^(Credentials|Token)ProviderError$/.test(cause.name))
-    return new AuthError(cause.message, { cause, hint: signIn });
+    return new AuthError(cause.message, { cause, hint: signIn, wrongKeys: true });
   if (status === undefined) return undefined;
   const code = codeOf(cause);
   const said = wordsOf(cause, status, code);
@@ -51,7 +51,8 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (code === "InvalidChangeBatch" && othersWereFaster.test(said)) return new ConflictError(said, facts);
   if (code === "NoSuchHostedZone") return new ZoneNotFoundError(said, [], facts);
   if (busyCodes.test(code) || status === 429) return new RateLimitedError(said, facts);
-  if (authCodes.test(code) || status === 401 || status === 403) return new AuthError(said, facts);
+  if (authCodes.test(code) || status === 401 || status === 403)
+    return new AuthError(said, { ...facts, wrongKeys: authCodes.test(code) && !rightCodes.test(code) });
   if (status >= 500 || status < 400 || transientCodes.test(code)) return new TransientError(said, facts);
   return new RejectedError(said, facts);
 }
@@ -60,6 +61,8 @@ const busyCodes =
   /^(Throttl(ing|ed)(Exception)?|RequestThrottled(Exception)?|RequestLimitExceeded|TooManyRequestsException|SlowDown|PriorRequestNotComplete)$/;
 const authCodes =
   /^(AccessDenied(Exception)?|NotAuthorized(Exception)?|UnauthorizedOperation|InvalidClientTokenId|InvalidAccessKeyId|UnrecognizedClientException|SignatureDoesNotMatch|InvalidSignature(Exception)?|IncompleteSignature|MissingAuthenticationToken|Expired(Token|TokenException)|(InvalidIdentityToken|IDPRejectedClaim|RegionDisabled)(Exception)?|RequestExpired|OptInRequired)$/;
+/** A right is missing, for this or for all. */
+const rightCodes = /^(AccessDenied|NotAuthorized|UnauthorizedOperation|OptInRequired|RegionDisabled)/;
 const transientCodes =
   /^(ServiceUnavailable|Internal(Failure|Error|ServerError|ServiceError)|RequestTimeout(Exception)?|IDPCommunicationError(Exception)?|ConcurrentModification)$/;
 const clockCodes = /Signature (expired|not yet current)|RequestExpired|RequestTimeTooSkewed/i;

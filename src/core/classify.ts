@@ -156,7 +156,7 @@ function placeOf(cause: unknown): string {
 
 function byStatus(cause: HttpError): Dns01Error {
   const { status, message, retryAfterMs } = cause;
-  if (status === 401 || status === 403) return new AuthError(message, { cause });
+  if (status === 401 || status === 403) return new AuthError(message, { cause, wrongKeys: status === 401 });
   if (status === 409 || status === 412) return new ConflictError(message, { cause });
   if (status === 429) return new RateLimitedError(message, { cause, retryAfterMs });
   if (status === 408 || status === 425 || status >= 500) return new TransientError(message, { cause, retryAfterMs });

@@ -96,8 +96,12 @@ function withoutDoubles(issues: readonly ConfigIssue[]): readonly ConfigIssue[] 
 
 /** The provider does not accept the credentials, or they lack a permission. */
 export class AuthError extends Dns01Error {
-  constructor(message: string, facts: ErrorFacts = {}) {
+  /** The credentials themselves are no good: whatever else is asked with them is refused, too. */
+  readonly wrongKeys: boolean;
+
+  constructor(message: string, facts: ErrorFacts & { wrongKeys?: boolean | undefined } = {}) {
     super("AUTH", message, false, facts);
+    this.wrongKeys = facts.wrongKeys ?? false;
   }
 }
 

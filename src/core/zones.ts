@@ -59,8 +59,8 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
           if (!Dns01Error.is(error)) throw error;
           // The account has the zone, but cannot serve it (not yet active, for example): a parent may be served.
           if (error.code === "ZONE_NOT_FOUND") unusable ??= error;
-          // Credentials that are limited to one zone are refused for every other.
-          else if (error.code === "AUTH") refused ??= error;
+          // Credentials that are limited to one zone are refused for every other; wrong ones for all of them.
+          else if (error.code === "AUTH" && !isWrongKeys(error)) refused ??= error;
           else throw error;
         }
       }
@@ -78,6 +78,11 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
       );
     },
   };
+}
+
+/** By its mark, as a plugin's own copy of the class has it too. */
+function isWrongKeys(error: Dns01Error): boolean {
+  return (error as { readonly wrongKeys?: unknown }).wrongKeys === true;
 }
 
 /**

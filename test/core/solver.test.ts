@@ -176,6 +176,18 @@ test("credentials for one zone only are refused for others and still work", asyn
   await expect(solver.locate(name("_acme-challenge.a.example.org"), undefined, never)).rejects.toThrow("not yours");
 });
 
+test("wrong credentials are refused once: the parents are not asked for", async () => {
+  const asked: string[] = [];
+  const { solver } = setUp({
+    findZone: async (apex) => {
+      asked.push(apex);
+      throw new AuthError("no such key", { wrongKeys: true });
+    },
+  });
+  await expect(solver.locate(name("_acme-challenge.a.example.com"), undefined, never)).rejects.toThrow("no such key");
+  expect(asked).toEqual(["_acme-challenge.a.example.com"]);
+});
+
 test("nothing is written when one of the zones cannot be found", async () => {
   const { solver, applied } = setUp();
   const items = [item("_acme-challenge.example.com", ["a"]), item("_acme-challenge.example.org", ["b"])];
