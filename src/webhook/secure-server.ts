@@ -38,8 +38,9 @@ export function createSecureServer(pair: KeyPair, onRequest: RequestListener): S
     ALPNProtocols: ["http/1.1"],
     handshakeTimeout: 10_000,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: 10_000,
-    requestTimeout: 30_000,
+    // They count from the start of a connection, and kube-apiserver keeps some for later.
+    headersTimeout: KEEP_ALIVE_MS,
+    requestTimeout: KEEP_ALIVE_MS + 10_000,
     maxHeaderSize: MAX_HEADER_BYTES,
   });
   server.on("request", onRequest);
@@ -57,7 +58,9 @@ const faults: Readonly<Record<string, readonly [RefusalCode, string]>> = {
 
 /** What never became a request gets a Status as well. */
 function answerBadRequest(error: Error & { readonly code?: string }, socket: Duplex): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+  // Before the end of the handshake nothing can be said, and such a socket would never be closed.
+  const isMute = "secureConnecting" in socket && socket.secureConnecting === true;
+  if (isMute || !socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect as connectPlainly } from "node:net";
 import { connect } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import { certManager, kubeAggregator } from "../fakes/aggregator.ts";
@@ -55,6 +57,23 @@ test("what does not end in time is answered that it has not", async () => {
   const ended = harness.stop();
   expect((await answer).json).toMatchObject({ response: { success: false, status: { reason: "ServiceUnavailable" } } });
   expect(await ended).toBe(0);
+});
+
+test("a connection that never finishes its handshake does not hold up the end", async () => {
+  const { harness } = await startHanging();
+  const mute = connectPlainly(harness.port, "127.0.0.1");
+  await once(mute, "connect");
+  expect(await harness.stop()).toBe(0);
+  mute.destroy();
+});
+
+test("who speaks no TLS is sent away, with the connection", async () => {
+  const { harness } = await startHanging();
+  const plain = connectPlainly(harness.port, "127.0.0.1");
+  plain.on("error", () => {});
+  plain.write("GET /readyz HTTP/1.1\r\nHost: dns01\r\n\r\n");
+  await once(plain.resume(), "close");
+  expect(await harness.stop()).toBe(0);
 });
 
 test("discovery answers while 200 challenges hang", async () => {

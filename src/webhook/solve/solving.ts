@@ -97,7 +97,11 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
     const end = () => ({ type: "challenge.end", durationMs: clock.now() - startedAt, ...facts }) as const;
     try {
       if (provider === undefined) throw unserved(call.solver, served);
-      const question = readQuestion(provider.id, request, isPublicSuffix);
+      const question = questionOf(provider.id, request, isPublicSuffix);
+      if (question === undefined) {
+        observe({ ...end(), code: "OK", retryable: false });
+        return { success: true };
+      }
       await work.solve(provider, question, call, facts);
       observe({ ...end(), code: "OK", retryable: false });
       return { success: true };
@@ -126,6 +130,16 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
       connections.close();
     },
   };
+}
+
+/** Undefined: a clean-up of what Present can only have refused. It would never end, and keep its Challenge for ever. */
+function questionOf(...asked: Parameters<typeof readQuestion>): ReturnType<typeof readQuestion> | undefined {
+  try {
+    return readQuestion(...asked);
+  } catch (error) {
+    if (asked[1].action === "CleanUp" && error instanceof ConfigError) return undefined;
+    throw error;
+  }
 }
 
 function factsOf(request: ChallengeRequest, call: SolveCall, provider: Provider | undefined): ChallengeFacts {

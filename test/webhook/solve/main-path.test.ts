@@ -67,3 +67,11 @@ test("a solver that is not served is answered with the nearest", async () => {
   );
   expect(namespace).toBe("team-a");
 });
+
+test("a clean-up of what can only have been refused ends; the same Present is told why not", async () => {
+  const replica = await startReplica([memoryProvider()], { solver: "memory" });
+  const unusable = { resolvedFQDN: `_acme-challenge.${"long-label.".repeat(30)}example.com.` };
+  expect(messageOf(await replica.present(unusable))).toContain("resolvedFQDN");
+  expect(await replica.cleanUp(unusable)).toEqual(ok);
+  await replica.solving.close();
+});
