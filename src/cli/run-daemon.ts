@@ -177,20 +177,31 @@ async function announceEnd(signal: AbortSignal, notifier: Notifier): Promise<voi
   await notifier.stopping();
 }
 
+/** Flags that the unit of the daemon hands on. */
+const ofService = ["listen", "parallel", "orders-per-second", "log-format", "log-level"];
+const ofEveryUnit = ["print-unit", "unit", "config", "state", "json", "quiet"];
+
+/** What else was given would be lost without a word. */
+function notInUnit(flags: CommandInput["flags"], name: UnitName) {
+  const kept = [...ofEveryUnit, ...(name === "dns01.service" ? ofService : [])];
+  const message = `is not handed on by ${name}; write it into dns01.yaml, or into the unit with "systemctl edit"`;
+  return [...flags.given.keys()]
+    .filter((flag) => flags.source(flag) === `--${flag}` && !kept.includes(flag))
+    .map((flag) => ({ path: `--${flag}`, message }));
+}
+
 /** With the options of this command line, paths made absolute: a service starts in another folder. */
 async function printUnit(input: CommandInput): Promise<CommandOutput> {
   const { flags } = input;
-  failOn(input.issues);
   const name = (flags.text("unit") ?? "dns01.service") as UnitName;
+  failOn([...input.issues, ...notInUnit(flags, name)]);
   const { file } = await input.loadConfig();
   const state = flags.text("state");
   const args = [
     ...(file === undefined ? [] : ["--config", resolve(file)]),
     ...(state === undefined ? [] : ["--state", resolve(state)]),
     ...(name === "dns01.service"
-      ? ["listen", "parallel", "orders-per-second", "log-format", "log-level"].flatMap((flag) =>
-          flags.source(flag) === `--${flag}` ? [`--${flag}`, flags.text(flag) ?? ""] : [],
-        )
+      ? ofService.flatMap((flag) => (flags.source(flag) === `--${flag}` ? [`--${flag}`, flags.text(flag) ?? ""] : []))
       : []),
   ];
   const text = unitText(name, { program: [process.execPath, resolve(process.argv[1] ?? "dns01")], args });

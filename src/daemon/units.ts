@@ -14,7 +14,6 @@ export function unitText(name: UnitName, { program, args }: UnitOptions): string
     case "dns01.service":
       return `[Unit]
 Description=dns01: issues and renews certificates
-Documentation=https://letsencrypt.org/docs/challenge-types/
 Wants=network-online.target
 After=network-online.target nss-lookup.target
 

@@ -184,11 +184,15 @@ while True:
     const folder = folderOf([{ name: "n", domains: ["n.example.test"] }]);
     for (const unit of ["dns01.service", "dns01-renew.service", "dns01-renew.timer"]) {
       const args = ["run", "--print-unit", "--unit", unit, "--config", "dns01.yaml", "--state", "my state 100%"];
-      const { status, stdout } = await cli([...args, "--listen", "127.0.0.1:9402"], box.env, folder.dir);
+      const more = unit === "dns01.service" ? ["--listen", "127.0.0.1:9402"] : [];
+      const { status, stdout } = await cli([...args, ...more], box.env, folder.dir);
       expect(status).toBe(0);
       writeFileSync(join(folder.dir, unit), stdout);
       if (unit === "dns01.service") expect(stdout).toContain(`--config ${folder.config} --state "`);
     }
+    const lost = await cli(["run", "--print-unit", "--email", "ops@example.test"], box.env, folder.dir);
+    expect(lost.status).toBe(2);
+    expect(lost.stderr).toContain("--email: is not handed on by dns01.service");
     const units = ["dns01.service", "dns01-renew.timer"].map((name) => join(folder.dir, name));
     const said = execFileSync("systemd-analyze", ["verify", "--recursive-errors=no", ...units], { stdio: "pipe" });
     expect(said.toString()).toBe("");
