@@ -46,10 +46,10 @@ export function tryAdapter(trial: AdapterTrial): void {
 
   if (soak) vi.setConfig({ testTimeout: 600_000 });
   const subject = subjectOf(trial);
-  testProvider(test, subject, { seed: randomSeed, operations: soak ? 1000 : 60 });
+  testProvider(test, subject, { seed: randomSeed, operations: soak ? 1000 : 40 });
   for (const testCase of cases.filter(({ id, random }) => random && skip[id] === undefined)) {
     test(`${provider.id}: ${testCase.id} with a seed that stays`, () =>
-      runCase(testCase, subject, { seed: fixedSeed, operations: soak ? 1000 : 60 }));
+      runCase(testCase, subject, { seed: fixedSeed, operations: soak ? 1000 : 40 }));
   }
   for (const check of checks) {
     const reason = skip[check.id];
@@ -59,7 +59,7 @@ export function tryAdapter(trial: AdapterTrial): void {
       if (reason !== undefined) test.skip(`${name} (skipped: ${reason})`, () => {});
       else
         test(name, { timeout: soak ? 600_000 : 60_000 }, () =>
-          runCheck(check, trial, { seed, rounds: soak ? 1000 : 15 }),
+          runCheck(check, trial, { seed, rounds: soak ? 1000 : 8 }),
         );
     }
   }
