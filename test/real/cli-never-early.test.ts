@@ -13,7 +13,7 @@ const between = (low: number, high: number) => low + random() * (high - low);
 
 /** Each lane has its zone, so that several runs can be under way at once. */
 const lanes = Array.from({ length: repeats(3, 8) }, (_, i) => i);
-const runs = repeats(12, 200);
+const runs = repeats(9, 200);
 const longestLagMs = repeats(3000, 15_000);
 
 describeInLab(

@@ -18,7 +18,7 @@ import { whyNot } from "./lab/services.ts";
 import { repeats } from "./lab/suite.ts";
 
 const seed = Number(process.env["DNS01_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const rounds = repeats(100, 1000);
+const rounds = repeats(60, 1000);
 const reason = whyNot(["pdns_server", "sqlite3"]);
 const apex = parseName("example.com");
 const owner = parseName("_acme-challenge.example.com");

@@ -19,7 +19,7 @@ import { describeInLab, repeats } from "./lab/suite.ts";
 const seed = Number(process.env["DNS01_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const random = seeded(seed);
 const between = (low: number, high: number) => low + random() * (high - low);
-const runs = repeats(12, 100);
+const runs = repeats(8, 100);
 const longestLagMs = repeats(4000, 15_000);
 
 const weathers = [

@@ -74,7 +74,7 @@ export const faultChecks: readonly Check[] = [
       await forEachInOrder(work, 8, async ({ scope, when, kind }) => {
         const where = `${kind} at ${scope}`;
         const { fake, intact } = await stage(lab);
-        const instance = await lab.connect(fake, { speed: 50, timeoutMs: 250_000, requestTimeoutMs: 100_000 });
+        const instance = await lab.connect(fake, { speed: 50, timeoutMs: 150_000, requestTimeoutMs: 60_000 });
         fake.http.inject({ kind, when, times: Number.POSITIVE_INFINITY });
         const error = await outcome(() => instance.present(owner, ...values));
         intact(where);
