@@ -21,7 +21,7 @@ export async function runAndKill(
   args: readonly string[],
   env: Env,
   n: number,
-  ended: (run: Finished) => void,
+  ended: (run: Finished, steps: readonly Step[]) => void,
 ): Promise<readonly Step[] | undefined> {
   const file = join(mkdtempSync(join(lab.dir, "steps-")), "steps");
   const hooks = { NODE_OPTIONS: `--import ${killer}`, DNS01_KILL_AT: String(n), DNS01_STEPS: file };
@@ -29,7 +29,7 @@ export async function runAndKill(
   const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
   const steps = lines.map((line) => JSON.parse(line) as Step);
   if (run.signal === null) {
-    ended(run);
+    ended(run, steps);
     expect(steps.length, "steps are announced").toBeGreaterThan(0);
     expect(steps.length, "it was to be killed").toBeLessThan(n);
     return undefined;
