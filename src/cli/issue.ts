@@ -51,7 +51,8 @@ export const command: Command = {
       signal: io.signal,
     });
     if (result.files === undefined) return { json: result, text: issueText(result) };
-    const deps = { certificates: store.certificates, env: io.env, signal: io.signal, observer, result };
+    const { redact } = input.redactor;
+    const deps = { certificates: store.certificates, env: io.env, signal: io.signal, observer, redact, result };
     const deployed = await deployStored(request.name, deployment, { ...deps, now: () => new Date() });
     const whole = deployed === undefined ? result : { ...result, files: deployed.files };
     return { json: whole, text: issueText(whole) };

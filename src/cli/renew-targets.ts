@@ -26,13 +26,14 @@ export function targetOf(known: Pick<RenewTarget, "name" | "stored" | "fault">, 
     ...(declared === undefined ? byRecord(stored, sources) : byDeclaration(declared, stored, sources)),
     deploy: async () => {
       const deployment = declared?.deployment ?? sources.deployment;
-      const { io, observer } = sources.input;
+      const { io, observer, redactor } = sources.input;
       const deps = {
         certificates: sources.store.certificates,
         now: () => new Date(),
         env: io.env,
         signal: io.signal,
         observer,
+        redact: redactor.redact,
       };
       await deployStored(known.name, deployment, deps);
     },

@@ -102,13 +102,14 @@ function byRecord(meta: CertificateMeta, sources: Sources): WatchTarget {
 function deployed(name: string, deployment: Deployment, { input, store }: Sources): Pick<WatchTarget, "deploy"> {
   const { pfx, out, hook } = deployment;
   if (pfx === undefined && out === undefined && hook === undefined) return {};
-  const { io, observer } = input;
+  const { io, observer, redactor } = input;
   const deps = {
     certificates: store.certificates,
     now: () => new Date(),
     env: io.env,
     signal: io.signal,
     observer,
+    redact: redactor.redact,
   };
   return { deploy: async () => (await deployStored(name, deployment, deps))?.hookRan ?? false };
 }

@@ -11,6 +11,8 @@ export interface HookDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
   readonly observer: Observer;
+  /** Masks secrets: knows those that were read, whatever the variables they came from are called. */
+  readonly redact: (text: string) => string;
 }
 
 /** What went wrong, and the end of what the command said. */
@@ -34,7 +36,7 @@ export async function runHook(
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
-      ...withoutSecrets(deps.env),
+      ...withoutSecrets(deps.env, deps.redact),
       DNS01_NAME: meta.name,
       DNS01_DOMAINS: meta.domains.join(" "),
       DNS01_DIR: files.fullchain.replace(/[/\\][^/\\]*$/, ""),
@@ -129,9 +131,11 @@ function endGroup(child: ChildProcess): void {
 }
 
 /** A hook gets the environment it was started in, but no credential of a DNS service or a CA (R64). */
-function withoutSecrets(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
-  const secret = /(SECRET|TOKEN|PASSWORD|HMAC|API_?KEY|ACCESS_KEY)/i;
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !secret.test(name)));
+function withoutSecrets(env: HookDeps["env"], redact: HookDeps["redact"]): Record<string, string | undefined> {
+  const named = /(SECRET|TOKEN|PASSWORD|HMAC|API_?KEY|ACCESS_KEY)/i;
+  // Only what is a secret as a whole: a short one may stand in PATH by chance.
+  const isSecret = (value = "") => value.trim() !== "***" && redact(value.trim()) === "***";
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => !named.test(name) && !isSecret(value)));
 }
 
 function inWords(ms: number): string {

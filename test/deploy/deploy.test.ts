@@ -9,6 +9,7 @@ import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
 import { HookError } from "../../src/core/errors.ts";
 import type { Dns01Event } from "../../src/core/events.ts";
+import { createRedactor } from "../../src/core/redact.ts";
 import { type Deployment, deployStored } from "../../src/deploy/deploy.ts";
 import type { CertificateMeta } from "../../src/issuer/ports.ts";
 import { openStore, type Store } from "../../src/store/index.ts";
@@ -66,6 +67,8 @@ const out = (more: Partial<NonNullable<Deployment["out"]>> = {}) => ({
   out: { dir: join(dir, "out"), owner: undefined, group: undefined, mode: 0o600, ...more },
 });
 
+const redactor = createRedactor();
+
 function deploy(deployment: Deployment, signal = new AbortController().signal, env = process.env) {
   const observer = (event: Dns01Event) => {
     events.push(event);
@@ -76,6 +79,7 @@ function deploy(deployment: Deployment, signal = new AbortController().signal, e
     env,
     signal,
     observer,
+    redact: redactor.redact,
   });
 }
 
@@ -96,6 +100,24 @@ const until = async (condition: () => Promise<boolean>) => {
 
 describe("a deploy hook", () => {
   const count = () => hook(`echo "$DNS01_NAME $DNS01_DOMAINS $(basename $DNS01_DIR)" >> ${join(dir, "ran")}`);
+
+  test("sees no secret that was read, whatever its variable is called; and all else", async () => {
+    await issued();
+    redactor.add("bin");
+    redactor.add("c2VjcmV0IGtleQ==");
+    const env = {
+      PATH: process.env["PATH"],
+      MYSEC: "c2VjcmV0IGtleQ==",
+      HCLOUD_TOKEN: "x",
+      PLACE: "/srv",
+      STARS: "***",
+    };
+    await deploy(hook(`env > ${join(dir, "env")}`), undefined, env);
+    const seen = (await readFile(join(dir, "env"), "utf8")).split("\n").map((line) => line.split("=")[0]);
+    expect(seen).toEqual(expect.arrayContaining(["PATH", "PLACE", "STARS", "DNS01_NAME"]));
+    expect(seen).not.toContain("MYSEC");
+    expect(seen).not.toContain("HCLOUD_TOKEN");
+  });
 
   test("runs once for each version", async () => {
     await issued();
