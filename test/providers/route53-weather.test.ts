@@ -215,7 +215,8 @@ describe("waiting for INSYNC", () => {
         expect(countOf(fake, "ChangeResourceRecordSets")).toBe(1);
         expect(countOf(fake, "GetChange")).toBe(6);
       },
-      { config },
+      // So slow that the minute for it is three seconds of a busy machine.
+      { config, speed: 20 },
     );
   });
 
