@@ -61,9 +61,10 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       parallel: provider.traits.lock === "zone" ? 1 : 4,
       request: (label, run) => {
         const { zone } = what;
-        if (!label.write || zone === undefined) return request(label, { ...call, signal, conduct }, zone, run);
+        if (!label.write || zone === undefined)
+          return request(label, { ...call, signal, conduct }, zone, deadline, run);
         return floors.keep(zone, call.ttlSeconds, (ttlSeconds) =>
-          request(label, { signal, ttlSeconds, conduct }, zone, run),
+          request(label, { signal, ttlSeconds, conduct }, zone, deadline, run),
         );
       },
       attempt: (subject, run) =>
@@ -101,9 +102,18 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     label: RequestLabel,
     call: Call,
     zone: string | undefined,
+    deadline: number,
     run: (call: Call) => Promise<T>,
   ): Promise<T> => {
     const { operation, write, name } = label;
+    const explain = (reason: unknown) =>
+      toDns01Error(
+        reason,
+        { provider: provider.id, operation, name, zone, plugin: provider.plugin },
+        toClassify(options),
+      );
+    const silence = limit.silence(deadline);
+    if (silence !== undefined) throw explain(silence);
     const askedAt = clock.now();
     await limit.take(call.signal);
     const waitMs = clock.now() - askedAt;
@@ -136,13 +146,9 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       }
       // A backend that obeys the signal throws its own words for our time-out.
       const reason: unknown = link.signal.aborted ? link.signal.reason : cause;
-      const error = toDns01Error(
-        reason,
-        { provider: provider.id, operation, name, zone, plugin: provider.plugin },
-        toClassify(options),
-      );
+      const error = explain(reason);
       report(error.code, error.requestId);
-      if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0);
+      if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0, reason);
       throw error;
     } finally {
       cancel();

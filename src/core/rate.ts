@@ -5,8 +5,10 @@ import { abortReason, type Clock } from "./clock.ts";
 export interface RateLimit {
   /** Resolves when one more request may be sent; rejects with the signal's reason. In order of arrival. */
   take(signal: AbortSignal): Promise<void>;
-  /** The service asked for silence: nothing is let through for `ms`. */
-  pause(ms: number): void;
+  /** The service asked for silence, with these words: nothing is let through for `ms`. */
+  pause(ms: number, words: unknown): void;
+  /** The words, when the silence lasts until `deadline` at least: whoever has no longer need not wait for nothing. */
+  silence(deadline: number): unknown;
 }
 
 /**
@@ -20,6 +22,7 @@ export function createRateLimit(
   /** Times of the last requests, oldest first; never more than the limit. */
   const passed: number[] = [];
   let silentUntil = Number.NEGATIVE_INFINITY;
+  let said: unknown;
   let line: Promise<void> = Promise.resolve();
 
   const readyAt = (): number => {
@@ -44,8 +47,12 @@ export function createRateLimit(
       line = mine.catch(() => {});
       return raceAbort(mine, signal);
     },
-    pause(ms) {
-      silentUntil = Math.max(silentUntil, clock.now() + ms);
+    pause(ms, words) {
+      const until = clock.now() + ms;
+      if (until <= silentUntil) return;
+      silentUntil = until;
+      said = words;
     },
+    silence: (deadline) => (silentUntil >= deadline ? said : undefined),
   };
 }

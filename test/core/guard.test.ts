@@ -234,3 +234,24 @@ test("secrets are masked in the message and in what is kept of the cause", async
   expect(error?.cause).not.toHaveProperty("config");
   expect(String((error?.cause as Error | undefined)?.stack)).not.toContain("hunter2");
 });
+
+test("a silence that outlasts the call is told at once to every call, in the service's words, and nothing is sent", async () => {
+  let calls = 0;
+  const { backend, clock, call } = setUp(
+    async () => {
+      calls += 1;
+      throw new RateLimitedError("slow down", { retryAfterMs: 3_600_000 });
+    },
+    { timeoutMs: 30_000 },
+  );
+  const messages: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const before = clock.now();
+    const error: unknown = await clock.drive(backend.apply(zone, edits, call)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 3_600_000 });
+    messages.push((error as Error).message);
+    expect(clock.now() - before).toBe(0);
+  }
+  expect(new Set(messages).size).toBe(1);
+  expect(calls).toBe(1);
+});

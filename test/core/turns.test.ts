@@ -85,7 +85,9 @@ describe("createRateLimit", () => {
   test("keeps silent for as long as the service asked", async () => {
     const clock = virtualClock();
     const limit = createRateLimit(clock);
-    limit.pause(30_000);
+    limit.pause(30_000, "slow down");
+    expect([29_000, 30_000].map((ms) => limit.silence(clock.now() + ms))).toEqual(["slow down", "slow down"]);
+    expect(limit.silence(clock.now() + 30_001)).toBeUndefined();
     await clock.drive(limit.take(never));
     expect(clock.now()).toBe(30_000);
   });
