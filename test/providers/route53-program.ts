@@ -1,4 +1,5 @@
 import route53 from "../../providers/route53.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import { AbortedError } from "../../src/core/errors.ts";
 import type { Dns01Event } from "../../src/core/events.ts";
 import { resolveConfig } from "../../src/core/fields.ts";
@@ -20,16 +21,16 @@ export const example: DomainName = parseName("example.com");
 async function connectProgram(
   fake: Route53Fake,
   config: Readonly<Record<string, unknown>> = {},
-  options: { readonly once?: boolean; readonly signal?: AbortSignal; readonly speed?: number | undefined } = {},
+  options: { readonly once?: boolean; readonly signal?: AbortSignal; readonly clock?: Clock | undefined } = {},
 ): Promise<Program> {
-  const { once = false, signal = new AbortController().signal, speed = 100 } = options;
+  const { once = false, signal = new AbortController().signal, clock = createFastClock(100) } = options;
   const events: Dns01Event[] = [];
   const { rate: _rate, ...traits } = route53.traits;
   const resolved = await resolveConfig(route53, { config: { ...fake.config, ...config } });
   const solver = await connectSolver({ ...route53, traits }, resolved, {
     signal,
     observer: (event) => void events.push(event),
-    clock: createFastClock(speed),
+    clock,
     // Of the fast clock: a minute and fifteen seconds of a machine that may be busy.
     timeoutMs: 6_000_000,
     requestTimeoutMs: 1_500_000,
@@ -51,14 +52,14 @@ export async function withProgram(
     stage: { readonly fake: Route53Fake; readonly zoneId: string; readonly program: Program },
     connect: (config?: Readonly<Record<string, unknown>>, options?: { readonly once?: boolean }) => Promise<Program>,
   ) => Promise<void>,
-  options: Route53Options & { readonly config?: Readonly<Record<string, unknown>>; readonly speed?: number } = {},
+  options: Route53Options & { readonly config?: Readonly<Record<string, unknown>>; readonly clock?: Clock } = {},
 ): Promise<void> {
   const end = new AbortController();
   const fake = await startRoute53([example], options);
   const { signal } = end;
   try {
-    const { speed } = options;
-    const connect = (config = {}, more = {}) => connectProgram(fake, config, { ...more, signal, speed });
+    const { clock } = options;
+    const connect = (config = {}, more = {}) => connectProgram(fake, config, { ...more, signal, clock });
     await run({ fake, zoneId: fake.zoneId(example), program: await connect(options.config) }, connect);
   } finally {
     end.abort(new AbortedError("over"));
