@@ -1,12 +1,7 @@
-import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts";
-import { createAcmeClient } from "../acme/client.ts";
-import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
-import { createBudget } from "../issuer/budget.ts";
 import { createHintStore } from "../issuer/hints.ts";
 import { openDns } from "../issuer/network.ts";
 import { loadKnown, type RenewDeps, renewAll } from "../issuer/renew.ts";
-import { loadRegisteredDomain } from "../issuer/suffixes.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { type Command, type CommandInput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
@@ -15,6 +10,7 @@ import { namedObserver } from "./named-observer.ts";
 import { readRenewPlans } from "./renew-plans.ts";
 import { renewDocument, renewStatus, renewText } from "./renew-report.ts";
 import { targetOf } from "./renew-targets.ts";
+import { createRenewalInfos, openEngine } from "./renewal-engine.ts";
 import { defaultStateDir } from "./state.ts";
 
 /** `dns01 renew`: every stored certificate that is due. */
@@ -73,39 +69,17 @@ async function renewDeps(
   plans: Awaited<ReturnType<typeof readRenewPlans>>,
   observerFor: RenewDeps["observerFor"],
 ): Promise<RenewDeps & { close(): void }> {
-  const { io, observer, version } = input;
-  const now = () => new Date();
-  const clients = new Map<string, RenewalInfoClient>();
-  const userAgent = `dns01/${version}`;
+  const engine = await openEngine(input, store);
+  const infos = createRenewalInfos(input, plans.rootOf);
   return {
-    certificates: store.certificates,
-    accounts: store.accounts,
-    journal: store.journal,
-    renewals: store.renewals,
-    budget: createBudget({
-      store: store.budget,
-      now: () => now().getTime(),
-      steady: () => systemClock.now(),
-      random: () => systemClock.random(),
-      registeredDomain: await loadRegisteredDomain(),
-    }),
-    renewalInfo: (directoryUrl) => {
-      const client =
-        clients.get(directoryUrl) ??
-        createRenewalInfoClient({ directoryUrl, caRoot: plans.rootOf(directoryUrl), userAgent, observer });
-      clients.set(directoryUrl, client);
-      return client;
-    },
+    ...engine,
+    renewalInfo: infos.of,
     solvers: plans.leftovers,
-    connectAcme: (options) => createAcmeClient(options, { observer, clock: systemClock, userAgent }),
-    dns: await openDns(plans.dns, observer, createHintStore(store.hints)),
-    observer,
+    dns: await openDns(plans.dns, input.observer, createHintStore(store.hints)),
     observerFor,
-    clock: systemClock,
-    now,
-    signal: io.signal,
-    close: () => {
-      for (const client of clients.values()) client.close();
+    close() {
+      infos.forget();
+      engine.close();
     },
   };
 }

@@ -13,7 +13,7 @@ import { openStore, type Store } from "../store/index.ts";
 import { type Command, type CommandInput, type CommandOutput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
 import { readRenewPlans } from "./renew-plans.ts";
-import { createRenewalInfos, openEngine } from "./run-engine.ts";
+import { createRenewalInfos, openEngine } from "./renewal-engine.ts";
 import { startReloads } from "./run-reload.ts";
 import { createReport, type Report } from "./run-report.ts";
 import { type Generation, openGeneration, targetsOf } from "./run-targets.ts";
