@@ -145,7 +145,10 @@ function upkeepFor(
     },
     order: async ({ name }, directoryUrl, held) => {
       const target = byName.get(name);
-      if (target !== undefined) noteOf(name).result = await order(target, directoryUrl, held, deps);
+      if (target === undefined) return undefined;
+      const result = await order(target, directoryUrl, held, deps);
+      noteOf(name).result = result;
+      return result.reused ? undefined : result.serial;
     },
     // Afterwards, for all of them.
     deploy: async () => false,

@@ -19,6 +19,8 @@ export interface RenewalState {
   readonly window?: RenewalWindow;
   /** The instant that was chosen where no window is, so that the load is level; before the last moment. */
   readonly plannedAt?: string;
+  /** It was ordered because of a window, so it has to reach some age before the next one counts. */
+  readonly isHurried?: true;
   readonly checkedAt?: string;
   /** When the CA is to be asked again. */
   readonly checkAt?: string;
@@ -127,7 +129,7 @@ export function afterCheck(
   now: Date,
   random: () => number,
 ): RenewalState {
-  const { window, checkFailures = 0, lastError, plannedAt } = stateOf(subject, kept);
+  const { window, checkFailures = 0, lastError, plannedAt, isHurried } = stateOf(subject, kept);
   const state = (checkMs: number, more: Partial<RenewalState>): RenewalState => ({
     serial: subject.serial,
     ...(window === undefined ? {} : { window }),
@@ -135,6 +137,7 @@ export function afterCheck(
     checkAt: new Date(now.getTime() + checkMs).toISOString(),
     ...(lastError === undefined ? {} : { lastError }),
     ...(plannedAt === undefined ? {} : { plannedAt }),
+    ...(isHurried === undefined ? {} : { isHurried }),
     ...more,
   });
   switch (answer.kind) {

@@ -58,8 +58,8 @@ export interface UpkeepDeps {
   readonly load: (kept: Kept) => Promise<Held | undefined>;
   readonly ask: (kept: Kept, held: Held) => Promise<RenewalAnswer>;
   readonly keepState: (kept: Kept, state: RenewalState) => Promise<void>;
-  /** Orders at this CA and stores the certificate. */
-  readonly order: (kept: Kept, directoryUrl: string, held: Held | undefined) => Promise<void>;
+  /** Orders at this CA and stores the certificate; its serial, where one was stored. */
+  readonly order: (kept: Kept, directoryUrl: string, held: Held | undefined) => Promise<string | undefined>;
   /** False: there was nothing to do. */
   readonly deploy: (kept: Kept, held: Held) => Promise<boolean>;
   readonly onEvent: (event: UpkeepEvent) => void;
@@ -112,7 +112,6 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { now, budget, spread, onEvent, lookEveryMs: longestMs = usualLookMs } = deps;
   const lock = createLock();
   const unsupported = new Map<string, number>();
-  const hurried = new Set<string>();
   const paces = new Map<string, RateLimit>();
 
   const paceOf = (ca: string): RateLimit => {
@@ -137,7 +136,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     const checked = await check(kept, held);
     const decision = decideRenewal(checked.subject, checked.state, new Date(now()));
     const at = await placed(kept, checked, decision);
-    if (at <= now()) return noting(kept, decision, await orderLook(kept, checked, decision.reason));
+    if (at <= now()) return await orderLook(kept, checked, decision.reason);
     const { rule, reason } = decision;
     onEvent({ type: "planned", name: kept.name, at, rule, reason, notAfter: Date.parse(held.subject.notAfter) });
     if (held.deployAt !== undefined && held.deployAt <= now()) {
@@ -145,17 +144,6 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     }
     const nextAsk = isSilent(held.ca) ? at : nextCheck(checked.subject, checked.state, new Date(now())).getTime();
     return { at: Math.min(at, nextAsk, held.deployAt ?? at, now() + longestMs) };
-  }
-
-  /** Remembers what was ordered because of a window: the certificate that comes of it has to reach some age. */
-  function noting({ name }: Kept, { rule }: RenewalDecision, found: Look): Look {
-    if (!("work" in found)) return found;
-    const work = () => {
-      if (rule === "ari") hurried.add(name);
-      else hurried.delete(name);
-      return found.work();
-    };
-    return { ...found, work };
   }
 
   /** Only what no CA has chosen is ours to spread; once, so that a restart changes nothing. */
@@ -169,7 +157,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     }
     spread.note(kept.name, held.subject, at);
     // A CA whose windows always lie in the past must not be asked for one certificate after the other.
-    return hurried.has(kept.name) ? Math.max(at, oldEnough(held.subject)) : at;
+    return state.isHurried === true ? Math.max(at, oldEnough(held.subject)) : at;
   }
 
   async function check(kept: Kept, held: Held): Promise<Held> {
@@ -266,8 +254,9 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     const ca = attempt.directoryUrl;
     onEvent({ type: "ordering", name, ca, reason });
     await budget.begin(attempt);
+    let serial: string | undefined;
     try {
-      await deps.order(kept, ca, held);
+      serial = await deps.order(kept, ca, held);
     } catch (error) {
       if (deps.signal.aborted) throw error;
       const told = asDns01Error(error);
@@ -277,6 +266,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       return { retryAt, elsewhere: isCaTrouble(failure) };
     }
     await budget.succeeded(attempt);
+    // With the certificate, so that a restart does not forget it.
+    if (attempt.kind === "ari" && serial !== undefined) await deps.keepState(kept, { serial, isHurried: true });
     onEvent({ type: "renewed", name, ca, first: held === undefined });
     return "done";
   }

@@ -130,8 +130,8 @@ export function createWatch(deps: WatchDeps): Watch {
     };
   }
 
-  async function order(target: WatchTarget | undefined, directoryUrl: string, held: Held | undefined): Promise<void> {
-    if (target === undefined) return;
+  async function order(target: WatchTarget | undefined, directoryUrl: string, held: Held | undefined) {
+    if (target === undefined) return undefined;
     const [first] = target.cas;
     try {
       const { request, solvers, dns } = await target.prepare(directoryUrl);
@@ -139,7 +139,13 @@ export function createWatch(deps: WatchDeps): Watch {
       try {
         const insteadOf = directoryUrl === first ? undefined : first;
         const wanted = { ...request, force: false, dueSerial: held?.subject.serial, insteadOf };
-        await issue(wanted, { ...deps, dns, solvers: view.solvers, observer: deps.observerFor(target.name) });
+        const issued = await issue(wanted, {
+          ...deps,
+          dns,
+          solvers: view.solvers,
+          observer: deps.observerFor(target.name),
+        });
+        return issued.reused ? undefined : issued.serial;
       } finally {
         view.close();
       }

@@ -52,6 +52,21 @@ test("what the CA wants renewed is renewed now, and the order says what it repla
   expect(statuses(await world.renew())).toEqual({ "a.example.test": "not-due" });
 });
 
+test("a CA whose windows always lie in the past is not asked for one certificate after the other, by no new process either", async () => {
+  world = await openRenewWorld();
+  const name = "a.example.test";
+  await world.issue([name]);
+  await world.urge(name);
+  expect(statuses(await world.renew())).toEqual({ [name]: "renewed" });
+  const second = await world.serial(name);
+  await world.urge(name);
+  expect(statuses(await world.renew())).toEqual({ [name]: "not-due" });
+  expect(statuses(await world.renew())).toEqual({ [name]: "not-due" });
+  expect(await world.serial(name)).toBe(second);
+  world.later(0.3);
+  expect(statuses(await world.renew())).toEqual({ [name]: "renewed" });
+});
+
 test("certificates of one zone that are due together are written together", async () => {
   world = await openRenewWorld();
   const names = ["a", "b", "c", "d"].map((label) => `${label}.example.test`);

@@ -128,7 +128,7 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
     );
   };
 
-  async function order(kept: Kept, ca: string, held: Held | undefined, signal: AbortSignal): Promise<void> {
+  async function order(kept: Kept, ca: string, held: Held | undefined, signal: AbortSignal) {
     const cert = fleet.get(kept.name);
     if (cert === undefined) throw new Error("unknown certificate");
     if (cert.inFlight) figures.doubled++;
@@ -144,6 +144,7 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
       const [name = ""] = kept.names;
       if (isIn(cert.broken, clock.now()) && random() < 0.9) failValidation(ca, name);
       store(cert, ca);
+      return cert.held?.subject.serial;
     } finally {
       cert.inFlight = false;
     }
