@@ -1,6 +1,7 @@
 import { TransientError } from "./core/errors.ts";
 import { HttpError, parseRetryAfter } from "./core/http-error.ts";
 import type { HttpFactory, HttpRequest } from "./core/provider.ts";
+import { withoutChanging } from "./core/steady.ts";
 
 export { byHttpStatus, HttpError } from "./core/http-error.ts";
 
@@ -126,6 +127,8 @@ function saidBy(body: unknown, redact: (text: string) => string, depth = 0): str
 
 function short(text: string): string | undefined {
   const line = text.trim().replace(/\s+/g, " ");
-  if (line === "") return undefined;
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+  if (line.length <= 300) return line === "" ? undefined : line;
+  // Where it is cut must not depend on the length of an id or a time.
+  const kept = withoutChanging(line);
+  return kept.length > 300 ? `${kept.slice(0, 300)}…` : kept;
 }

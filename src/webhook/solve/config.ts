@@ -4,6 +4,7 @@ import type { Provider } from "../../core/provider.ts";
 import { ruleIssues } from "../../core/rules.ts";
 import { type Field, fieldsOf, ttlField } from "../../core/schema.ts";
 import { type EndpointRules, endpointFault } from "./endpoints.ts";
+import { notAField } from "./fault-list.ts";
 
 /** A field whose value stands in a Kubernetes Secret. */
 export interface SecretReference {
@@ -154,7 +155,7 @@ function unknownKey(key: string, fields: readonly Field[]): string {
   ]);
   const meant = fields.find((f) => f.secret && near !== undefined && [f.name, ...f.aliases].includes(near));
   const name = meant === undefined ? near : wayOf(meant);
-  return `is not a field of this provider; ${name === undefined ? `known are ${fields.map(wayOf).join(", ")}` : `did you mean ${name}?`}`;
+  return `${notAField}; ${name === undefined ? `known are ${fields.map(wayOf).join(", ")}` : `did you mean ${name}?`}`;
 }
 
 function valueFault(field: Field, value: unknown, rules: EndpointRules): string | undefined {

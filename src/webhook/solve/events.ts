@@ -59,6 +59,8 @@ export interface Outcome {
   readonly retryable: boolean;
   /** As it was answered. */
   readonly message?: string | undefined;
+  /** What failed in full, with the times and ids that the answer leaves out; undefined where the answer has it all. */
+  readonly said?: string | undefined;
   /** Everything the answer had no room for. */
   readonly details?: Readonly<Record<string, unknown>> | undefined;
   /** The provider's own name for the request that failed. */

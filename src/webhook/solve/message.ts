@@ -1,11 +1,15 @@
 import { ConfigError, Dns01Error, type ErrorCode } from "../../core/errors.ts";
+import { withoutChanging } from "../../core/steady.ts";
 import { thrownText } from "../../core/thrown.ts";
 import type { ChallengeAnswer } from "../challenge.ts";
+import { listFaults } from "./fault-list.ts";
 
 /** What a message is about. */
 export interface About {
   readonly provider: string;
   readonly owner?: string | undefined;
+  /** The challenge's value, which may look like an id. */
+  readonly value?: string | undefined;
 }
 
 /** What `kubectl describe challenge` has room for. */
@@ -42,9 +46,10 @@ function messageOf(error: unknown, about: About): string {
   const { provider } = about;
   if (!Dns01Error.is(error)) return fitted(`${provider}: internal fault: ${steady(thrownText(error), about)}`, "");
   if (error instanceof ConfigError) {
-    const faults = error.issues.map(({ path, message }) => (path === "" ? message : `${path} ${message}`));
-    const count = faults.length > 1 ? `${faults.length} faults: ` : "";
-    return fitted(steady(`${provider}: ${count}${faults.join("; ")}`, about), "");
+    // The path is the user's own word.
+    const issues = error.issues.map(({ path, message }) => ({ path: oneLine(path), message: steady(message, about) }));
+    const head = `${provider}: ${issues.length > 1 ? `${issues.length} faults: ` : ""}`;
+    return fitted(`${head}${listFaults(issues, maxLength - head.length)}`, "");
   }
   const hint = error.hint === undefined ? "" : ` ${steady(error.hint, about)}`;
   const said = withoutPrefix(error.message, provider);
@@ -66,26 +71,17 @@ function withoutPrefix(message: string, provider: string): string {
 }
 
 /** One line, and without what differs from one failure to the next. The owner may look like an id and is left alone. */
-function steady(text: string, { owner }: About): string {
-  const parts = owner === undefined || owner === "" ? [text] : text.split(owner);
-  return parts
-    .map((part) => volatile.reduce((kept, [pattern, by]) => kept.replace(pattern, by), part))
-    .join(owner ?? "")
-    .replace(/\(\s*\)|\[\s*\]/g, "")
-    .replace(/\s+/g, " ")
-    .replace(/ ([.,;:])/g, "$1")
-    .trim();
+function steady(text: string, { owner = "", value = "" }: About): string {
+  return oneLine(withoutChanging(oneLine(text), [owner, value]).replace(/\(\s*\)|\[\s*\]/g, "")).replace(
+    / ([.,;:])/g,
+    "$1",
+  );
 }
 
-const volatile: readonly (readonly [RegExp, string])[] = [
+function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: whatever a service sends, the answer is one line of text
-  [/[\x00-\x1f\x7f]+/g, " "],
-  [/[[(]?\b(x-)?(amzn-)?request[ _-]?id\b["']?\s*(is|[:=])?\s*["']?[\w-]+["']?[\])]?/gi, ""],
-  [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, "…"],
-  [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?( ?(Z|UTC|GMT|[+-]\d\d:?\d\d))?/g, "…"],
-  [/\b\d{8}T\d{6}Z\b/g, "…"],
-  [/\b1[5-9]\d{8}(\d{3})?\b/g, "…"],
-];
+  return text.replace(/[\s\x00-\x1f\x7f]+/g, " ").trim();
+}
 
 /** The cause gives way before the advice does. */
 function fitted(said: string, hint: string): string {

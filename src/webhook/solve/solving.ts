@@ -108,12 +108,13 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
     } catch (thrown) {
       const left = call.signal.aborted && thrown === call.signal.reason;
       const error: unknown = left ? new AbortedError("the caller went away before the answer") : thrown;
-      const failure = failureOf(error, { provider: facts.provider, owner: facts.owner });
+      const failure = failureOf(error, { provider: facts.provider, owner: facts.owner, value: request.key });
       const known = Dns01Error.is(error) ? error : undefined;
       const outcome = {
         code: known?.code ?? ("UNKNOWN" as const),
         retryable: known?.retryable ?? false,
         message: failure.message,
+        said: known === undefined || failure.message.includes(known.message) ? undefined : known.message,
         details: known?.details,
         requestId: known?.requestId,
       };

@@ -44,12 +44,20 @@ test("what, where, why in the provider's words, and what to do", () => {
 test("ids, times and line ends are left out, names that look like ids are not", () => {
   const id = "0f8fad5b-d9cb-469f-a165-70867728950e";
   expect(text(new TransientError(`timeout [request id:${id}]\n at 2026-11-24T20:11:00Z, RequestId: ${id}`))).toBe(
-    `dnspod: timeout at …, (for ${owner})`,
+    `dnspod: timeout at … (for ${owner})`,
   );
   const odd = { provider: "acme-dns", owner: `${id}.auth.example` };
   expect(text(new RejectedError(`no ${id}.auth.example here (${id})`), odd)).toBe(
     `acme-dns: no ${id}.auth.example here (…)`,
   );
+});
+
+test("the value is left alone, whatever it looks like, and so is what the Issuer's author wrote", () => {
+  const value = "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9";
+  const said = `${value} is there, not ${value.replaceAll("0", "1")}`;
+  expect(text(new RejectedError(said), { ...about, value })).toBe(`dnspod: ${value} is there, not … (for ${owner})`);
+  const path = "config.0f8fad5b-d9cb-469f-a165-70867728950e";
+  expect(text(new ConfigError([{ path, message: "is odd" }]))).toBe(`dnspod: ${path} is odd`);
 });
 
 test("the cause gives way before the advice does", () => {
@@ -140,6 +148,28 @@ test.each(adapters)(
     await (fake.stop?.() ?? fake.http.close());
   },
 );
+
+test("what an answer leaves out is in the log", async () => {
+  const memory = memoryProvider();
+  let calls = 0;
+  const failing: Provider = {
+    ...memory,
+    connect: async (...given) => ({
+      ...(await memory.connect(...given)),
+      apply: () =>
+        Promise.reject(new RejectedError(`quota reached (request id: f00d-${++calls}) at 2026-11-24T20:11:0${calls}Z`)),
+    }),
+  };
+  const replica = await startReplica([failing], { solver: "memory" });
+  const said = [messageOf(await replica.present({})), messageOf(await replica.present({}))];
+  expect(said[0]).toBe(
+    "memory: cannot change TXT in example.com: quota reached at … (for _acme-challenge.example.com)",
+  );
+  expect(said[1]).toBe(said[0]);
+  const ends = replica.eventsOf("challenge.end");
+  expect(ends.map((end) => /\(request id: (.*?)\)/.exec(end.said ?? "")?.[1])).toEqual(["f00d-1", "f00d-2"]);
+  await replica.solving.close();
+});
 
 test("what cert-manager sends is checked, every fault at once", async () => {
   const replica = await startReplica([memoryProvider()], { solver: "memory" });
