@@ -143,6 +143,16 @@ export function createWork(options: WorkOptions): Work {
     observe({ type: "leftover", value, at: options.now().toISOString(), reason, cure, ...facts });
   };
 
+  /**
+   * Whether a Present of what is refused now can have written something: a Secret or the policy may have changed since.
+   * What the Issuer's author wrote is what it was.
+   */
+  const mayHaveWorked = (checked: IssuerConfig | ConfigError, provider: Provider, question: Question): boolean => {
+    if (!(checked instanceof ConfigError)) return kubernetes !== undefined && checked.references.length > 0;
+    const { namespace, owner } = question;
+    return isDenial(checked) && (policy?.allowedBefore({ namespace, provider: provider.id, owner }) ?? false);
+  };
+
   const cleanUp = async (
     provider: Provider,
     checked: IssuerConfig | ConfigError,
@@ -159,7 +169,7 @@ export function createWork(options: WorkOptions): Work {
     const before = presented.get(question.subject);
     const request = prepared.ready ? prepared.request : before;
     if (request === undefined) {
-      if (!prepared.ready) leaveOver(prepared.fault, question, facts);
+      if (!prepared.ready && mayHaveWorked(checked, provider, question)) leaveOver(prepared.fault, question, facts);
       return;
     }
     const versions = prepared.ready ? prepared.versions : "";
@@ -211,6 +221,10 @@ export function createWork(options: WorkOptions): Work {
       );
     },
   };
+}
+
+function isDenial({ details }: ConfigError): boolean {
+  return details?.["denied"] === "policy";
 }
 
 /** What a service says only to whom it knows. */

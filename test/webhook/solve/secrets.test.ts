@@ -143,8 +143,20 @@ test("what a clean-up leaves is told with the command that takes it out", async 
       owner: name("_acme-challenge.example.com"),
     },
   ]);
-  // A configuration that is of no use never wrote anything: its clean-up ends as well.
-  expect(await replica.cleanUp({ key: "abc", config: { nonsense: 1 } })).toEqual(ok);
-  expect(replica.eventsOf("leftover")[1]?.reason).toMatch(/config\.nonsense is not a field/);
   await replica.solving.close();
+});
+
+test("what Present can only have refused is no leftover, and its clean-up ends as well", async () => {
+  const { cluster, replica } = await start();
+  for (const odd of [{ nonsense: 1 }, {}, [], { ...config, endpoint: "https://elsewhere.example" }]) {
+    expect(await replica.present({ key: "abc", config: odd })).toMatchObject({ code: "CONFIG" });
+    expect(await replica.cleanUp({ key: "abc", config: odd })).toEqual(ok);
+  }
+  expect(cluster.asked).toEqual([]);
+  expect(replica.eventsOf("leftover")).toEqual([]);
+  await replica.solving.close();
+  const alone = await startReplica([lockedProvider()], { solver: "locked", config });
+  expect(await alone.cleanUp({})).toEqual(ok);
+  expect(alone.eventsOf("leftover")).toEqual([]);
+  await alone.solving.close();
 });
