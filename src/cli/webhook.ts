@@ -49,6 +49,7 @@ async function webhook(given: CommandInput) {
     frontProxy: settings.frontProxy ?? { kubernetes: required(kubernetes) },
     allowedCallers: flags.list("allowed-caller"),
     reviewer: flags.on("subject-access-review") ? kubernetes : undefined,
+    apiServices: kubernetes,
     callTimeoutMs: settings.callTimeoutMs,
     clock: systemClock,
     now: () => new Date(),

@@ -57,6 +57,28 @@ export interface KubernetesApi {
   createEvent(event: KubernetesEvent, signal: AbortSignal): Promise<void>;
 }
 
+/** An APIService's condition Available, as the API server sees it. */
+export interface ApiServiceState {
+  readonly available: boolean;
+  /** The API server's word for why, and what it says. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Apart from KubernetesApi, since nothing depends on it: who lacks the right goes without. */
+export interface ApiServiceWatcher {
+  /**
+   * Calls back with every state of one APIService (undefined while there is none) until the signal fires. `onTrouble`
+   * hears of each failure; a refusal is asked about again after a long while.
+   */
+  watchApiService(
+    name: string,
+    onChange: (current: ApiServiceState | undefined) => void,
+    signal: AbortSignal,
+    onTrouble: (error: KubernetesError) => void,
+  ): void;
+}
+
 /** events.k8s.io/v1, about one object. */
 export interface KubernetesEvent {
   readonly namespace: string;

@@ -7,9 +7,17 @@ import { ConfigError } from "../core/errors.ts";
 import { type Observer, silent } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Access } from "./access.ts";
-import type { AccessDecision, AccessReview, KubernetesApi } from "./api.ts";
+import type { AccessDecision, AccessReview, ApiServiceWatcher, KubernetesApi } from "./api.ts";
 import { inClusterAccess, inClusterServer } from "./in-cluster.ts";
-import { configMapOf, decisionOf, eventObject, reviewedAttributes, reviewSpec, secretOf } from "./objects.ts";
+import {
+  apiServiceOf,
+  configMapOf,
+  decisionOf,
+  eventObject,
+  reviewedAttributes,
+  reviewSpec,
+  secretOf,
+} from "./objects.ts";
 import { createRequests } from "./requests.ts";
 import { watchObject } from "./watch.ts";
 
@@ -29,7 +37,7 @@ export interface KubernetesOptions {
   readonly serviceAccountDir?: string;
 }
 
-export interface KubernetesConnection extends KubernetesApi {
+export interface KubernetesConnection extends KubernetesApi, ApiServiceWatcher {
   /** Address of the API server. */
   readonly server: string;
   /** The context's or the pod's namespace. */
@@ -73,6 +81,18 @@ export async function connectKubernetes(options: KubernetesOptions): Promise<Kub
         onTrouble: onTrouble ?? (() => {}),
       };
       void watchObject(watched, { requests, clock, observer, signal });
+    },
+    watchApiService(name, onChange, signal, onTrouble) {
+      const watched = {
+        collection: "/apis/apiregistration.k8s.io/v1/apiservices",
+        name,
+        what: `apiservice ${name}`,
+        onChange: (object: unknown) => onChange(object === undefined ? undefined : apiServiceOf(object)),
+        onTrouble,
+        refusedPauseMs: 10 * 60_000,
+      };
+      // Whoever watches it tells what is worth telling.
+      void watchObject(watched, { requests, clock, observer: silent, signal });
     },
     reviewAccess: (asked, signal) => review("SubjectAccessReview", reviewSpec(asked), signal),
     reviewOwnAccess: (asked, signal) => review("SelfSubjectAccessReview", reviewedAttributes(asked), signal),

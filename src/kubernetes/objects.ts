@@ -1,4 +1,11 @@
-import type { AccessDecision, AccessReview, ConfigMapData, KubernetesEvent, SecretData } from "./api.ts";
+import type {
+  AccessDecision,
+  AccessReview,
+  ApiServiceState,
+  ConfigMapData,
+  KubernetesEvent,
+  SecretData,
+} from "./api.ts";
 import { member, textOf } from "./status.ts";
 
 export function secretOf(object: unknown): SecretData {
@@ -16,6 +23,19 @@ export function configMapOf(object: unknown): ConfigMapData {
   return {
     resourceVersion: versionOf(object),
     data: Object.fromEntries(data.filter((entry): entry is [string, string] => typeof entry[1] === "string")),
+  };
+}
+
+/** Before its first look the API server has said nothing. */
+export function apiServiceOf(object: unknown): ApiServiceState {
+  const conditions = member(member(object, "status"), "conditions");
+  const condition: unknown = Array.isArray(conditions)
+    ? conditions.find((one: unknown) => textOf(one, "type") === "Available")
+    : undefined;
+  return {
+    available: textOf(condition, "status") === "True",
+    reason: textOf(condition, "reason") ?? "Unknown",
+    message: textOf(condition, "message") ?? "the API server has not said anything about it yet",
   };
 }
 

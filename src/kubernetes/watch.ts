@@ -16,6 +16,8 @@ export interface Watched {
   onChange(object: unknown): void;
   /** With every failure after which it tries again. */
   onTrouble(error: KubernetesError): void;
+  /** How long to wait after a refusal (403), where going without is no fault. Default: as after any other failure. */
+  readonly refusedPauseMs?: number;
 }
 
 export interface WatchDeps {
@@ -56,6 +58,10 @@ export async function watchObject(watched: Watched, deps: WatchDeps): Promise<vo
         state.version = undefined;
       }
       failures = clock.now() - begun > longestPauseMs ? 1 : failures + 1;
+      if (watched.refusedPauseMs !== undefined && error instanceof KubernetesError && error.status === 403) {
+        await clock.sleep(watched.refusedPauseMs, signal).catch(() => {});
+        continue;
+      }
     }
     if (failures === 0) continue;
     const ceiling = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures - 1, 10));

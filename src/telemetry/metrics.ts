@@ -25,6 +25,8 @@ export interface Metrics {
   servingCertificateReload(result: "ok" | "failed"): void;
   /** When the front proxy's last CA ends; undefined while none is known. */
   frontProxy(caNotAfterMs: number | undefined): void;
+  /** Whether the API server can use the APIService of a group that is served; undefined: nobody knows. */
+  apiService(group: string, available: boolean | undefined): void;
   /** How long every authoritative nameserver took to serve a value. */
   propagation(provider: string, lagMs: number): void;
   /** A value that nobody will take out of DNS. */
@@ -69,6 +71,11 @@ export function createMetrics({ version }: { readonly version: string }): Metric
   const frontProxyEnd = gauge(
     "webhook_front_proxy_ca_expiry_timestamp_seconds",
     "When the last CA of the front proxy ends; 0 while none is known.",
+  );
+  const apiServices = gauge(
+    "webhook_apiservice_available",
+    "1 while the API server can use the group's APIService; absent where it may not be watched.",
+    ["group"],
   );
   const calls = counter("provider_calls_total", "Requests to DNS services.", ["provider", "operation", "code"]);
   const callSeconds = histogram("provider_call_duration_seconds", "Time of a request to a DNS service.", [
@@ -126,6 +133,10 @@ export function createMetrics({ version }: { readonly version: string }): Metric
     frontProxy(caNotAfterMs) {
       frontProxyReady.set(caNotAfterMs === undefined ? 0 : 1);
       frontProxyEnd.set((caNotAfterMs ?? 0) / 1_000);
+    },
+    apiService(group, available) {
+      if (available === undefined) apiServices.remove({ group });
+      else apiServices.set({ group }, available ? 1 : 0);
     },
     propagation: (provider, lagMs) => lag.observe({ provider }, lagMs / 1_000),
     leftover: (provider) => leftovers.inc({ provider }),

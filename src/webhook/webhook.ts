@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
-import type { KubernetesApi } from "../kubernetes/api.ts";
+import type { ApiServiceWatcher, KubernetesApi } from "../kubernetes/api.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { createAccess } from "./access.ts";
 import { createApp } from "./app.ts";
@@ -15,6 +15,7 @@ import { authoritiesEnd, type FrontProxyState } from "./front-proxy-config.ts";
 import { type FrontProxySource, followFrontProxy } from "./front-proxy-source.ts";
 import { type Check, runChecks } from "./health.ts";
 import { createMetricsServer } from "./metrics-server.ts";
+import { followOwnApiServices } from "./own-api-service.ts";
 import { createSecureServer, type ListenAddress, listen } from "./secure-server.ts";
 import { followServingCertificate, type KeyPairFiles, readKeyPair } from "./serving-certificate.ts";
 import { statusPage } from "./status-page.ts";
@@ -30,6 +31,8 @@ export interface WebhookOptions extends KeyPairFiles {
   readonly allowedCallers: readonly string[];
   /** Asked for a SubjectAccessReview of each call. */
   readonly reviewer?: Pick<KubernetesApi, "reviewAccess"> | undefined;
+  /** Shows the groups' own APIServices. */
+  readonly apiServices?: ApiServiceWatcher | undefined;
   /** The solving's own limit; a little later the server answers by itself. */
   readonly callTimeoutMs: number;
   readonly clock: Clock;
@@ -129,6 +132,8 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
     });
     const port = await open(secure.server, options.secure, "--secure-port");
     const plainPort = plain && options.plain && (await open(plain, options.plain, "--metrics-bind-address"));
+    const { apiServices: watcher, groups } = options;
+    if (watcher !== undefined) followOwnApiServices({ watcher, groups, observer, metrics, signal: life.signal });
     return {
       port,
       plainPort,

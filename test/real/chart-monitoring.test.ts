@@ -28,6 +28,7 @@ async function scraped(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   metrics.servingCertificate(1);
   metrics.servingCertificateReload("ok");
   metrics.frontProxy(1);
+  metrics.apiService("acme.dns01.io", true);
   metrics.propagation("p", 1);
   metrics.leftover("p");
   metrics.breakerOpened("p");

@@ -102,6 +102,23 @@ await describeWithHelm("what the chart lets whom do", (helm) => {
     expect(args("cluster-wide.yaml")).toContain("--subject-access-review");
   });
 
+  test("watches its own APIServices and no others", () => {
+    for (const name of cases.filter((one) => one !== "no-rights.yaml")) {
+      const groups = objects(name).flatMap((o) => (o.kind === "APIService" ? [o.metadata.name] : []));
+      const rules = objects(name)
+        .filter((o) => o.kind === "ClusterRole" && o.metadata.name.endsWith("-own-apiservices"))
+        .flatMap(rulesOf);
+      expect(rules, name).toEqual([
+        {
+          apiGroups: ["apiregistration.k8s.io"],
+          resources: ["apiservices"],
+          resourceNames: groups,
+          verbs: ["get", "list", "watch"],
+        },
+      ]);
+    }
+  });
+
   test("makes no roles where others do", () => {
     expect(objects("no-rights.yaml").filter((o) => o.apiVersion.startsWith("rbac."))).toEqual([]);
   });

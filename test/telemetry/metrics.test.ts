@@ -20,6 +20,7 @@ test("docs/metrics.md has each metric with its type and labels, and none that do
   metrics.servingCertificate(1_000);
   metrics.servingCertificateReload("ok");
   metrics.frontProxy(undefined);
+  metrics.apiService("acme.dns01.io", false);
   metrics.propagation("p", 1_500);
   metrics.leftover("p");
   metrics.breakerOpened("p");

@@ -79,3 +79,34 @@ test("with --subject-access-review the API server's answer counts as well", asyn
   const caller = { ...certManager, uid: "another" };
   expect((await aggregator.challenge(group, "memory", {}, { caller })).status).toBe(201);
 });
+
+test("why its own APIService is not available is in the log and in a metric", async () => {
+  const { api, program } = await startInCluster();
+  const refusal = await program.log.first((line) => String(line["message"]).includes("goes without a look"));
+  expect(refusal["level"]).toBe("info");
+  expect(await program.metric("dns01_webhook_apiservice_available")).toBeNaN();
+  const name = `v1alpha1.${group}`;
+  const rule = { verbs: ["get", "list", "watch"], apiGroups: ["apiregistration.k8s.io"], resources: ["apiservices"] };
+  const condition = {
+    type: "Available",
+    status: "False",
+    reason: "ServiceNotFound",
+    message: "service is not present",
+  };
+  api.store.put({
+    apiVersion: "apiregistration.k8s.io/v1",
+    kind: "APIService",
+    metadata: { name },
+    status: { conditions: [condition] },
+  });
+  // What is refused is asked again after minutes; a process that starts now finds the right.
+  grant(api, ours, { ...rule, resourceNames: [name] });
+  const kubeconfig = join(await folder(), "kubeconfig");
+  await writeFile(kubeconfig, api.kubeconfig({ token: api.token(ours) }));
+  const next = await startProgram(["--providers", "memory"], {}, ["--kubeconfig", kubeconfig]);
+  running.push(next);
+  const told = await next.log.first((line) => line["reason"] === "ServiceNotFound");
+  expect(told).toMatchObject({ level: "warn", group });
+  expect(told["message"]).toBe(`APIService ${name} is not available (ServiceNotFound): service is not present`);
+  expect(await next.metric("dns01_webhook_apiservice_available")).toBe(0);
+});

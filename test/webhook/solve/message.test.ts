@@ -154,8 +154,8 @@ test("what an answer leaves out is in the log", async () => {
   let calls = 0;
   const failing: Provider = {
     ...memory,
-    connect: async (...given) => ({
-      ...(await memory.connect(...given)),
+    connect: async (_config, deps) => ({
+      ...(await memory.connect({ zones: "" }, deps)),
       apply: () =>
         Promise.reject(new RejectedError(`quota reached (request id: f00d-${++calls}) at 2026-11-24T20:11:0${calls}Z`)),
     }),
