@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { domainToUnicode } from "node:url";
 import { defineProvider, httpUrl, parseName, recordBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { domainNames } from "./alidns/domains.ts";
 import { absent, classify } from "./alidns/errors.ts";
 import { acs3Headers } from "./signing/acs3.ts";
 import { queryOf } from "./signing/canonical.ts";
@@ -64,6 +65,7 @@ export default defineProvider({
           }
           return undefined;
         },
+        visibleZones: async ({ signal }) => domainNames(await call("DescribeDomains", { PageSize: 100 }, signal)),
         async list({ zone, relative }, { signal }) {
           const where = { DomainName: zone.id, SubDomain: relative === "@" ? zone.id : `${relative}.${zone.id}` };
           const all: z.output<typeof record>[] = [];

@@ -57,6 +57,10 @@ export default defineProvider({
           if (served === undefined && found[0] !== undefined) throw notServed(apex, found[0]);
           return served && { apex, id: served.id };
         },
+        async visibleZones({ signal }) {
+          const query = { per_page: 50, order: "name" };
+          return read(await zones("zones", { query, signal }), z.array(zoneResult)).result.map(({ name }) => name);
+        },
         async list({ zone, fqdn }, { signal }) {
           const all: z.output<typeof recordResult>[] = [];
           for (let page = 1; ; page++) {

@@ -12,6 +12,7 @@ const config = z.strictObject({
     }),
 });
 
+const domainList = z.array(z.object({ name: z.string() }));
 const rrsetAnswer = z.object({ ttl: z.number(), records: z.array(z.string()) });
 
 export default defineProvider({
@@ -31,6 +32,9 @@ export default defineProvider({
       async findZone(apex, { signal }) {
         const answer = await api(`domains/${encodeURIComponent(apex)}/`, { signal }).catch(absent);
         return answer === undefined ? undefined : { apex, id: apex };
+      },
+      async visibleZones({ signal }) {
+        return domainList.parse(await api("domains/", { signal })).map(({ name }) => name);
       },
       async read({ zone, relative }, { signal }) {
         const path = `domains/${encodeURIComponent(zone.id)}/rrsets/${relative === "@" ? relative : encodeURIComponent(relative)}/TXT/`;

@@ -31,6 +31,7 @@ export default defineProvider({
 });
 
 const domainAnswer = z.object({ DomainInfo: z.object({ Status: z.string().optional() }) });
+const domainList = z.object({ DomainList: z.array(z.object({ Name: z.string() })) });
 const listAnswer = z.object({
   RecordCountInfo: z.object({ TotalCount: z.number() }),
   RecordList: z
@@ -92,6 +93,10 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
         return { apex, id: Domain };
       }
       return undefined;
+    },
+    async visibleZones({ signal }) {
+      const { DomainList } = domainList.parse(await call("DescribeDomainList", { Limit: 100 }, signal));
+      return DomainList.map(({ Name }) => Name);
     },
     async list({ zone, relative }, { signal }) {
       const records: z.output<typeof listAnswer>["RecordList"] = [];

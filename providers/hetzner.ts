@@ -31,6 +31,7 @@ const config = z.strictObject({
 });
 
 const zoneAnswer = z.object({ zone: z.object({ mode: z.string().optional() }) });
+const zoneList = z.object({ zones: z.array(z.object({ name: z.string() })) });
 const rrsetAnswer = z.object({
   rrset: z.object({ ttl: z.number().nullish(), records: z.array(z.object({ value: z.string() })) }),
 });
@@ -69,6 +70,10 @@ export default defineProvider({
           throw new ZoneNotFoundError(`${apex} is a secondary zone, its records come from another nameserver`, [apex], {
             hint: "Choose the provider of the zone's primary nameserver.",
           });
+        },
+        async visibleZones({ signal }) {
+          const query = { per_page: 50, sort: "name:asc" };
+          return zoneList.parse(await api("zones", { query, signal })).zones.map(({ name }) => name);
         },
         async list(owner, { signal }) {
           const answer = await api(pathOf(owner), { signal }).catch(absent);

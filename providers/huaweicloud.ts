@@ -69,6 +69,10 @@ export default defineProvider({
         const zone = zones.find(({ name }) => name.toLowerCase().replace(/\.$/, "") === apex);
         return zone && { apex, id: zone.id };
       },
+      async visibleZones(asked) {
+        const query = { type: "public", limit: 100 };
+        return zoneList.parse(await call("GET", "/v2/zones", asked, query)).zones.map(({ name }) => name);
+      },
       async read({ zone, fqdn }, asked) {
         const query = { name: `${fqdn}.`, type: "TXT", search_mode: "equal", limit: 500 };
         const answer = setList.parse(await call("GET", `/v2/zones/${zone.id}/recordsets`, asked, query));

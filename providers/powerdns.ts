@@ -82,6 +82,8 @@ export default defineProvider({
       rrsetBackend({
         conditional,
         findZone,
+        visibleZones: async ({ signal }) =>
+          zoneList.parse(await api("zones", { query: { dnssec: "false" }, signal })).map(({ name }) => name),
         read,
         replace: (zone, changes, { signal }) => patch(zone, changes.flatMap(entriesOf), signal),
       });

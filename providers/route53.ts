@@ -38,6 +38,8 @@ export default defineProvider({
         }
         return zone && { apex, id: zone.id };
       },
+      visibleZones: async ({ signal }) =>
+        pinned === undefined ? calls.zoneNames(privateZone, signal) : [await calls.apexOf(pinned, signal)],
       read: async ({ zone, fqdn }, { signal }) => rrsetOf(await calls.txtSets(zone.id, fqdn, signal)),
       async replace(zone, changes, { signal }) {
         const send = (sent: readonly Change[]) => calls.change(zone.id, sent, signal);

@@ -5,6 +5,7 @@ import { absent, LegacyStatus } from "./errors.ts";
 const status = z.object({ code: z.coerce.string(), message: z.string().default("") });
 const answer = z.looseObject({ status });
 const domainAnswer = z.object({ domain: z.object({ id: z.coerce.string() }) });
+const domainList = z.object({ domains: z.array(z.object({ name: z.string() })) });
 const listAnswer = z.object({
   info: z.object({ record_total: z.coerce.number() }),
   records: z
@@ -54,6 +55,10 @@ export function legacyApi(
         if (found !== undefined) return { apex, id: domainAnswer.parse(found).domain.id };
       }
       return undefined;
+    },
+    async visibleZones({ signal }) {
+      const { domains } = domainList.parse(await call("Domain.List", { length: "100" }, signal));
+      return domains.map(({ name }) => name);
     },
     async list({ zone, relative }, { signal }) {
       const records: z.output<typeof listAnswer>["records"] = [];

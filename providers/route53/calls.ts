@@ -39,6 +39,17 @@ export function createCalls(aws: Aws, client: Route53Client) {
       return found;
     },
 
+    /** The first of the account's hosted zones. */
+    async zoneNames(isPrivate: boolean, abortSignal: AbortSignal): Promise<readonly string[]> {
+      const { HostedZones } = await client.send(new aws.ListHostedZonesByNameCommand({ MaxItems: 100 }), {
+        abortSignal,
+      });
+      if (HostedZones === undefined) throw noAnswer("ListHostedZonesByName");
+      return HostedZones.filter(({ Config }) => (Config?.PrivateZone ?? false) === isPrivate).map(
+        ({ Name = "" }) => Name,
+      );
+    },
+
     /** The apex of a zone, by a right that writing needs anyway: a zone's records begin with those of its apex. */
     async apexOf(zoneId: string, abortSignal: AbortSignal): Promise<string> {
       const command = new aws.ListResourceRecordSetsCommand({ HostedZoneId: zoneId, MaxItems: 10 });

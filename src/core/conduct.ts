@@ -1,6 +1,6 @@
 import { systemClock } from "./clock.ts";
-import type { DomainName } from "./name.ts";
-import type { Call, Conduct, Zone } from "./provider.ts";
+import { type DomainName, rootName } from "./name.ts";
+import type { Call, Conduct, TxtBackend, Zone } from "./provider.ts";
 import { retry } from "./retry.ts";
 
 /** For a lift that is used without the guard: requests go straight through, conflicts are retried a while. */
@@ -28,6 +28,14 @@ export function findZoneWith(
 ): Promise<Zone | undefined> {
   const label = { operation: "findZone", write: false, name: apex };
   return conductOf(call).request(label, (inner) => api.findZone(apex, inner));
+}
+
+/** The list of zones, the same for both lifts, where there is one. */
+export function visibleZonesOf(api: Pick<TxtBackend, "visibleZones">): Pick<TxtBackend, "visibleZones"> {
+  const { visibleZones } = api;
+  if (visibleZones === undefined) return {};
+  const label = { operation: "visibleZones", write: false, name: rootName };
+  return { visibleZones: (call) => conductOf(call).request(label, (inner) => visibleZones(inner)) };
 }
 
 /**

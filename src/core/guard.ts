@@ -1,9 +1,10 @@
 import { linkSignal, over, raceAbort } from "./abort.ts";
 import { type Attempted, toDns01Error } from "./classify.ts";
 import { abortReason, after, type Clock } from "./clock.ts";
+import { visibleZonesOf } from "./conduct.ts";
 import { Dns01Error, type RateLimitedError, TransientError } from "./errors.ts";
 import type { Observer } from "./events.ts";
-import type { DomainName } from "./name.ts";
+import { type DomainName, rootName } from "./name.ts";
 import type { Call, Change, Conduct, Edit, Provider, RequestLabel, TxtBackend, Zone } from "./provider.ts";
 import { createRateLimit, type RateLimit } from "./rate.ts";
 import { defaultRetryPolicy, type RetryPolicy, retry } from "./retry.ts";
@@ -167,6 +168,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
         );
         return checkZone(zone, apex);
       }),
+    ...visibleOf(backend, withDeadline),
     apply: (zone, edits, call) =>
       withDeadline({ operation: "apply", name: zone.apex, zone: zone.apex }, call, async (inner) => {
         if (backend.conducted) return checkChanges(await backend.apply(zone, edits, inner), edits);
@@ -176,6 +178,30 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
         );
       }),
   };
+}
+
+/** Asked once, and not again after a failure: what it tells is only for a message. */
+function visibleOf(
+  backend: TxtBackend,
+  withDeadline: <T>(
+    what: Omit<Attempted, "provider">,
+    call: Call,
+    work: (call: Call & { readonly conduct: Conduct }) => Promise<T>,
+  ) => Promise<T>,
+): Pick<TxtBackend, "visibleZones"> {
+  if (backend.visibleZones === undefined) return {};
+  const { conducted } = backend;
+  const lifted = conducted ? backend : { ...backend, ...visibleZonesOf(backend) };
+  return {
+    visibleZones: (call) =>
+      withDeadline({ operation: "visibleZones", name: rootName }, call, async (inner) =>
+        checkNames(await lifted.visibleZones?.(inner)),
+      ),
+  };
+}
+
+function checkNames(names: unknown): readonly string[] {
+  return Array.isArray(names) ? names.filter((name): name is string => typeof name === "string") : [];
 }
 
 function toClassify(options: GuardOptions) {

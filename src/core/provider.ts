@@ -82,6 +82,8 @@ export interface TxtBackend {
    * the zone but does not serve it: a parent may be served, and is asked for next.
    */
   findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
+  /** See RecordApi. */
+  visibleZones?(call: Call): Promise<readonly string[]>;
   /**
    * Carries out all edits of one zone, as one atomic write where the service can. Returns one answer per edit, in
    * order. On failure nothing may have been done, or some of it: the framework repeats or undoes.
@@ -101,6 +103,11 @@ export interface TxtRecord {
 /** For services that hand out an id per record; `recordBackend` makes a TxtBackend of it. */
 export interface RecordApi {
   findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
+  /**
+   * Names of zones that these credentials see, as the service writes them: the first page of a list, in one cheap call.
+   * For the message when none of them holds a name; what it throws is ignored.
+   */
+  visibleZones?(call: Call): Promise<readonly string[]>;
   /** All TXT records at exactly this owner, over all pages. Empty when there are none. */
   list(owner: Owner, call: Call): Promise<readonly TxtRecord[]>;
   /** Adds one record. Throws ConflictError when the service says that the same record exists. */
@@ -130,6 +137,8 @@ export interface RRsetApi {
   /** Whether `replace` fails with ConflictError when a `previous` no longer holds (compare-and-swap). */
   readonly conditional: boolean;
   findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
+  /** See RecordApi. */
+  visibleZones?(call: Call): Promise<readonly string[]>;
   /** The TXT set at exactly this owner. */
   read(owner: Owner, call: Call): Promise<RRset | undefined>;
   /** Parts of `changes` that each fit one request; left out where everything does. An owner stays whole. */

@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import { conductOf, findZoneWith, forEachInOrder } from "./conduct.ts";
+import { conductOf, findZoneWith, forEachInOrder, visibleZonesOf } from "./conduct.ts";
 import { answers, byOwner, type OwnerEdit, valueKey } from "./edits.ts";
 import { Dns01Error } from "./errors.ts";
 import type { Call, Conduct, Owner, RecordApi, TxtBackend, TxtRecord } from "./provider.ts";
@@ -121,6 +121,7 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
   return {
     conducted: true,
     findZone: (apex, call) => findZoneWith(api, apex, call),
+    ...visibleZonesOf(api),
     async apply(_zone, edits, call) {
       const conduct = conductOf(call);
       const done = await forEachInOrder(byOwner(edits), conduct.parallel, (edit) => applyOne(edit, call, conduct));

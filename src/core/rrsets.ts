@@ -1,4 +1,4 @@
-import { conductOf, findZoneWith, forEachInOrder } from "./conduct.ts";
+import { conductOf, findZoneWith, forEachInOrder, visibleZonesOf } from "./conduct.ts";
 import { answers, byOwner, type OwnerEdit, valueKey } from "./edits.ts";
 import { ConflictError, Dns01Error } from "./errors.ts";
 import type { Call, Conduct, RRset, RRsetApi, RRsetChange, TxtBackend, Zone } from "./provider.ts";
@@ -99,6 +99,7 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
   return {
     conducted: true,
     findZone: (apex, call) => findZoneWith(api, apex, call),
+    ...visibleZonesOf(api),
     async apply(zone, edits, call) {
       const conduct = conductOf(call);
       const owners = byOwner(edits);

@@ -1,8 +1,9 @@
-import type { Clock } from "./clock.ts";
+import { abortReason, type Clock } from "./clock.ts";
 import { Dns01Error, ZoneNotFoundError } from "./errors.ts";
 import { createLock } from "./lock.ts";
 import { type DomainName, isWithin, labelsOf, rootName, selfAndParents } from "./name.ts";
 import type { Call, TxtBackend, Zone } from "./provider.ts";
+import { createVisibleZones } from "./visible-zones.ts";
 
 export interface ZoneFinder {
   /**
@@ -29,6 +30,7 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
   const { provider, clock } = options;
   const known = new Map<DomainName, { readonly zone: Zone | undefined; readonly until: number }>();
   const asking = createLock();
+  const zonesSeen = createVisibleZones(backend, clock);
 
   /** Side by side for different names, once for the same: twenty names of a zone ask one question. */
   const ask = (apex: DomainName, call: Call): Promise<Zone | undefined> =>
@@ -66,10 +68,13 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
       }
       if (unusable !== undefined) throw unusable;
       if (refused !== undefined) throw refused;
+      const visible = await zonesSeen.some(call);
+      if (call.signal.aborted) throw abortReason(call.signal);
       throw new ZoneNotFoundError(
-        `${provider}: no zone of this account holds ${owner}; asked for ${asked.join(", ") || "none"}`,
+        `${provider}: no zone of this account holds ${owner}${described(visible)}; asked for ${asked.join(", ") || "none"}`,
         asked,
         {
+          details: visible === undefined ? undefined : { visible: visible.names },
           provider,
           operation: "findZone",
           fqdn: owner,
@@ -78,6 +83,14 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
       );
     },
   };
+}
+
+function described(visible: { readonly names: readonly string[]; readonly more: boolean } | undefined): string {
+  if (visible === undefined) return "";
+  const { names, more } = visible;
+  return names.length === 0
+    ? "; these credentials see none"
+    : `; these credentials see ${names.join(", ")}${more ? " …" : ""}`;
 }
 
 /** By its mark, as a plugin's own copy of the class has it too. */

@@ -42,6 +42,7 @@ const defaultKey: Acs3Key = {
 /** Required and optional parameters of each action. */
 const actions: Readonly<Record<string, readonly [required: readonly string[], optional: readonly string[]]>> = {
   DescribeDomainInfo: [["DomainName"], ["Lang", "UserClientIp", "NeedDetailAttributes"]],
+  DescribeDomains: [[], ["KeyWord", "GroupId", "PageNumber", "PageSize", "SearchMode", "Lang", "UserClientIp"]],
   DescribeSubDomainRecords: [
     ["SubDomain"],
     ["DomainName", "Type", "Line", "PageNumber", "PageSize", "Lang", "UserClientIp"],
@@ -131,6 +132,16 @@ export async function startAlidns(
     DescribeDomainInfo(query) {
       const zone = zoneOf(query.get("DomainName") ?? "");
       return { DomainId: "00efd71a-770e-4255-b54e-6fe5659baffe", DomainName: nameOf(zone), PunyCode: zone.apex };
+    },
+    DescribeDomains(query) {
+      const [size, number] = [Number(query.get("PageSize") ?? 20), Number(query.get("PageNumber") ?? 1)];
+      if (!(size >= 1 && size <= 100 && number >= 1))
+        throw new Refused(400, "InvalidParameter", "PageSize is invalid.");
+      const seen = [...zones.values()].filter(({ apex }) => only === undefined || apex === only);
+      const Domain = seen
+        .slice((number - 1) * size, number * size)
+        .map((zone) => ({ DomainName: nameOf(zone), PunyCode: zone.apex }));
+      return { TotalCount: seen.length, PageNumber: number, PageSize: size, Domains: { Domain } };
     },
     DescribeSubDomainRecords(query) {
       const zone = zoneOf(query.get("DomainName") ?? "");

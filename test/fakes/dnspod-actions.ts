@@ -15,6 +15,7 @@ type Parameters = Readonly<Record<string, string | number | undefined>>;
 /** Spelling differs between the actions: "Subdomain" here, "SubDomain" there. "!" marks what must be given. */
 const parameters: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   DescribeDomain: { Domain: "string!", DomainId: "number" },
+  DescribeDomainList: { Type: "string", Offset: "number", Limit: "number", GroupId: "number", Keyword: "string" },
   DescribeRecordList: {
     Domain: "string!",
     DomainId: "number",
@@ -72,6 +73,7 @@ export function checkParameters(action: string, given: unknown): Parameters {
 
 /** The actions of the API that an adapter needs, without transport. */
 export function runAction(store: DnspodStore, action: string, given: Parameters): Readonly<Record<string, unknown>> {
+  if (action === "DescribeDomainList") return domainList(store, given);
   const domain = domainOf(store, given);
   switch (action) {
     case "DescribeDomain":
@@ -84,6 +86,16 @@ export function runAction(store: DnspodStore, action: string, given: Parameters)
       if (store.remove(domain, Number(given["RecordId"]))) return {};
       throw new ApiError("InvalidParameter.RecordIdInvalid", "记录编号错误。");
   }
+}
+
+function domainList(store: DnspodStore, { Offset = 0, Limit = 20 }: Parameters): Readonly<Record<string, unknown>> {
+  const own = store.domains.filter(({ foreign }) => !foreign);
+  const page = own.slice(Number(Offset), Number(Offset) + Number(Limit));
+  const DomainList = page.map(({ id, unicode, apex, status }) => ({
+    ...{ DomainId: id, Name: unicode, Punycode: apex, Status: status },
+    ...{ Grade: "DP_FREE", TTL: 600 },
+  }));
+  return { DomainCountInfo: { DomainTotal: own.length, AllTotal: own.length }, DomainList };
 }
 
 function domainOf(store: DnspodStore, { Domain, DomainId }: Parameters): DnspodDomain {

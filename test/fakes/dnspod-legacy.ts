@@ -23,6 +23,7 @@ const words: Readonly<Record<string, string>> = {
 
 const common = ["login_token", "format", "lang", "error_on_empty", "user_id"];
 const own: Readonly<Record<string, readonly string[]>> = {
+  "Domain.List": ["type", "offset", "length", "group_id", "keyword"],
   "Domain.Info": ["domain", "domain_id"],
   "Record.List": [
     "domain",
@@ -75,6 +76,13 @@ export function legacyReply(store: DnspodStore, loginToken: string, request: Fak
   if (known === undefined || [...form.keys()].some((key) => !known.includes(key) && !common.includes(key)))
     return say("6");
 
+  if (action === "Domain.List") {
+    const start = Number(form.get("offset") ?? 0);
+    const own = store.domains.filter(({ foreign }) => !foreign);
+    const page = own.slice(start, start + Number(form.get("length") ?? 3000));
+    const domains = page.map(({ id, unicode, apex }) => ({ id, name: unicode, punycode: apex, grade: "DP_Free" }));
+    return say("1", { info: { domain_total: own.length }, domains });
+  }
   const domain = domainOf(store, form);
   if (typeof domain === "string") return say(domain);
   switch (action) {

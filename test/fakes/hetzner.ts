@@ -67,6 +67,7 @@ export async function startHetznerFake(apexes: readonly DomainName[]): Promise<H
     if (version !== "v1") return failure(404, "not_found", "page not found");
     if (root === "actions" && method === "GET") return pollAction(Number(id));
     if (root !== "zones") return failure(404, "not_found", "page not found");
+    if (id === "" && method === "GET") return listZones(request);
     const zone = zones.find(
       (one) => [String(one.id), one.name].includes(id) && [undefined, one.name].includes(visible),
     );
@@ -81,6 +82,14 @@ export async function startHetznerFake(apexes: readonly DomainName[]): Promise<H
     }
     if (method !== "POST" || verb[0] !== "actions") return failure(404, "not_found", "page not found");
     return change(request, zone, `${name}/${type}`, verb[1] ?? "");
+  };
+
+  const listZones = ({ query }: FakeRequest): FakeReply => {
+    const [size, number] = [Number(query.get("per_page") ?? 25), Number(query.get("page") ?? 1)];
+    if (!(size >= 1 && size <= 50)) return failure(422, "invalid_input", "invalid input in field 'per_page'");
+    const seen = zones.filter(({ name }) => [undefined, name].includes(visible));
+    const sorted = query.get("sort") === "name:asc" ? seen.toSorted((a, b) => (a.name < b.name ? -1 : 1)) : seen;
+    return { body: { zones: sorted.slice((number - 1) * size, number * size).map(zoneBody) } };
   };
 
   const change = ({ body, headers }: FakeRequest, zone: HetznerZone, key: string, verb: string): FakeReply => {
