@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments, stringify } from "yaml";
 import { z } from "zod";
 
@@ -91,4 +91,39 @@ test("other documents on the page are YAML", () => {
 test("every alert of the chart is on the page", () => {
   const rules = readFileSync(join(root, "charts/dns01/templates/prometheusrule.yaml"), "utf8");
   for (const [, alert = ""] of rules.matchAll(/"alert" "(\w+)"/g)) expect(page).toContain(`\`${alert}\``);
+});
+
+describe("docs/kubernetes-scenarios.md", () => {
+  const scenarios = readFileSync(join(root, "docs/kubernetes-scenarios.md"), "utf8");
+  const rows = [...scenarios.matchAll(/^\| (\d+) \|[^|]*\|([^|]*)\|([^|]*)\|$/gm)].map(
+    ([, number, tests = "", hand = ""]) => ({
+      number: Number(number),
+      files: [...tests.matchAll(/`([^`]+)`/g)].map(([, file = ""]) => file),
+      byHand: hand.trim() !== "",
+    }),
+  );
+
+  /** "scenarios 4 and 6", "scenarios 18 to 22", "scenario 9". */
+  const numbersIn = (text: string): ReadonlySet<number> => {
+    const found = new Set<number>();
+    for (const [, first, word, last] of text.matchAll(/\bscenarios? (\d+)(?: (and|to) (\d+))?/g)) {
+      const [from, to] = [Number(first), Number(last ?? first)];
+      if (word === "and") for (const n of [from, to]) found.add(n);
+      else for (let n = from; n <= to; n++) found.add(n);
+    }
+    return found;
+  };
+
+  test("has every scenario once, each tried somewhere", () => {
+    expect(rows.map(({ number }) => number)).toEqual(Array.from({ length: 25 }, (_, i) => i + 1));
+    expect(rows.filter(({ files, byHand }) => files.length === 0 && !byHand)).toEqual([]);
+  });
+
+  test.each(rows)("scenario $number is where the page says", ({ number, files, byHand }) => {
+    for (const file of files) expect(numbersIn(readFileSync(join(root, file), "utf8")), file).toContain(number);
+    const headings = [...scenarios.matchAll(/^## ([\d and]+):/gm)].flatMap(
+      ([, numbers = ""]) => numbers.match(/\d+/g) ?? [],
+    );
+    expect(headings.map(Number).includes(number)).toBe(byHand);
+  });
 });

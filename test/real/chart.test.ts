@@ -36,7 +36,7 @@ await describeWithHelm("the chart", (helm) => {
     for (const values of each) await helm.run("lint", "--strict", "--quiet", chart, ...values);
   });
 
-  test("renders the same twice, and nothing in it could differ", async () => {
+  test("scenario 25: renders the same twice, and nothing in it could differ", async () => {
     const again = await renderAll(helm);
     for (const [name, { text }] of all) expect(again.get(name)?.text, name).toBe(text);
     for (const file of await readdir(join(chart, "templates"), { recursive: true })) {

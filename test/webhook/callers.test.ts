@@ -144,7 +144,7 @@ describe("resumed TLS sessions without a certificate", () => {
     ]);
   });
 
-  test("are not resumed here, and with forged headers get 401", async () => {
+  test("scenario 17: are not resumed here, and with forged headers get 401", async () => {
     const harness = await start();
     let reused: boolean | undefined;
     let text = "";
@@ -362,7 +362,7 @@ describe("rotation under load", () => {
     changed = false;
   });
 
-  test("a new serving certificate fails no request and is shown to new connections", async () => {
+  test("scenario 15: a new serving certificate fails no request and is shown to new connections", async () => {
     const harness = await start();
     const next = await pki.servingCa.issue("dns01-next", { usages: [serverAuth], names: ["dns01.dns01.svc"] });
     // One keeps its connections, the other makes new ones all the time.
@@ -386,7 +386,7 @@ describe("rotation under load", () => {
     expect(await harness.metrics.text()).toContain('dns01_webhook_serving_certificate_reloads_total{result="ok"} 1');
   });
 
-  test("a new CA of the front proxy fails no request: both are believed while the bundle has both", async () => {
+  test("scenario 16: a new CA of the front proxy fails no request: both are believed while the bundle has both", async () => {
     const harness = await start({ allowedNames: ["front-proxy-client"] });
     const newCa = await makeCa("front-proxy-ca-2");
     const proxy = await newCa.issue("front-proxy-client", { usages: [clientAuth] });

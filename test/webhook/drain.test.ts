@@ -27,7 +27,7 @@ async function startHanging(options: Parameters<typeof startHarness>[0] = {}) {
   return { harness, release };
 }
 
-test("50 open calls are all answered; readiness is off at once, and idle connections do not hold up the end", async () => {
+test("scenario 23: 50 open calls are all answered; readiness is off at once, and idle connections do not hold up the end", async () => {
   const { harness, release } = await startHanging();
   const aggregator = harness.aggregator({ connections: 60 });
   const idle = harness.aggregator();

@@ -60,7 +60,7 @@ test("without the gate Present answers as soon as the provider has taken the val
   await replica.solving.close();
 });
 
-test("with it the answer waits until the slower nameserver serves the value, and the lag is told server by server", async () => {
+test("scenario 2: with it the answer waits until the slower nameserver serves the value, and the lag is told server by server", async () => {
   sandbox.zone.setLag(700);
   const replica = await start({ propagation: "gate" });
   expect(await replica.present(at("gated"))).toEqual(ok);
