@@ -48,9 +48,27 @@ export function certificateFault(
     return "its client certificate is not for client authentication";
   }
   if (!chains(leaf, intermediates, authorities, now, MAX_CHAIN)) {
-    return "its client certificate is not by a CA of the front proxy";
+    return `its client certificate is not by a CA of the front proxy: ${issuerFault(leaf, authorities)}`;
   }
   return undefined;
+}
+
+/** Which CA it names and which there are; what a stranger wrote is quoted and cut. */
+function issuerFault({ issuer }: X509Certificate, authorities: readonly X509Certificate[]): string {
+  const known = authorities.map(({ subject }) => subject);
+  if (known.includes(issuer)) return `${shown(issuer)} signed with another key, or is not valid at this time`;
+  return `it is by ${shown(issuer)}, known ${known.length === 1 ? "is" : "are"} ${known.slice(0, 5).map(shown).join(", ")}`;
+}
+
+function shown(name: string | undefined): string {
+  return JSON.stringify((name ?? "").replaceAll("\n", ", ").slice(0, 64));
+}
+
+/** For a name that is none of the allowed ones. */
+export function nameFault({ commonName }: ClientCertificate, allowed: readonly string[]): string | undefined {
+  if (allowed.length === 0 || (commonName !== undefined && allowed.includes(commonName))) return undefined;
+  const names = allowed.slice(0, 5).map(shown).join(", ");
+  return `the common name of its client certificate is ${shown(commonName)}; allowed ${allowed.length === 1 ? "is" : "are"} ${names}`;
 }
 
 function chains(

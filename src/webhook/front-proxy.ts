@@ -1,6 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
-import { type ClientCertificate, certificateFault, clientCertificate, validity } from "./client-certificate.ts";
+import {
+  type ClientCertificate,
+  certificateFault,
+  clientCertificate,
+  nameFault,
+  validity,
+} from "./client-certificate.ts";
 import type { FrontProxyConfig, FrontProxyState } from "./front-proxy-config.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 
@@ -32,7 +38,8 @@ export function createFrontProxy(initial: FrontProxyState, now: () => number): F
     const certificate = shown.get(socket) ?? clientCertificate(socket);
     if (certificate === undefined) return undefined;
     shown.set(socket, certificate);
-    const fault = certificateFault(certificate, config.authorities, time) ?? nameFault(certificate, config);
+    const fault =
+      certificateFault(certificate, config.authorities, time) ?? nameFault(certificate, config.allowedNames);
     const verdict = { config, fault, ...validity(certificate.leaf) };
     verdicts.set(socket, verdict);
     return verdict;
@@ -53,10 +60,4 @@ export function createFrontProxy(initial: FrontProxyState, now: () => number): F
       return identity === undefined ? { fault: "the front proxy names no user" } : { identity };
     },
   };
-}
-
-function nameFault({ commonName }: ClientCertificate, { allowedNames }: FrontProxyConfig): string | undefined {
-  if (allowedNames.length === 0) return undefined;
-  if (commonName !== undefined && allowedNames.includes(commonName)) return undefined;
-  return "the common name of its client certificate is not allowed";
 }

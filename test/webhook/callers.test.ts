@@ -28,11 +28,20 @@ describe("certificates that are not the front proxy's", () => {
     ["none", async () => undefined, "no client certificate"],
     [
       "of another CA",
+      async () => (await makeCa("another-ca")).issue("front-proxy-client", { usages: [clientAuth] }),
+      'not by a CA of the front proxy: it is by "CN=another-ca", known is "CN=front-proxy-ca"',
+    ],
+    [
+      "of a CA of the same name with another key",
       async () => (await makeCa("front-proxy-ca")).issue("front-proxy-client", { usages: [clientAuth] }),
-      "not by a CA",
+      'not by a CA of the front proxy: "CN=front-proxy-ca" signed with another key, or is not valid at this time',
     ],
     ["of the serving CA", () => pki.servingCa.issue("front-proxy-client", { usages: [clientAuth] }), "not by a CA"],
-    ["with another name", () => pki.frontProxyCa.issue("somebody", { usages: [clientAuth] }), "common name"],
+    [
+      "with another name",
+      () => pki.frontProxyCa.issue('some"body', { usages: [clientAuth] }),
+      'the common name of its client certificate is "some\\"body"; allowed is "front-proxy-client"',
+    ],
     [
       "that has ended",
       () =>
