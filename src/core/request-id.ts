@@ -7,11 +7,18 @@ const headerNames = [
   "x-amz-request-id",
   "x-ms-request-id",
   "x-acs-request-id",
+  "x-openstack-request-id",
   "request-id",
   "x-correlation-id",
+  "x-ms-correlation-request-id",
+  "x-trace-id",
+  "traceparent",
   "cf-ray",
 ];
-const memberNames = ["requestId", "RequestId", "request_id", "requestid"];
+const memberNames = [
+  ...["requestId", "RequestId", "request_id", "requestid", "requestID", "RequestID"],
+  ...["correlationId", "correlation_id", "traceId", "trace_id"],
+];
 
 /** Longer than any id; what is longer is something else. */
 const maxLength = 200;
