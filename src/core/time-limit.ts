@@ -1,5 +1,6 @@
 import { linkSignal, over, raceAbort } from "./abort.ts";
-import { after, type Clock } from "./clock.ts";
+import { abortReason, after, type Clock } from "./clock.ts";
+import { onAbort } from "./on-abort.ts";
 
 export interface TimeLimit {
   readonly timeoutMs: number;
@@ -23,4 +24,28 @@ export async function withTimeLimit<T>(work: (signal: AbortSignal) => T | Promis
     link.release();
     link.abort(over);
   }
+}
+
+/**
+ * The result of work that is under way, but for no longer than the limit or the signal allow. The work is not told: where it
+ * need not be, this costs no signal of its own.
+ */
+export function waitAtMost<T>(work: Promise<T>, { timeoutMs, late, signal, clock }: TimeLimit): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      cancel();
+      release();
+    };
+    const fail = (error: unknown) => {
+      end();
+      reject(error);
+    };
+    const cancel = after(clock, timeoutMs, () => fail(late()));
+    const release = onAbort(signal, () => fail(abortReason(signal)));
+    if (signal.aborted) fail(abortReason(signal));
+    work.then((result) => {
+      end();
+      resolve(result);
+    }, fail);
+  });
 }

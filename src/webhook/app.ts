@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import express, { type ErrorRequestHandler, type RequestHandler, type Router } from "express";
+import express, { type Router } from "express";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Access } from "./access.ts";
@@ -35,30 +35,38 @@ export interface AppOptions extends Served {
  */
 export function createApp(options: AppOptions): RequestListener {
   const router = express.Router({ strict: true, caseSensitive: true });
-  router.use(account(options));
-  routeHealth(router, options);
-  router.use(authenticate(options));
   // What comes often comes first: each route costs a comparison.
   routeChallenges(router, options);
   routeDocuments(router, options);
-  router.use((req) => {
-    const served = "served are /apis, /openapi/v2, /openapi/v3 and /version";
-    throw new Refusal(404, `there is nothing at ${pathOf(req)}; ${served}`);
-  });
-  router.use(refuse(options));
   // Its types speak of an application's objects; what it needs of them is Node's.
-  const handle = router as unknown as (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
-  return (req, res) => handle(req, res, () => res.destroy());
+  const route = router as unknown as (req: IncomingMessage, res: ServerResponse, done: Done) => void;
+  const authenticate = createAuthenticate(options);
+  return (req, res) => {
+    const done: Done = (error) => refuse(error ?? nothingAt(req), req, res, options);
+    try {
+      if (options.leaving()) res.setHeader("connection", "close");
+      res.once("finish", () => options.metrics.request(endpointOf(req), res.statusCode));
+      if (isHealth(req)) return sendHealth(res, rawPath(req) === "/readyz" ? runChecks(options.readiness) : []);
+      authenticate(req, res);
+      route(req, res, done);
+    } catch (error) {
+      done(error);
+    }
+  };
+}
+
+/** Without an error: nothing has answered. */
+type Done = (error?: unknown) => void;
+
+function nothingAt(req: IncomingMessage): Refusal {
+  const served = "served are /apis, /openapi/v2, /openapi/v3 and /version";
+  return new Refusal(404, `there is nothing at ${pathOf(req)}; ${served}`);
 }
 
 const healthPaths: readonly string[] = ["/healthz", "/livez", "/readyz"];
 
-function routeHealth(router: Router, { readiness }: AppOptions): void {
-  router.use((req, res, next) => {
-    const path = pathOf(req);
-    if (!healthPaths.includes(path) || (req.method !== "GET" && req.method !== "HEAD")) return next();
-    sendHealth(res, path === "/readyz" ? runChecks(readiness) : []);
-  });
+function isHealth(req: IncomingMessage): boolean {
+  return healthPaths.includes(rawPath(req)) && (req.method === "GET" || req.method === "HEAD");
 }
 
 const endpoints: readonly (readonly [string, string])[] = [
@@ -69,24 +77,16 @@ const endpoints: readonly (readonly [string, string])[] = [
 ];
 
 function endpointOf(req: IncomingMessage): string {
-  const path = pathOf(req);
+  const path = rawPath(req);
   if (healthPaths.includes(path)) return "health";
   const found = endpoints.find(([prefix]) => path.startsWith(prefix))?.[1] ?? "other";
   if (found !== "api") return found;
   return req.method === "POST" ? "challenge" : "discovery";
 }
 
-function account({ metrics, leaving }: AppOptions): RequestHandler {
-  return (req, res, next) => {
-    if (leaving()) res.setHeader("connection", "close");
-    res.once("finish", () => metrics.request(endpointOf(req), res.statusCode));
-    next();
-  };
-}
-
-/** Who calls, as far as the front proxy vouches for it; nobody else gets any further. */
-function authenticate({ frontProxy, access }: AppOptions): RequestHandler {
-  return (req, res, next) => {
+/** Finds out who calls, as far as the front proxy vouches for it; nobody else gets any further. Throws Refusal. */
+function createAuthenticate({ frontProxy, access }: AppOptions) {
+  return (req: IncomingMessage, res: ServerResponse): void => {
     const found = frontProxy.identify(req);
     if ("fault" in found) {
       throw new Refusal(401, `Unauthorized: ${found.fault}; only the API server's front proxy is believed`);
@@ -94,7 +94,6 @@ function authenticate({ frontProxy, access }: AppOptions): RequestHandler {
     setIdentity(res, found.identity);
     if (req.method === "GET" || req.method === "HEAD") access.read(found.identity);
     else access.call(found.identity);
-    next();
   };
 }
 
@@ -157,29 +156,31 @@ function notAllowed({ method }: IncomingMessage, allow: string): Refusal {
 }
 
 /** The last word on every request that failed. */
-function refuse({ observer, metrics }: AppOptions): ErrorRequestHandler {
-  // Express tells a handler of errors by its four parameters.
-  return (error: unknown, req, res, _next) => {
-    const refusal = error instanceof Refusal ? error : refusalOf(error);
-    if (res.headersSent || res.destroyed) {
-      res.destroy();
-      return;
-    }
-    metrics.refused(refusal.reason);
-    const identity = findIdentity(res);
-    const fields = {
-      correlationId: correlationIdOf(req),
-      method: req.method,
-      path: pathOf(req),
-      status: refusal.code,
-      remote: req.socket.remoteAddress,
-      user: identity?.user,
-      ...(refusal.code === 500 ? { error: thrownText(error) } : {}),
-    };
-    const text = `refused ${req.method} ${pathOf(req)}: ${refusal.code} ${refusal.message}`;
-    observer({ type: "log", level: refusal.code === 500 ? "error" : "warn", text, fields });
-    sendRefusal(res, refusal);
+function refuse(
+  error: unknown,
+  req: IncomingMessage,
+  res: ServerResponse,
+  { observer, metrics }: Pick<AppOptions, "observer" | "metrics">,
+): void {
+  const refusal = error instanceof Refusal ? error : refusalOf(error);
+  if (res.headersSent || res.destroyed) {
+    res.destroy();
+    return;
+  }
+  metrics.refused(refusal.reason);
+  const identity = findIdentity(res);
+  const fields = {
+    correlationId: correlationIdOf(req),
+    method: req.method,
+    path: pathOf(req),
+    status: refusal.code,
+    remote: req.socket.remoteAddress,
+    user: identity?.user,
+    ...(refusal.code === 500 ? { error: thrownText(error) } : {}),
   };
+  const text = `refused ${req.method} ${pathOf(req)}: ${refusal.code} ${refusal.message}`;
+  observer({ type: "log", level: refusal.code === 500 ? "error" : "warn", text, fields });
+  sendRefusal(res, refusal);
 }
 
 /** Errors of Express itself (a path that is no UTF-8) carry a status; anything else is a fault of ours. */
@@ -221,8 +222,14 @@ function identityOf(res: ServerResponse): Identity {
   return identity;
 }
 
-/** Without the query, and short enough for a line of a log. */
-function pathOf({ url = "/" }: IncomingMessage): string {
-  const path = (url.split("?")[0] ?? "/").replace(/[^\x21-\x7e]/g, "?");
+/** Without the query. */
+function rawPath({ url = "/" }: IncomingMessage): string {
+  const at = url.indexOf("?");
+  return at === -1 ? url : url.slice(0, at);
+}
+
+/** The same for a message or a line of the log. */
+function pathOf(req: IncomingMessage): string {
+  const path = rawPath(req).replace(/[^\x21-\x7e]/g, "?");
   return path.length > 200 ? `${path.slice(0, 200)}...` : path;
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Clock } from "../core/clock.ts";
+import { after, type Clock } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
+import { onAbort } from "../core/on-abort.ts";
 import { thrownText } from "../core/thrown.ts";
-import { withTimeLimit } from "../core/time-limit.ts";
 import { acceptedBy, acceptsJson } from "./accept.ts";
 import type { ChallengeAnswer, Solving } from "./challenge.ts";
 import { readChallengeQuery } from "./challenge-query.ts";
@@ -78,39 +78,47 @@ interface Call {
 
 /** Whatever happens behind it, there is an answer; a failure becomes one that says so. */
 async function solve(payload: Payload, call: Call, options: ChallengeHandlerOptions): Promise<ChallengeAnswer> {
-  const { solver, correlationId, res } = call;
-  const { solving, limitMs, clock, observer, signal } = options;
-  const gone = new AbortController();
-  const onClose = () => gone.abort(new AbortedError("the caller went away"));
-  const onEnd = () => gone.abort(new AbortedError("dns01 ends"));
-  res.once("close", onClose);
-  signal.addEventListener("abort", onEnd, { once: true });
-  let late = false;
-  const noAnswer = () => {
-    late = true;
-    return new Error("no answer in time");
-  };
+  const { solver, correlationId } = call;
   try {
-    return await withTimeLimit((inner) => solving.solve(payload.request, { solver, correlationId, signal: inner }), {
-      timeoutMs: limitMs,
-      late: noAnswer,
-      signal: gone.signal,
-      clock,
-    });
+    return (await solveInTime(payload, call, options)) ?? unanswered(solver);
   } catch (error) {
-    if (late || gone.signal.aborted) return unanswered(solver);
     const fields = { correlationId, solver, error: thrownText(error) };
-    observer({ type: "log", level: "error", text: `${solver}: internal fault: ${thrownText(error)}`, fields });
+    options.observer({ type: "log", level: "error", text: `${solver}: internal fault: ${thrownText(error)}`, fields });
     return {
       success: false,
       code: "UNKNOWN",
       reason: "InternalError",
       message: `${solver}: internal fault of dns01; its log says more`,
     };
-  } finally {
-    res.off("close", onClose);
-    signal.removeEventListener("abort", onEnd);
   }
+}
+
+/** Undefined when the time is over, the process ends or the caller goes away before; what still runs is told. */
+function solveInTime(
+  { request }: Payload,
+  { solver, correlationId, res }: Call,
+  { solving, limitMs, clock, signal }: ChallengeHandlerOptions,
+): Promise<ChallengeAnswer | undefined> {
+  // One signal for each call: they are dear.
+  const gone = new AbortController();
+  return new Promise((resolve, reject) => {
+    const giveUp = (why: string) => {
+      gone.abort(new AbortedError(why));
+      resolve(undefined);
+    };
+    const onClose = () => giveUp("the caller went away");
+    res.once("close", onClose);
+    const release = onAbort(signal, () => giveUp("dns01 ends"));
+    const cancel = after(clock, limitMs, () => giveUp("no answer in time"));
+    const solved = (async () => solving.solve(request, { solver, correlationId, signal: gone.signal }))();
+    solved
+      .finally(() => {
+        res.off("close", onClose);
+        release();
+        cancel();
+      })
+      .then(resolve, reject);
+  });
 }
 
 function unanswered(solver: string): ChallengeAnswer {

@@ -1,7 +1,7 @@
 import { over, raceAbort } from "../../core/abort.ts";
-import { abortReason, type Clock } from "../../core/clock.ts";
+import { abortReason, after, type Clock } from "../../core/clock.ts";
 import { AbortedError, type Dns01Error, TransientError } from "../../core/errors.ts";
-import { withTimeLimit } from "../../core/time-limit.ts";
+import { waitAtMost } from "../../core/time-limit.ts";
 
 /** What a job may know of itself. */
 export interface JobContext {
@@ -95,17 +95,17 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
   const start = (request: JobRequest, work: (context: JobContext) => Promise<void>): Job => {
     const { key, subject, correlationId } = request;
     const end = new AbortController();
-    clock.sleep(jobTimeoutMs, end.signal).then(
-      () => end.abort(new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true })),
-      () => {},
+    const cancel = after(clock, jobTimeoutMs, () =>
+      end.abort(new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true })),
     );
     const progress: Job["progress"] = { step: "waiting" };
     const step = (now: Step): void => {
       progress.step = now;
     };
-    const done = raceAbort((async () => work({ signal: end.signal, step }))(), end.signal).finally(() =>
-      end.abort(over),
-    );
+    const done = raceAbort((async () => work({ signal: end.signal, step }))(), end.signal).finally(() => {
+      cancel();
+      end.abort(over);
+    });
     const job: Job = { key, subject, correlationId, done, end, waiters: 0, progress, detached: false };
     running.add(job);
     last.set(subject, job);
@@ -146,7 +146,7 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       };
       job.waiters += 1;
       try {
-        await withTimeLimit(() => job.done, { timeoutMs: callTimeoutMs, late, signal, clock });
+        await waitAtMost(job.done, { timeoutMs: callTimeoutMs, late, signal, clock });
       } catch (error) {
         if (error === timeUp && running.has(job) && !job.detached) {
           job.detached = true;
