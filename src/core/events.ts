@@ -97,6 +97,10 @@ export interface ServerProgress {
   readonly rttMs?: number;
 }
 
-export type Observer = (event: Dns01Event) => void;
+/**
+ * Is told everything. `trace` names the request of a caller that an event belongs to, where that caller gave his request a
+ * name: connections are shared, and AsyncLocalStorage would make every promise of the process dearer (Node 20, measured).
+ */
+export type Observer = (event: Dns01Event, trace?: string) => void;
 
 export const silent: Observer = () => {};

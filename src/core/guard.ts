@@ -49,6 +49,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const deadline = clock.now() + timeoutMs;
     const link = linkSignal(call.signal);
     const { signal } = link;
+    const { trace } = call;
     const attempted: Attempted = { ...what, provider: provider.id, plugin: provider.plugin };
     const explain = (error: unknown) =>
       call.signal.aborted ? abortReason(call.signal) : toDns01Error(error, attempted, toClassify(options));
@@ -64,8 +65,8 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
         const { zone } = what;
         if (!label.write || zone === undefined)
           return request(label, { ...call, signal, conduct }, zone, deadline, run);
-        return floors.keep(zone, call.ttlSeconds, (ttlSeconds) =>
-          request(label, { signal, ttlSeconds, conduct }, zone, deadline, run),
+        return floors.keep(zone, call, (ttlSeconds) =>
+          request(label, { ...call, signal, ttlSeconds, conduct }, zone, deadline, run),
         );
       },
       attempt: (subject, run) =>
@@ -82,7 +83,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
             onRetry: (error, attempt, waitMs) => {
               lastFailure = error;
               const { code, message } = error;
-              observer({ type: "retry", what: `${provider.id} ${subject}`, attempt, waitMs, code, message });
+              observer({ type: "retry", what: `${provider.id} ${subject}`, attempt, waitMs, code, message }, trace);
             },
           },
         ),
@@ -107,6 +108,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     run: (call: Call) => Promise<T>,
   ): Promise<T> => {
     const { operation, write, name } = label;
+    const { trace } = call;
     const explain = (reason: unknown) =>
       toDns01Error(
         reason,
@@ -118,26 +120,26 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const askedAt = clock.now();
     await limit.take(call.signal);
     const waitMs = clock.now() - askedAt;
-    if (waitMs >= 1) observer({ type: "rate.wait", provider: provider.id, waitMs });
+    if (waitMs >= 1) observer({ type: "rate.wait", provider: provider.id, waitMs }, trace);
     const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
     const link = linkSignal(call.signal);
     const cancel = after(clock, requestTimeoutMs, () =>
       link.abort(new TransientError(`no answer within ${requestTimeoutMs / 1000} s`, { timeout: true })),
     );
     const step = `${provider.id} ${operation} ${name}`;
-    if (write) observer({ type: "step", kind: "dns", state: "before", detail: step });
+    if (write) observer({ type: "step", kind: "dns", state: "before", detail: step }, trace);
     const startedAt = clock.now();
     const report = (code: Dns01Error["code"] | "OK", requestId?: string) => {
       const durationMs = clock.now() - startedAt;
       const told = requestId === undefined ? {} : { requestId };
-      observer({ type: "call", provider: provider.id, operation, durationMs, code, ...told });
+      observer({ type: "call", provider: provider.id, operation, durationMs, code, ...told }, trace);
     };
     // In a function of its own, so that a backend that throws instead of rejecting is no special case.
     const work = (async () => run({ ...call, signal: link.signal }))();
     try {
       const result = await raceAbort(work, link.signal);
       report("OK");
-      if (write) observer({ type: "step", kind: "dns", state: "after", detail: step });
+      if (write) observer({ type: "step", kind: "dns", state: "after", detail: step }, trace);
       return result;
     } catch (cause) {
       if (write && zone !== undefined) abandoned.add(zone, work);

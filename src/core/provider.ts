@@ -24,6 +24,8 @@ export interface Call {
   readonly signal: AbortSignal;
   /** TTL for records that are created: the user's, raised to the service's minimum. */
   readonly ttlSeconds: number;
+  /** The caller's name for his request, for events about it. */
+  readonly trace?: string | undefined;
   /** The framework's side of the call; the lifts use it, adapters have no need to look. */
   readonly conduct?: Conduct;
 }

@@ -31,14 +31,14 @@ export interface Solver {
   /** The provider's id. */
   readonly provider: string;
   /** The zone of the account that will be written for this owner. Throws ZoneNotFoundError. */
-  locate(owner: DomainName, zoneCut: DomainName | undefined, signal: AbortSignal): Promise<Zone>;
+  locate(owner: DomainName, zoneCut: DomainName | undefined, signal: AbortSignal, trace?: string): Promise<Zone>;
   /**
    * Adds the values; those that are there are left alone. One `apply` per zone, zones side by side. When a zone fails
    * the others are still finished: clean up all items afterwards. `details.zones` of the error says what became of each.
    */
-  present(items: readonly SolverItem[], signal: AbortSignal): Promise<readonly Solved[]>;
+  present(items: readonly SolverItem[], signal: AbortSignal, trace?: string): Promise<readonly Solved[]>;
   /** Removes exactly these values; those that are gone are no error. Otherwise as `present`. */
-  cleanUp(items: readonly SolverItem[], signal: AbortSignal): Promise<readonly Solved[]>;
+  cleanUp(items: readonly SolverItem[], signal: AbortSignal, trace?: string): Promise<readonly Solved[]>;
 }
 
 export interface SolverOptions {
@@ -66,37 +66,37 @@ export function createSolver(options: SolverOptions): Solver {
   const zones = createZoneFinder(backend, { provider: provider.id, clock });
   const reported = new Set<string>();
 
-  const locate = async (owner: DomainName, zoneCut: DomainName | undefined, signal: AbortSignal): Promise<Zone> => {
-    const zone = await zones.find(owner, zoneCut, { signal, ttlSeconds });
+  const locate: Solver["locate"] = async (owner, zoneCut, signal, trace) => {
+    const zone = await zones.find(owner, zoneCut, { signal, ttlSeconds, trace });
     const key = `${owner}\n${zone.apex}\n${zoneCut ?? ""}`;
     if (!reported.has(key)) {
       // Said once per owner; forgotten as a whole before it could grow without end.
       if (reported.size >= 10_000) reported.clear();
       reported.add(key);
-      observer({ type: "zone.found", provider: provider.id, fqdn: owner, zone: zone.apex });
+      observer({ type: "zone.found", provider: provider.id, fqdn: owner, zone: zone.apex }, trace);
       if (zoneCut !== undefined && zoneCut !== zone.apex) {
-        observer({ type: "zone.mismatch", provider: provider.id, fqdn: owner, zone: zone.apex, cut: zoneCut });
+        observer({ type: "zone.mismatch", provider: provider.id, fqdn: owner, zone: zone.apex, cut: zoneCut }, trace);
       }
     }
     return zone;
   };
 
-  const applyZone = async ({ zone, edits }: ZoneWork, act: Act, signal: AbortSignal): Promise<readonly Solved[]> => {
+  const applyZone = async (
+    { zone, edits }: ZoneWork,
+    act: Act,
+    signal: AbortSignal,
+    trace?: string,
+  ): Promise<readonly Solved[]> => {
     const names = provider.traits.lock === "zone" ? [] : edits.map(({ owner }) => owner.fqdn);
     const keys = provider.traits.lock === "zone" ? [`zone ${zone.apex}`] : names;
-    const call: Call = { signal, ttlSeconds };
+    const call: Call = { signal, ttlSeconds, trace };
     try {
       const changes = await lock.hold(keys, signal, () => backend.apply(zone, edits, call));
       return edits.map((edit, i) => {
         const changed = changes[i] === "changed";
         for (const value of act === "present" ? edit.add : edit.remove) {
-          observer({
-            type: outcome(act, changed),
-            provider: provider.id,
-            zone: zone.apex,
-            fqdn: edit.owner.fqdn,
-            value,
-          });
+          const { fqdn } = edit.owner;
+          observer({ type: outcome(act, changed), provider: provider.id, zone: zone.apex, fqdn, value }, trace);
         }
         return { owner: edit.owner.fqdn, zone, changed };
       });
@@ -106,10 +106,15 @@ export function createSolver(options: SolverOptions): Solver {
     }
   };
 
-  const solve = async (items: readonly SolverItem[], act: Act, signal: AbortSignal): Promise<readonly Solved[]> => {
+  const solve = async (
+    items: readonly SolverItem[],
+    act: Act,
+    signal: AbortSignal,
+    trace?: string,
+  ): Promise<readonly Solved[]> => {
     if (signal.aborted) throw abortReason(signal);
     const merged = mergeItems(items);
-    const located = await Promise.allSettled(merged.map(({ owner, zoneCut }) => locate(owner, zoneCut, signal)));
+    const located = await Promise.allSettled(merged.map(({ owner, zoneCut }) => locate(owner, zoneCut, signal, trace)));
     const missing = located.flatMap((result, i) =>
       result.status === "rejected" ? [{ name: merged[i]?.owner ?? "", error: result.reason as unknown }] : [],
     );
@@ -122,7 +127,7 @@ export function createSolver(options: SolverOptions): Solver {
       }),
       act,
     );
-    const results = await Promise.allSettled(work.map((w) => applyZone(w, act, signal)));
+    const results = await Promise.allSettled(work.map((w) => applyZone(w, act, signal, trace)));
     const failed = results.flatMap((result, i) =>
       result.status === "rejected" ? [{ name: work[i]?.zone.apex ?? "", error: result.reason as unknown }] : [],
     );
@@ -136,8 +141,8 @@ export function createSolver(options: SolverOptions): Solver {
   return {
     provider: provider.id,
     locate,
-    present: (items, signal) => solve(items, "present", signal),
-    cleanUp: (items, signal) => solve(items, "cleanUp", signal),
+    present: (items, signal, trace) => solve(items, "present", signal, trace),
+    cleanUp: (items, signal, trace) => solve(items, "cleanUp", signal, trace),
   };
 }
 

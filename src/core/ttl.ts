@@ -1,5 +1,6 @@
 import { Dns01Error } from "./errors.ts";
 import type { Observer } from "./events.ts";
+import type { Call } from "./provider.ts";
 
 /** What services have said about the lowest TTL of single zones; it depends on the plan that was bought for a zone. */
 export interface TtlFloors {
@@ -7,7 +8,11 @@ export interface TtlFloors {
    * Writes with this TTL, or with the one that the zone was found to need. If the service refuses it as too low
    * (RejectedError with `minTtlSeconds`), nothing was written: warns, and writes once more with the TTL that is enough.
    */
-  keep<T>(zone: string, ttlSeconds: number, write: (ttlSeconds: number) => Promise<T>): Promise<T>;
+  keep<T>(
+    zone: string,
+    call: Pick<Call, "ttlSeconds" | "trace">,
+    write: (ttlSeconds: number) => Promise<T>,
+  ): Promise<T>;
 }
 
 /** Enough for any account; beyond it the oldest are forgotten and learned again. */
@@ -16,7 +21,7 @@ const maxZones = 10_000;
 export function createTtlFloors(provider: string, observer: Observer): TtlFloors {
   const floors = new Map<string, number>();
   return {
-    async keep(zone, ttlSeconds, write) {
+    async keep(zone, { ttlSeconds, trace }, write) {
       const ttl = Math.max(ttlSeconds, floors.get(zone) ?? 0);
       try {
         return await write(ttl);
@@ -28,11 +33,8 @@ export function createTtlFloors(provider: string, observer: Observer): TtlFloors
           const [oldest] = floors.keys();
           if (oldest !== undefined && floors.size >= maxZones) floors.delete(oldest);
           floors.set(zone, enough);
-          observer({
-            type: "warning",
-            code: "W_TTL_RAISED",
-            text: `${provider}: ${zone} does not take a TTL of ${ttl} s; ${enough} s is used`,
-          });
+          const text = `${provider}: ${zone} does not take a TTL of ${ttl} s; ${enough} s is used`;
+          observer({ type: "warning", code: "W_TTL_RAISED", text }, trace);
         }
         return write(enough);
       }

@@ -36,17 +36,23 @@ export interface ConnectionsOptions {
 
 /** Connections to services, kept for a few minutes after their last use by all that they were made of. */
 export interface Connections {
-  use<T>(request: ConnectionRequest, work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** `trace` names the call, for what the service's adapter tells meanwhile. */
+  use<T>(request: ConnectionRequest, trace: string, work: (connection: Connection) => Promise<T>): Promise<T>;
   /** How many are open. */
   readonly size: number;
   close(): void;
+}
+
+/** A call that is under way. */
+interface User {
+  readonly trace: string;
 }
 
 interface Open {
   readonly account: string;
   readonly ready: Promise<Connection>;
   readonly end: AbortController;
-  users: number;
+  readonly users: Set<User>;
   usedAt: number;
 }
 
@@ -85,15 +91,19 @@ export function createConnections(options: ConnectionsOptions): Connections {
   const makeRoom = (): void => {
     for (const [key, connection] of open) {
       if (open.size < mostOpen) break;
-      if (connection.users === 0) drop(key, connection);
+      if (connection.users.size === 0) drop(key, connection);
     }
   };
 
   const start = (request: ConnectionRequest): Open => {
     const account = accountKey(request);
     const end = new AbortController();
-    const ready = connect(request, accountOf(account, request.provider), end.signal, options);
-    return { account, ready, end, users: 0, usedAt: clock.now() };
+    const users = new Set<User>();
+    // An adapter that warns knows no call; where only one is under way, that is the one.
+    const observer: Observer = (event, trace) =>
+      options.observer(event, trace ?? (users.size === 1 ? [...users][0]?.trace : undefined));
+    const ready = connect(request, accountOf(account, request.provider), end.signal, { ...options, observer });
+    return { account, ready, end, users, usedAt: clock.now() };
   };
 
   /** Ends the connection when nobody has used it for a while. */
@@ -101,7 +111,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const { signal } = connection.end;
     for (let wait = idleForMs; wait > 0; ) {
       await clock.sleep(wait, signal);
-      wait = connection.users > 0 ? idleForMs : connection.usedAt + idleForMs - clock.now();
+      wait = connection.users.size > 0 ? idleForMs : connection.usedAt + idleForMs - clock.now();
     }
     drop(key, connection);
   };
@@ -110,7 +120,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
     get size() {
       return open.size;
     },
-    async use(request, work) {
+    async use(request, trace, work) {
       const key = connectionKey(request);
       const known = open.get(key);
       if (known === undefined) makeRoom();
@@ -120,7 +130,8 @@ export function createConnections(options: ConnectionsOptions): Connections {
       // The last in the map is the one that was used last.
       open.delete(key);
       open.set(key, connection);
-      connection.users += 1;
+      const user: User = { trace };
+      connection.users.add(user);
       try {
         if (connection.end.signal.aborted) throw abortReason(connection.end.signal);
         return await work(
@@ -130,7 +141,7 @@ export function createConnections(options: ConnectionsOptions): Connections {
           }),
         );
       } finally {
-        connection.users -= 1;
+        connection.users.delete(user);
         connection.usedAt = clock.now();
       }
     },

@@ -21,6 +21,8 @@ export interface Gate {
   /** Throws PropagationError when that is not so in the end, or abort's reason. */
   wait(
     value: { readonly owner: DomainName; readonly value: string },
+    /** Of the call, for what is told meanwhile. */
+    trace: string,
     signal: AbortSignal,
     onReport: (report: GateReport) => void,
   ): Promise<void>;
@@ -35,9 +37,10 @@ export interface GateOptions {
 export function createGate({ dns, clock, observer }: GateOptions): Gate {
   const limits = createLimits(clock);
   return {
-    async wait({ owner, value }, signal, onReport) {
+    async wait({ owner, value }, trace, signal, onReport) {
+      const tell: Observer = (event) => observer(event, trace);
       // Opened for each wait: what it finds out about nameservers is kept for as long as it lives.
-      const network = await openDns(dns, observer, undefined, clock);
+      const network = await openDns(dns, tell, undefined, clock);
       const verdict = await waitForTxt({
         items: [{ owner, values: [value] }],
         discovery: network.discovery,
@@ -48,7 +51,7 @@ export function createGate({ dns, clock, observer }: GateOptions): Gate {
         deadlineMs: dns.propagation.timeoutMs,
         signal,
         clock,
-        observer,
+        observer: tell,
         limits,
       });
       signal.throwIfAborted();

@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { AbortedError, ConfigError, type ConfigIssue, Dns01Error } from "../../core/errors.ts";
+import type { Observer } from "../../core/events.ts";
 import { nearest } from "../../core/nearest.ts";
 import type { Provider } from "../../core/provider.ts";
 import type { DnsSettings } from "../../issuer/network.ts";
@@ -60,10 +60,7 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
   const { dns = usualDns } = options;
   const served = await servedBy(options.registry, options.providers);
   const isPublicSuffix = await loadPublicSuffixes();
-  /** Connections are shared by calls: which of them an event belongs to is known by where it comes from. */
-  const calls = new AsyncLocalStorage<string>();
-  const observer = (event: Parameters<Parameters<typeof createConnections>[0]["observer"]>[0]) =>
-    observe({ type: "engine", correlationId: calls.getStore() ?? "", event });
+  const observer: Observer = (event, trace) => observe({ type: "engine", correlationId: trace ?? "", event });
   const connections = createConnections({
     clock,
     observer,
@@ -125,7 +122,7 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
 
   return {
     solvers: () => [...served.keys()].sort(),
-    solve: (request, call) => calls.run(call.correlationId, () => answer(request, call)),
+    solve: answer,
     async close() {
       await jobs.close();
       connections.close();

@@ -97,13 +97,15 @@ export function createWork(options: WorkOptions): Work {
       if (state !== undefined) observe({ type: "breaker", state, provider: id, correlationId });
     };
     try {
-      await connections.use(request, async ({ solver }) => {
+      await connections.use(request, correlationId, async ({ solver }) => {
         const items = [{ owner, values: [value], zoneCut }];
         try {
-          await (action === "Present" ? solver.present(items, signal) : solver.cleanUp(items, signal));
+          await (action === "Present"
+            ? solver.present(items, signal, correlationId)
+            : solver.cleanUp(items, signal, correlationId));
         } catch (error) {
           // Who has not the zone in memory any more is refused at the look-up already: all say what that one says.
-          if (Dns01Error.is(error) && error.code === "AUTH") await solver.locate(owner, zoneCut, signal);
+          if (Dns01Error.is(error) && error.code === "AUTH") await solver.locate(owner, zoneCut, signal, correlationId);
           throw error;
         }
       });
@@ -131,7 +133,7 @@ export function createWork(options: WorkOptions): Work {
     await call(prepared.request, prepared.versions, question, correlationId, signal);
     if (!(issuer.gate ?? options.propagationGate)) return;
     step("propagation");
-    await gate.wait(question, signal, (report) =>
+    await gate.wait(question, correlationId, signal, (report) =>
       observe({ type: "propagation", correlationId, provider: provider.id, owner: question.owner, ...report }),
     );
   };
