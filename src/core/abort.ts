@@ -1,16 +1,26 @@
 import { abortReason } from "./clock.ts";
 import { AbortedError } from "./errors.ts";
+import { LazySignal, type Stop } from "./lazy-signal.ts";
 import { onAbort } from "./on-abort.ts";
 
 /**
  * The result of `work`, or the signal's reason as soon as it fires: for work that ignores the signal or is slow to
  * obey. The work goes on behind the caller's back; its late failure is swallowed.
  */
-export function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function raceAbort<T>(work: Promise<T>, signal: Stop): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject(abortReason(signal));
     const release = onAbort(signal, () => reject(abortReason(signal)));
-    void work.then(resolve, reject).finally(release);
+    void work.then(
+      (result) => {
+        release();
+        resolve(result);
+      },
+      (error: unknown) => {
+        release();
+        reject(error);
+      },
+    );
   });
 }
 
@@ -20,17 +30,22 @@ export const over = new AbortedError("over");
 /** A signal that follows `parent` and can also be fired alone; `release` lets go of the parent. */
 export interface LinkedSignal {
   readonly signal: AbortSignal;
+  /** The same for whoever only waits: where nobody asks for `signal`, none is made. */
+  readonly stop: LazySignal;
   abort(reason: Error): void;
   release(): void;
 }
 
 /** Not AbortSignal.any: that keeps one entry per call at a long-lived parent on Node 20. */
-export function linkSignal(parent: AbortSignal): LinkedSignal {
-  const own = new AbortController();
+export function linkSignal(parent: Stop): LinkedSignal {
+  const own = new LazySignal();
   if (parent.aborted) own.abort(abortReason(parent));
   const release = onAbort(parent, () => own.abort(abortReason(parent)));
   return {
-    signal: own.signal,
+    get signal() {
+      return own.signal;
+    },
+    stop: own,
     abort: (reason) => own.abort(reason),
     release,
   };

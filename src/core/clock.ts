@@ -1,4 +1,5 @@
 import { AbortedError } from "./errors.ts";
+import type { Stop } from "./lazy-signal.ts";
 import { onAbort } from "./on-abort.ts";
 
 /** Time and chance as parameters, so that tests run in virtual time and replay a seed. */
@@ -32,7 +33,7 @@ export const systemClock: Clock = {
 };
 
 /** The signal's own reason if it is an error, else an AbortedError. */
-export function abortReason(signal: AbortSignal | undefined): Error {
+export function abortReason(signal: Stop | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new AbortedError("stopped");
 }

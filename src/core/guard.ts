@@ -1,9 +1,10 @@
-import { linkSignal, over, raceAbort } from "./abort.ts";
+import { type LinkedSignal, linkSignal, over, raceAbort } from "./abort.ts";
 import { type Attempted, toDns01Error } from "./classify.ts";
 import { abortReason, after, type Clock } from "./clock.ts";
 import { visibleZonesOf } from "./conduct.ts";
 import { Dns01Error, type RateLimitedError, TransientError } from "./errors.ts";
 import type { Observer } from "./events.ts";
+import type { Stop } from "./lazy-signal.ts";
 import { type DomainName, rootName } from "./name.ts";
 import type { Call, Change, Conduct, Edit, Provider, RequestLabel, TxtBackend, Zone } from "./provider.ts";
 import { createRateLimit, type RateLimit } from "./rate.ts";
@@ -25,6 +26,8 @@ export interface GuardOptions {
   readonly limit?: RateLimit | undefined;
 }
 
+type ConductedCall = Call & { readonly conduct: Conduct };
+
 /** How long a new attempt waits for an abandoned write of the same zone to end before it begins by reading. */
 const graceMs = 5000;
 
@@ -43,12 +46,11 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
   const withDeadline = async <T>(
     what: Omit<Attempted, "provider">,
     call: Call,
-    work: (call: Call & { readonly conduct: Conduct }) => Promise<T>,
+    work: (call: ConductedCall) => Promise<T>,
   ): Promise<T> => {
     const timeoutMs = options.timeoutMs ?? 120_000;
     const deadline = clock.now() + timeoutMs;
     const link = linkSignal(call.signal);
-    const { signal } = link;
     const { trace } = call;
     const attempted: Attempted = { ...what, provider: provider.id, plugin: provider.plugin };
     const explain = (error: unknown) =>
@@ -63,20 +65,19 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       parallel: provider.traits.lock === "zone" ? 1 : 4,
       request: (label, run) => {
         const { zone } = what;
-        if (!label.write || zone === undefined)
-          return request(label, { ...call, signal, conduct }, zone, deadline, run);
+        if (!label.write || zone === undefined) return request(label, inner, link.stop, zone, deadline, run);
         return floors.keep(zone, call, (ttlSeconds) =>
-          request(label, { ...call, signal, ttlSeconds, conduct }, zone, deadline, run),
+          request(label, seenBy(link, { ttlSeconds, trace }, conduct), link.stop, zone, deadline, run),
         );
       },
       attempt: (subject, run) =>
         retry(
           async () => {
-            if (what.zone !== undefined) await abandoned.settled(what.zone, signal);
+            if (what.zone !== undefined) await abandoned.settled(what.zone, link.stop);
             return run();
           },
           {
-            signal,
+            signal: link.stop,
             clock,
             deadline,
             policy: options.retry ?? defaultRetryPolicy,
@@ -88,8 +89,9 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
           },
         ),
     };
+    const inner = seenBy(link, call, conduct);
     try {
-      return await raceAbort(work({ ...call, signal, conduct }), signal);
+      return await raceAbort(work(inner), link.stop);
     } catch (error) {
       throw explain(error);
     } finally {
@@ -102,7 +104,8 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
 
   const request = async <T>(
     label: RequestLabel,
-    call: Call,
+    call: ConductedCall,
+    stop: Stop,
     zone: string | undefined,
     deadline: number,
     run: (call: Call) => Promise<T>,
@@ -118,11 +121,11 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const silence = limit.silence(deadline);
     if (silence !== undefined) throw explain(silence);
     const askedAt = clock.now();
-    await limit.take(call.signal);
+    await limit.take(stop);
     const waitMs = clock.now() - askedAt;
     if (waitMs >= 1) observer({ type: "rate.wait", provider: provider.id, waitMs }, trace);
     const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
-    const link = linkSignal(call.signal);
+    const link = linkSignal(stop);
     const cancel = after(clock, requestTimeoutMs, () =>
       link.abort(new TransientError(`no answer within ${requestTimeoutMs / 1000} s`, { timeout: true })),
     );
@@ -135,20 +138,20 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       observer({ type: "call", provider: provider.id, operation, durationMs, code, ...told }, trace);
     };
     // In a function of its own, so that a backend that throws instead of rejecting is no special case.
-    const work = (async () => run({ ...call, signal: link.signal }))();
+    const work = (async () => run(seenBy(link, call, call.conduct)))();
     try {
-      const result = await raceAbort(work, link.signal);
+      const result = await raceAbort(work, link.stop);
       report("OK");
       if (write) observer({ type: "step", kind: "dns", state: "after", detail: step }, trace);
       return result;
     } catch (cause) {
       if (write && zone !== undefined) abandoned.add(zone, work);
-      if (call.signal.aborted) {
+      if (stop.aborted) {
         report("ABORTED");
-        throw abortReason(call.signal);
+        throw abortReason(stop);
       }
       // A backend that obeys the signal throws its own words for our time-out.
-      const reason: unknown = link.signal.aborted ? link.signal.reason : cause;
+      const reason: unknown = link.stop.aborted ? link.stop.reason : cause;
       const error = explain(reason);
       report(error.code, error.requestId);
       if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0, reason);
@@ -206,6 +209,18 @@ function checkNames(names: unknown): readonly string[] {
   return Array.isArray(names) ? names.filter((name): name is string => typeof name === "string") : [];
 }
 
+/** The call as a backend sees it. Its signal is made when the backend looks at it: not all do. */
+function seenBy(link: LinkedSignal, { ttlSeconds, trace }: Pick<Call, "ttlSeconds" | "trace">, conduct: Conduct) {
+  return {
+    ttlSeconds,
+    trace,
+    conduct,
+    get signal() {
+      return link.signal;
+    },
+  };
+}
+
 function toClassify(options: GuardOptions) {
   const { provider, redact } = options;
   return { classify: (cause: unknown) => provider.classify?.(cause), redact };
@@ -235,7 +250,7 @@ function checkChanges(changes: readonly Change[], edits: readonly Edit[]): reado
 interface Abandoned {
   add(zone: string, work: Promise<unknown>): void;
   /** Resolves when all of the zone's abandoned writes have ended, at the latest after `graceMs`. */
-  settled(zone: string, signal: AbortSignal): Promise<void>;
+  settled(zone: string, stop: Stop): Promise<void>;
 }
 
 function createAbandoned(clock: Clock): Abandoned {
@@ -253,12 +268,12 @@ function createAbandoned(clock: Clock): Abandoned {
         if (ofZone.size === 0 && running.get(zone) === ofZone) running.delete(zone);
       });
     },
-    async settled(zone, signal) {
+    async settled(zone, stop) {
       const ofZone = running.get(zone);
       if (ofZone === undefined) return;
-      const grace = linkSignal(signal);
+      const grace = linkSignal(stop);
       try {
-        await raceAbort(Promise.race([Promise.all(ofZone), clock.sleep(graceMs, grace.signal)]), signal);
+        await raceAbort(Promise.race([Promise.all(ofZone), clock.sleep(graceMs, grace.signal)]), stop);
         // Once is enough: what has not ended by now is left to itself, and reading shows what it did.
         if (running.get(zone) === ofZone) running.delete(zone);
       } finally {

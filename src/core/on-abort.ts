@@ -1,3 +1,5 @@
+import { LazySignal, type Stop } from "./lazy-signal.ts";
+
 /**
  * The listeners of each signal, behind one real listener: Node warns on stderr about the eleventh at one AbortSignal, and
  * an order of twenty names waits for more than that with the signal of its caller. Weak, and empty when nobody waits.
@@ -10,7 +12,8 @@ interface Hub {
 }
 
 /** Calls `listener` once when the signal fires, unless the function returned is called before. */
-export function onAbort(signal: AbortSignal, listener: () => void): () => void {
+export function onAbort(signal: Stop, listener: () => void): () => void {
+  if (signal instanceof LazySignal) return signal.onAbort(listener);
   const { listeners, fire } = hubs.get(signal) ?? createHub(signal);
   // An object of its own, so that the same function given twice counts twice.
   const entry = () => listener();

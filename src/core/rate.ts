@@ -1,10 +1,11 @@
 import { raceAbort } from "./abort.ts";
 import { abortReason, type Clock } from "./clock.ts";
+import { LazySignal, type Stop } from "./lazy-signal.ts";
 
 /** Spaces requests so that a service's published limit is kept. */
 export interface RateLimit {
   /** Resolves when one more request may be sent; rejects with the signal's reason. In order of arrival. */
-  take(signal: AbortSignal): Promise<void>;
+  take(signal: Stop): Promise<void>;
   /** The service asked for silence, with these words: nothing is let through for `ms`. */
   pause(ms: number, words: unknown): void;
   /** The words, when the silence lasts until `deadline` at least: whoever has no longer need not wait for nothing. */
@@ -30,10 +31,10 @@ export function createRateLimit(
     return oldest === undefined ? silentUntil : Math.max(silentUntil, oldest + (limit?.perMs ?? 0));
   };
 
-  const pass = async (signal: AbortSignal): Promise<void> => {
+  const pass = async (signal: Stop): Promise<void> => {
     if (signal.aborted) throw abortReason(signal);
     for (let wait = readyAt() - clock.now(); wait > 0; wait = readyAt() - clock.now()) {
-      await clock.sleep(wait, signal);
+      await clock.sleep(wait, signal instanceof LazySignal ? signal.signal : signal);
     }
     if (limit === undefined) return;
     if (passed.length >= limit.requests) passed.shift();

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { Dns01Error } from "./errors.ts";
+import { LazySignal, type Stop } from "./lazy-signal.ts";
 
 export interface RetryPolicy {
   /** Attempts in all; the deadline usually ends the series first. */
@@ -12,7 +13,7 @@ export interface RetryPolicy {
 export const defaultRetryPolicy: RetryPolicy = { attempts: 100, baseMs: 500, maxMs: 30_000 };
 
 export interface RetryOptions {
-  readonly signal: AbortSignal;
+  readonly signal: Stop;
   readonly clock: Clock;
   /** In the clock's milliseconds: no attempt begins after it. */
   readonly deadline: number;
@@ -41,7 +42,7 @@ export async function retry<T>(run: () => Promise<T>, options: RetryOptions): Pr
           : (askedFor(error, clock) ?? backoff(failures++, policy, clock));
       if (clock.now() + waitMs >= deadline) throw error;
       onRetry?.(error, attempt, waitMs);
-      if (waitMs > 0) await clock.sleep(waitMs, signal);
+      if (waitMs > 0) await clock.sleep(waitMs, signal instanceof LazySignal ? signal.signal : signal);
     }
   }
 }

@@ -1,12 +1,13 @@
 import { linkSignal, over, raceAbort } from "./abort.ts";
 import { abortReason, after, type Clock } from "./clock.ts";
+import type { Stop } from "./lazy-signal.ts";
 import { onAbort } from "./on-abort.ts";
 
 export interface TimeLimit {
   readonly timeoutMs: number;
   /** What to reject with when the time is over. */
   readonly late: () => Error;
-  readonly signal: AbortSignal;
+  readonly signal: Stop;
   readonly clock: Clock;
 }
 
@@ -18,7 +19,7 @@ export async function withTimeLimit<T>(work: (signal: AbortSignal) => T | Promis
   const link = linkSignal(limit.signal);
   const cancel = after(limit.clock, limit.timeoutMs, () => link.abort(limit.late()));
   try {
-    return await raceAbort((async () => work(link.signal))(), link.signal);
+    return await raceAbort((async () => work(link.signal))(), link.stop);
   } finally {
     cancel();
     link.release();

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { after, type Clock } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
+import { LazySignal } from "../core/lazy-signal.ts";
 import { onAbort } from "../core/on-abort.ts";
 import { thrownText } from "../core/thrown.ts";
 import { acceptedBy, acceptsJson } from "./accept.ts";
@@ -99,8 +100,7 @@ function solveInTime(
   { solver, correlationId, res }: Call,
   { solving, limitMs, clock, signal }: ChallengeHandlerOptions,
 ): Promise<ChallengeAnswer | undefined> {
-  // One signal for each call: they are dear.
-  const gone = new AbortController();
+  const gone = new LazySignal();
   return new Promise((resolve, reject) => {
     const giveUp = (why: string) => {
       gone.abort(new AbortedError(why));
@@ -110,7 +110,7 @@ function solveInTime(
     res.once("close", onClose);
     const release = onAbort(signal, () => giveUp("dns01 ends"));
     const cancel = after(clock, limitMs, () => giveUp("no answer in time"));
-    const solved = (async () => solving.solve(request, { solver, correlationId, signal: gone.signal }))();
+    const solved = (async () => solving.solve(request, { solver, correlationId, signal: gone }))();
     solved
       .finally(() => {
         res.off("close", onClose);

@@ -1,3 +1,4 @@
+import type { Stop } from "../core/lazy-signal.ts";
 /** One challenge as cert-manager asks for it (`webhook.acme.cert-manager.io/v1alpha1` ChallengePayload, field `request`). */
 export interface ChallengeRequest {
   /** To be echoed; empty from cert-manager. */
@@ -30,7 +31,7 @@ export interface SolveCall {
   /** In every log line of the call. */
   readonly correlationId: string;
   /** Fires when the caller went away or the server gives up. */
-  readonly signal: AbortSignal;
+  readonly signal: Stop;
 }
 
 /** What stands behind the HTTP server. `solve` never throws. */

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect as connectPlainly } from "node:net";
 import { connect } from "node:tls";
 import { afterEach, expect, test } from "vitest";
+import { onAbort } from "../../src/core/on-abort.ts";
 import { certManager, kubeAggregator } from "../fakes/aggregator.ts";
 import { group, type Harness, startHarness, until } from "./harness.ts";
 
@@ -18,7 +19,7 @@ async function startHanging(options: Parameters<typeof startHarness>[0] = {}) {
   });
   const harness = await startHarness({
     solve: async (_request, { signal }) => {
-      await Promise.race([released, new Promise((resolve) => signal.addEventListener("abort", resolve))]);
+      await Promise.race([released, new Promise<void>((resolve) => onAbort(signal, resolve))]);
       return { success: true };
     },
     ...options,

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { abortReason, type Clock } from "../../core/clock.ts";
 import { AbortedError } from "../../core/errors.ts";
 import type { Observer } from "../../core/events.ts";
@@ -197,8 +197,16 @@ function butSuffixes(backend: TxtBackend, isPublicSuffix: (name: DomainName) => 
   };
 }
 
-export function connectionKey({ provider, config, ttlSeconds, allowAmbientCredentials }: ConnectionRequest): string {
-  return digest([provider.id, sorted(config), ttlSeconds ?? "", allowAmbientCredentials]);
+/** A request is asked for its key several times in one call. */
+const keys = new WeakMap<ConnectionRequest, string>();
+
+export function connectionKey(request: ConnectionRequest): string {
+  const known = keys.get(request);
+  if (known !== undefined) return known;
+  const { provider, config, ttlSeconds, allowAmbientCredentials } = request;
+  const key = digest([provider.id, sorted(config), ttlSeconds ?? "", allowAmbientCredentials]);
+  keys.set(request, key);
+  return key;
 }
 
 /** Whose credentials they are; everything counts where there are none. */
@@ -216,5 +224,5 @@ function sorted(config: Readonly<Record<string, unknown>>): readonly (readonly [
 }
 
 function digest(of: unknown): string {
-  return createHash("sha256").update(JSON.stringify(of)).digest("base64url");
+  return hash("sha256", JSON.stringify(of), "base64url");
 }

@@ -1,6 +1,7 @@
 import { over, raceAbort } from "../../core/abort.ts";
 import { abortReason, after, type Clock } from "../../core/clock.ts";
 import { AbortedError, type Dns01Error, TransientError } from "../../core/errors.ts";
+import type { Stop } from "../../core/lazy-signal.ts";
 import { waitAtMost } from "../../core/time-limit.ts";
 
 /** What a job may know of itself. */
@@ -17,7 +18,7 @@ export interface JobRequest {
   readonly key: string;
   /** What it is about: jobs on the same are done in turn, and a result holds until the next. */
   readonly subject: string;
-  readonly signal: AbortSignal;
+  readonly signal: Stop;
   /** What a caller is answered whose time is over before the job is. */
   readonly late: (step: Step) => Dns01Error;
   /** The same call already runs: its correlation id. */

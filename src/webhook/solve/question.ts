@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { ConfigError, type ConfigIssue } from "../../core/errors.ts";
 import { childOf, type DomainName, isWithin, parseName, rootName } from "../../core/name.ts";
 import type { ChallengeRequest } from "../challenge.ts";
@@ -80,5 +80,5 @@ function sortedDeep(data: unknown, depth = 0): unknown {
 }
 
 function digest(of: unknown): string {
-  return createHash("sha256").update(JSON.stringify(of)).digest("base64url");
+  return hash("sha256", JSON.stringify(of), "base64url");
 }
