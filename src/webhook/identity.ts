@@ -30,16 +30,17 @@ export function readIdentity(rawHeaders: readonly string[], names: IdentityHeade
   const users: string[] = [];
   const uids: string[] = [];
   const extra = new Map<string, string[]>();
-  const wanted = lower(names);
+  const { kinds, extraPrefix } = lower(names);
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] ?? "").toLowerCase();
-    const value = utf8(rawHeaders[at + 1] ?? "");
-    if (wanted.user.includes(name)) users.push(value);
-    else if (wanted.group.includes(name)) groups.push(value);
-    else if (wanted.uid.includes(name)) uids.push(value);
+    const value = rawHeaders[at + 1] ?? "";
+    const kind = kinds.get(name);
+    if (kind === "user") users.push(utf8(value));
+    else if (kind === "group") groups.push(utf8(value));
+    else if (kind === "uid") uids.push(utf8(value));
     else {
-      const prefix = wanted.extraPrefix.find((p) => name.startsWith(p) && name.length > p.length);
-      if (prefix !== undefined) add(extra, decoded(name.slice(prefix.length)), value);
+      const prefix = extraPrefix.find((p) => name.startsWith(p) && name.length > p.length);
+      if (prefix !== undefined) add(extra, decoded(name.slice(prefix.length)), utf8(value));
     }
   }
   const [user = "", second] = users.filter((value) => value !== "");
@@ -48,18 +49,21 @@ export function readIdentity(rawHeaders: readonly string[], names: IdentityHeade
   return { user, uid: uids.find((value) => value !== ""), groups, extra: Object.fromEntries(extra) };
 }
 
-const lowered = new WeakMap<IdentityHeaders, IdentityHeaders>();
+interface Lowered {
+  readonly kinds: ReadonlyMap<string, "user" | "group" | "uid">;
+  readonly extraPrefix: readonly string[];
+}
 
-function lower(names: IdentityHeaders): IdentityHeaders {
+const lowered = new WeakMap<IdentityHeaders, Lowered>();
+
+function lower(names: IdentityHeaders): Lowered {
   const known = lowered.get(names);
   if (known !== undefined) return known;
-  const all = (list: readonly string[]) => list.map((name) => name.toLowerCase());
-  const made = {
-    user: all(names.user),
-    uid: all(names.uid),
-    group: all(names.group),
-    extraPrefix: all(names.extraPrefix),
-  };
+  const kinds = new Map<string, "user" | "group" | "uid">();
+  // The first meaning of a name counts.
+  for (const kind of ["uid", "group", "user"] as const)
+    for (const name of names[kind]) kinds.set(name.toLowerCase(), kind);
+  const made = { kinds, extraPrefix: names.extraPrefix.map((name) => name.toLowerCase()) };
   lowered.set(names, made);
   return made;
 }

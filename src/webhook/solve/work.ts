@@ -3,14 +3,14 @@ import { createLock } from "../../core/lock.ts";
 import type { Provider } from "../../core/provider.ts";
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import type { SolveCall } from "../challenge.ts";
-import { ambientValues, type Environment } from "./ambient.ts";
+import type { Environment } from "./ambient.ts";
 import type { Breaker } from "./breaker.ts";
-import { completeConfig, type IssuerConfig, readIssuerConfig } from "./config.ts";
 import { accountKey, type ConnectionRequest, type Connections, connectionKey } from "./connections.ts";
 import type { EndpointRules } from "./endpoints.ts";
 import type { ChallengeFacts, SolveObserver } from "./events.ts";
 import { explained } from "./explain.ts";
 import { type Gate, unseen } from "./gate.ts";
+import { createIssuerReader, type Issuer } from "./issuers.ts";
 import type { JobContext, Jobs, Step } from "./jobs.ts";
 import type { PolicyFile } from "./policy.ts";
 import type { Presented } from "./presented.ts";
@@ -45,15 +45,15 @@ type Prepared =
   | { readonly ready: false; readonly fault: ConfigError };
 
 export function createWork(options: WorkOptions): Work {
-  const { rules, kubernetes, policy, env, observe, connections, jobs, presented, breaker, gate } = options;
+  const { kubernetes, policy, observe, connections, jobs, presented, breaker, gate } = options;
+  const readIssuer = createIssuerReader(options.rules, options.env);
   /** Present and clean-up of one value, in the order in which they came. */
   const turns = createLock();
 
   /** Checks what the Issuer's author wrote. Nothing is called; throws ConfigError. */
-  const check = async (provider: Provider, question: Question, facts: ChallengeFacts): Promise<IssuerConfig> => {
-    const { allowAmbientCredentials, config, namespace, owner } = question;
-    const ambient = allowAmbientCredentials ? await ambientValues(provider, config, env) : {};
-    const issuer = readIssuerConfig(provider, config, rules, ambient);
+  const check = async (provider: Provider, question: Question, facts: ChallengeFacts): Promise<Issuer> => {
+    const { namespace, owner } = question;
+    const issuer = await readIssuer(provider, question);
     const denial = await policy?.denial({ namespace, provider: provider.id, owner });
     if (denial === undefined) return issuer;
     const message = `the operator's policy forbids it: ${denial}`;
@@ -64,16 +64,14 @@ export function createWork(options: WorkOptions): Work {
   /** Reads the Secrets and completes the configuration. Throws TransientError when nobody could say what is in them. */
   const prepare = async (
     provider: Provider,
-    issuer: IssuerConfig,
-    { namespace, allowAmbientCredentials }: Question,
+    issuer: Issuer,
+    { namespace }: Question,
     signal: AbortSignal,
   ): Promise<Prepared> => {
-    const secrets = await readSecrets(issuer.references, namespace, kubernetes, signal);
+    const secrets = await readSecrets(issuer.config.references, namespace, kubernetes, signal);
     if (!secrets.found) return { ready: false, fault: new ConfigError(secrets.issues, { provider: provider.id }) };
     try {
-      const config = completeConfig(provider, issuer, secrets.values);
-      const request = { provider, config, ttlSeconds: issuer.ttlSeconds, allowAmbientCredentials };
-      return { ready: true, request, versions: secrets.versions };
+      return { ready: true, request: issuer.connection(secrets.values), versions: secrets.versions };
     } catch (error) {
       if (error instanceof ConfigError) return { ready: false, fault: error };
       throw error;
@@ -119,7 +117,7 @@ export function createWork(options: WorkOptions): Work {
 
   const present = async (
     provider: Provider,
-    issuer: IssuerConfig,
+    issuer: Issuer,
     question: Question,
     correlationId: string,
     { signal, step }: JobContext,
@@ -131,7 +129,7 @@ export function createWork(options: WorkOptions): Work {
     // Before the write: it may land although its answer does not arrive.
     presented.add(question.subject, prepared.request);
     await call(prepared.request, prepared.versions, question, correlationId, signal);
-    if (!(issuer.gate ?? options.propagationGate)) return;
+    if (!(issuer.config.gate ?? options.propagationGate)) return;
     step("propagation");
     await gate.wait(question, correlationId, signal, (report) =>
       observe({ type: "propagation", correlationId, provider: provider.id, owner: question.owner, ...report }),
@@ -157,7 +155,7 @@ export function createWork(options: WorkOptions): Work {
 
   const cleanUp = async (
     provider: Provider,
-    checked: IssuerConfig | ConfigError,
+    checked: Issuer | ConfigError,
     question: Question,
     facts: ChallengeFacts,
     { signal, step }: JobContext,
