@@ -147,8 +147,8 @@ export function createWork(options: WorkOptions): Work {
    * Whether a Present of what is refused now can have written something: a Secret or the policy may have changed since.
    * What the Issuer's author wrote is what it was.
    */
-  const mayHaveWorked = (checked: IssuerConfig | ConfigError, provider: Provider, question: Question): boolean => {
-    if (!(checked instanceof ConfigError)) return kubernetes !== undefined && checked.references.length > 0;
+  const mayHaveWorked = (checked: Issuer | ConfigError, provider: Provider, question: Question): boolean => {
+    if (!(checked instanceof ConfigError)) return kubernetes !== undefined && checked.config.references.length > 0;
     const { namespace, owner } = question;
     return isDenial(checked) && (policy?.allowedBefore({ namespace, provider: provider.id, owner }) ?? false);
   };
