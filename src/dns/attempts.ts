@@ -5,15 +5,22 @@ import { type Ask, type Endpoint, ExchangeError } from "./exchange.ts";
 import type { Message } from "./message.ts";
 import type { Pace } from "./pace.ts";
 import { buildQuery, judge, type Reply } from "./query.ts";
-import { placeOf, RoundTripError, tcpRoundTrip, udpRoundTrip } from "./sockets.ts";
+import { overdueAfterMs, type Rtt } from "./rtt.ts";
+import { placeOf, RoundTripError, type Wire } from "./sockets.ts";
 
 /** propagation.md §5.9. */
 const firstUdpMs = 1000;
 const secondUdpMs = 1500;
 const tcpAloneMs = 3000;
-/** Fresh datagrams beside a first one that is overdue by what this server usually takes. */
-const mostHedges = 2;
-const shortestHedgeMs = 100;
+/**
+ * What follows a first datagram that is overdue, by what this server usually takes, in multiples of that time. TCP is
+ * among it, since what eats the datagrams (a full queue, a rate limit for answers) may let it pass.
+ */
+const hedges: readonly { readonly via: Path; readonly at: number }[] = [
+  { via: "udp", at: 1 },
+  { via: "tcp", at: 3 },
+  { via: "udp", at: 7 },
+];
 
 export type Path = "udp" | "tcp";
 
@@ -25,7 +32,7 @@ export interface Climb {
   /** Where to begin. */
   readonly path: Path;
   /** How long this server's answers over UDP take, as far as known. */
-  readonly usualRttMs: number | undefined;
+  readonly rtt: Rtt | undefined;
   /** Counted up with each datagram and connection. */
   readonly spent: { udp: number; tcp: number };
   readonly warnings: Set<string>;
@@ -50,7 +57,7 @@ interface Result {
   readonly outcome: Reply | RoundTripError;
 }
 
-export function createAttempts(clock: Clock, pace: Pace): Attempts {
+export function createAttempts(clock: Clock, pace: Pace, wire: Wire): Attempts {
   /** One attempt with a fresh id and port. Failures are results; only the signal's reason is thrown. */
   const attempt = async (climb: Climb, via: Path, timeoutMs: number, signal: AbortSignal): Promise<Result> => {
     await pace(climb.to, signal);
@@ -66,7 +73,7 @@ export function createAttempts(clock: Clock, pace: Pace): Attempts {
       signal,
     };
     try {
-      const outcome = await (via === "udp" ? udpRoundTrip(trip) : tcpRoundTrip(trip));
+      const outcome = await wire[via](trip);
       return { via, rttMs: clock.now() - start, outcome };
     } catch (error) {
       if (error instanceof RoundTripError) return { via, rttMs: clock.now() - start, outcome: error };
@@ -75,21 +82,20 @@ export function createAttempts(clock: Clock, pace: Pace): Attempts {
   };
 
   /**
-   * The first second over UDP. A server that is known to answer in a few milliseconds and has not has most likely lost
-   * the datagram: asking again soon costs little, and waiting out the second would cost the order that second.
+   * The first second. A server that is known to answer in a few milliseconds and has not has most likely lost the
+   * datagram: asking again soon costs little, and waiting out the second would cost the order that second.
    */
   const firstSecond = async (climb: Climb): Promise<Result> => {
-    const hedgeMs = Math.max(shortestHedgeMs, 4 * (climb.usualRttMs ?? firstUdpMs));
+    const overdueMs = climb.rtt === undefined ? firstUdpMs : overdueAfterMs(climb.rtt);
     const link = linkSignal(climb.signal);
-    const later = async (n: number): Promise<Result> => {
-      const after = hedgeMs * (2 ** n - 1);
-      await clock.sleep(after, link.signal);
-      return attempt(climb, "udp", firstUdpMs - after, link.signal);
+    const later = async (via: Path, afterMs: number): Promise<Result> => {
+      await clock.sleep(afterMs, link.signal);
+      return attempt(climb, via, firstUdpMs - afterMs, link.signal);
     };
-    const hedges = Array.from({ length: mostHedges }, (_, i) => i + 1).filter(
-      (n) => hedgeMs * (2 ** n - 1) < firstUdpMs,
-    );
-    const racers = [attempt(climb, "udp", firstUdpMs, link.signal), ...hedges.map(later)];
+    const racers = [
+      attempt(climb, "udp", firstUdpMs, link.signal),
+      ...hedges.filter(({ at }) => at * overdueMs < firstUdpMs).map(({ via, at }) => later(via, at * overdueMs)),
+    ];
     // Those that are stopped below reject, and that means nothing.
     for (const racer of racers) racer.catch(() => {});
     try {
@@ -98,7 +104,7 @@ export function createAttempts(clock: Clock, pace: Pace): Attempts {
         for (const racer of racers) {
           racer.then((result) => {
             open -= 1;
-            if (open === 0 || !isTimeout(result)) resolve(result);
+            if (open === 0 || !isInconclusive(result)) resolve(result);
           }, reject);
         }
       });
@@ -145,8 +151,9 @@ function outOfPatience(to: Endpoint): Result {
   return { via: "tcp", rttMs: secondUdpMs, outcome };
 }
 
-function isTimeout({ outcome }: Result): boolean {
-  return outcome instanceof RoundTripError && outcome.failure === "timeout";
+/** Another attempt may still bring the answer; that there is no TCP says nothing of UDP. */
+function isInconclusive({ via, outcome }: Result): boolean {
+  return outcome instanceof RoundTripError && (via === "tcp" || outcome.failure === "timeout");
 }
 
 function heardOf(result: Result): { readonly message: Message } | undefined {

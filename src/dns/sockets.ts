@@ -30,6 +30,12 @@ export interface RoundTrip<T> {
   readonly signal: AbortSignal;
 }
 
+/** How octets travel: over sockets, or over nothing but a clock in tests. */
+export interface Wire {
+  udp<T>(trip: RoundTrip<T>): Promise<T>;
+  tcp<T>(trip: RoundTrip<T>): Promise<T>;
+}
+
 const unroutable = new Set(["ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EACCES", "EPERM"]);
 const maxForeignFrames = 16;
 
@@ -76,6 +82,8 @@ export function tcpRoundTrip<T>(trip: RoundTrip<T>): Promise<T> {
     return () => socket.destroy();
   });
 }
+
+export const sockets: Wire = { udp: udpRoundTrip, tcp: tcpRoundTrip };
 
 /** Puts the length in front (RFC 1035 §4.2.2). */
 export function framed(octets: Uint8Array): Uint8Array {

@@ -6,25 +6,33 @@ import { createAttempts, type Heard, type Path } from "./attempts.ts";
 import { nsidOf } from "./codec.ts";
 import { type Answer, type Ask, type Endpoint, type Exchange, ExchangeError } from "./exchange.ts";
 import { createPace } from "./pace.ts";
+import { type Rtt, withSample } from "./rtt.ts";
+import { sockets, type Wire } from "./sockets.ts";
 
 export interface ExchangeOptions {
   readonly clock?: Clock;
   readonly observer?: Observer;
   /** Queries to one address: `perSecond` on average, `burst` at once (propagation.md §5.9). */
   readonly rate?: { readonly perSecond: number; readonly burst: number };
+  /** Default: sockets of this machine. */
+  readonly wire?: Wire;
 }
 
 /** What this exchange has learnt about one server. */
 interface ServerMemory {
   /** A datagram of this server has arrived. */
   udpWorks: boolean;
-  /** Smoothed time of its answers over UDP, milliseconds. */
-  rttMs: number | undefined;
+  rtt: Rtt | undefined;
   /** UDP was silent where TCP answered: begin with TCP. */
   tcpFirst: boolean;
   /** It answers only without OPT. */
   noEdns: boolean;
+  /** Questions, by type and name, whose answers over UDP were of no use while TCP brought them, and until when that holds. */
+  readonly overTcp: Map<string, number>;
 }
+
+/** An answer too large for a datagram stays so for a while; a server that sent TC to save itself work has then recovered. */
+const overTcpForMs = 60_000;
 
 /**
  * The real network behind `Exchange`: UDP with EDNS, then UDP and TCP side by side, TCP after TC (propagation.md §5.9).
@@ -33,12 +41,18 @@ interface ServerMemory {
 export function createExchange(options: ExchangeOptions = {}): Exchange {
   const clock = options.clock ?? systemClock;
   const observer = options.observer ?? silent;
-  const attempts = createAttempts(clock, createPace(clock, options.rate ?? { perSecond: 50, burst: 100 }));
+  const attempts = createAttempts(clock, createPace(clock, options.rate ?? { perSecond: 50, burst: 100 }), options.wire ?? sockets);
   const servers = new Map<string, ServerMemory>();
 
   const memoryOf = (to: Endpoint): ServerMemory => {
     const key = `${to.address} ${to.port}`;
-    const known = servers.get(key) ?? { udpWorks: false, rttMs: undefined, tcpFirst: false, noEdns: false };
+    const known = servers.get(key) ?? {
+      udpWorks: false,
+      rtt: undefined,
+      tcpFirst: false,
+      noEdns: false,
+      overTcp: new Map(),
+    };
     servers.set(key, known);
     return known;
   };
@@ -47,20 +61,26 @@ export function createExchange(options: ExchangeOptions = {}): Exchange {
     const memory = memoryOf(to);
     const spent = { udp: 0, tcp: 0 };
     const warnings = new Set<string>();
+    const subject = `${ask.type} ${ask.name}`;
+    const prefersTcp = memory.tcpFirst || (memory.overTcp.get(subject) ?? 0) > clock.now();
     const go = (path: Path, edns: boolean) =>
-      attempts.climb({ ask, to, signal, edns, spent, warnings, path, usualRttMs: memory.rttMs }).then(
+      attempts.climb({ ask, to, signal, edns, spent, warnings, path, rtt: memory.rtt }).then(
         (heard) => {
           if (heard.udpSpoke) memory.udpWorks = true;
-          if (heard.transport === "udp") memory.rttMs = 0.7 * (memory.rttMs ?? heard.rttMs) + 0.3 * heard.rttMs;
+          if (heard.transport === "udp") memory.rtt = withSample(memory.rtt, heard.rttMs);
+          else if (heard.udpSpoke) memory.overTcp.set(subject, clock.now() + overTcpForMs);
           if (path === "udp") memory.tcpFirst = !memory.udpWorks;
           return heard;
         },
         (error: unknown) => {
-          if (error instanceof ExchangeError) memory.tcpFirst = false;
+          if (error instanceof ExchangeError) {
+            memory.tcpFirst = false;
+            memory.overTcp.delete(subject);
+          }
           throw error;
         },
       );
-    let heard = await go(ask.tcpOnly || memory.tcpFirst ? "tcp" : "udp", !memory.noEdns);
+    let heard = await go(ask.tcpOnly || prefersTcp ? "tcp" : "udp", !memory.noEdns);
     if (memory.noEdns) warnings.add("W_NO_EDNS");
     else if (refusesEdns(heard)) heard = await withoutEdns(heard, go, memory, warnings);
     observer({

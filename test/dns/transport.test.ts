@@ -132,14 +132,15 @@ describe("a question over UDP", () => {
     });
   });
 
-  test("is asked again soon where the server is known to be quick, without falling back to TCP", async () => {
-    // Answers once, loses the next two datagrams, then answers again.
-    const server = await serve({ udp: (q, o, n) => (n === 2 || n === 3 ? [] : [answer(q, o)]), tcp: right });
+  test("is asked again soon where the server is known to be quick, with a fresh id", async () => {
+    // Answers once, loses the next datagram, then answers again.
+    const server = await serve({ udp: (q, o, n) => (n === 2 ? [] : [answer(q, o)]), tcp: () => [] });
     const exchange = createExchange();
     await exchange(ask(), server.to);
     const second = await exchange(ask(), server.to);
-    expect(second).toMatchObject({ transport: "udp", queries: { udp: 3, tcp: 0 } });
-    expect(new Set(server.udp.map((o) => decodeMessage(o).id)).size).toBeGreaterThan(2);
+    expect(second.transport).toBe("udp");
+    expect(second.queries.udp).toBeGreaterThanOrEqual(2);
+    expect(new Set(server.udp.map((o) => decodeMessage(o).id)).size).toBe(server.udp.length);
   });
 
   test("is not asked again early where nothing is known of the server", async () => {
