@@ -122,7 +122,7 @@ async function onAnswer(run: Run, s: OwnerState, t: Target, answer: Answer, wake
   const wasWitness = t.witness;
   const flips = t.flips;
   hear(t, heard, answer, run.clock.now());
-  if (heard.class === "match" || t.failure !== undefined) t.witness = false;
+  if (heard.class === "match" || (t.failure !== undefined && !t.failure.fresh)) t.witness = false;
   if (wasWitness && !agreed && agrees(t)) sweep(s, run.clock.now());
   noteOddities(run, t, heard, answer, t.flips > flips);
   if (heard.class === "alias") {

@@ -102,8 +102,12 @@ export function plan(s: OwnerState, terms: Terms, now: number): Plan {
   const stand = standing(s.targets, terms.quorum);
   const clean = stand.blocking.length === 0 && stand.agreed.length > 0;
   if (clean && !s.rediscovering) return planConfirmation(s, stand, terms, now);
-  s.cleanSweeps = 0;
-  s.confirming = undefined;
+  // A failure that may pass interrupts a row of sweeps: whoever failed has to be heard before it goes on. An answer
+  // without the value ends it.
+  if (clean || stand.blocking.some((t) => t.failure === undefined)) {
+    s.cleanSweeps = 0;
+    s.confirming = undefined;
+  }
   if (isBlind(s, now)) return { ask: [], wakeAt: now, outcome: "blind" };
   return planPolling(s, stand, terms, now);
 }
@@ -213,7 +217,7 @@ function witnesses(s: OwnerState, known: readonly Target[], quorum: Quorum): rea
 
 function retryAt(t: Target, mood: "untested" | "urgent" | "patient", terms: Terms, now: number): number {
   const f = t.failure;
-  if (f === undefined) return now;
+  if (f === undefined || f.fresh) return now;
   // The tries of 2.5 s decide whether the server counts as absent. One that answers costs little to ask again, and a
   // server that fails now and then must not be taken for one that always does.
   const again = f.kind === "lame" || f.kind === "broken" ? 500 : 1_000;

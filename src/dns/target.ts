@@ -33,8 +33,8 @@ export interface Target {
   /** By identity (RFC 5001): whether that machine's latest answer agreed. */
   readonly machines: Map<string, boolean>;
   fastestMs: number;
-  slowestMs: number;
-  responses: number;
+  /** How long its latest answers took. */
+  readonly rttsMs: number[];
   flips: number;
   /** Its serial was asked for by itself. */
   serialAsked: boolean;
@@ -50,6 +50,8 @@ export interface Failure {
   readonly since: number;
   readonly lastAskedAt: number;
   readonly endedAt: number;
+  /** Worth a question over TCP at once: the first failure, an answer over UDP that says that the server has a problem. */
+  readonly fresh: boolean;
   readonly text: string;
 }
 
@@ -74,8 +76,7 @@ export function newTarget(server: Nameserver): Target {
     negativeTtlSeconds: undefined,
     machines: new Map(),
     fastestMs: Number.POSITIVE_INFINITY,
-    slowestMs: 0,
-    responses: 0,
+    rttsMs: [],
     flips: 0,
     serialAsked: false,
   };
@@ -95,17 +96,18 @@ export function contradicts(t: Target): boolean {
 export function hear(t: Target, heard: Heard, answer: Answer, now: number): void {
   const agreed = agrees(t);
   t.answer = answer;
-  t.responses++;
   if (!heard.recursive) t.reached = true;
   t.fastestMs = Math.min(t.fastestMs, answer.rttMs);
-  t.slowestMs = Math.max(t.slowestMs, answer.rttMs);
+  t.rttsMs.push(answer.rttMs);
+  if (t.rttsMs.length > mostRtts) t.rttsMs.shift();
   if (answer.nsid !== undefined) t.machines.set(answer.nsid, heard.class === "match");
   if (heard.soa !== undefined) noteSerial(t, heard.soa.serial, heard.soa.mname);
   if (heard.negativeTtlSeconds !== undefined) t.negativeTtlSeconds = heard.negativeTtlSeconds;
   if (heard.class === "lame" || heard.class === "broken" || heard.class === "referral") {
     t.heard = heard;
     t.agreedAt = undefined;
-    noteFailure(t, heard.class === "broken" ? "broken" : "lame", 1, describe(heard), now);
+    const fresh = t.failure === undefined && heard.class === "broken" && answer.transport === "udp";
+    noteFailure(t, heard.class === "broken" ? "broken" : "lame", { tries: 1, fresh }, describe(heard), now);
     setClass(t, heard.class, now);
     return;
   }
@@ -129,7 +131,7 @@ export function reclassify(t: Target, heard: Heard, now: number): void {
 
 /** Notes that a question brought nothing. */
 export function fail(t: Target, error: ExchangeError, now: number): void {
-  noteFailure(t, error.kind, error.kind === "unroutable" ? 1 : 3, error.message, now);
+  noteFailure(t, error.kind, { tries: error.kind === "unroutable" ? 1 : 3, fresh: false }, error.message, now);
   if (!agrees(t)) setClass(t, error.kind, now);
 }
 
@@ -139,10 +141,17 @@ export function noteSerial(t: Target, serial: number, mname: DomainName): void {
   t.mname = mname;
 }
 
-/** Several machines behind one address: different identities, or answer times that one machine does not have. */
+/** As many answer times are kept. */
+const mostRtts = 40;
+
+/**
+ * Several machines behind one address: different identities, or answer times that one machine does not have. A late
+ * answer now and then is a busy machine, here or there; a second machine is met again and again.
+ */
 export function looksLikePool(t: Target): boolean {
   if (t.machines.size > 1 || t.flips > 0) return true;
-  return t.responses >= 3 && t.slowestMs > 4 * t.fastestMs && t.slowestMs - t.fastestMs > 40;
+  const far = t.rttsMs.filter((ms) => ms > 4 * t.fastestMs && ms - t.fastestMs > 40).length;
+  return far >= 3 && far >= t.rttsMs.length / 4;
 }
 
 /** Some machine behind the address has not been heard agreeing, though another has. */
@@ -150,7 +159,13 @@ export function isDivided(t: Target): boolean {
   return t.machines.size > 1 && [...t.machines.values()].includes(false);
 }
 
-function noteFailure(t: Target, kind: Failure["kind"], tries: number, text: string, now: number): void {
+function noteFailure(
+  t: Target,
+  kind: Failure["kind"],
+  { tries, fresh }: Pick<Failure, "tries" | "fresh">,
+  text: string,
+  now: number,
+): void {
   const before = t.failure;
   const askedAt = t.askedAt ?? now;
   t.failure = {
@@ -160,6 +175,7 @@ function noteFailure(t: Target, kind: Failure["kind"], tries: number, text: stri
     since: before?.since ?? askedAt,
     lastAskedAt: askedAt,
     endedAt: now,
+    fresh,
     text,
   };
 }

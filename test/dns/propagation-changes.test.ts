@@ -146,6 +146,23 @@ describe("several machines behind one address", () => {
     expect((after[1]?.at ?? 0) - (after[0]?.at ?? 0)).toBeGreaterThanOrEqual(500);
   });
 
+  test("are told by answer times only when those of a second machine come again and again", async () => {
+    const asked = async (isFar: (question: number) => boolean) => {
+      let question = 0;
+      const { run, clock } = lab({
+        [a]: (ask, now) => {
+          const reaction = from(3_000)(ask, now);
+          return reaction.kind === "answer" && isFar(question++) ? { ...reaction, delayMs: 90 } : reaction;
+        },
+      });
+      expect((await run()).status).toBe("propagated");
+      return clock.now();
+    };
+    expect(await asked((n) => n % 2 === 1)).toBeGreaterThan(3_500);
+    // A machine that is busy now and then is still one.
+    expect(await asked((n) => n === 2 || n === 5)).toBeLessThan(3_500);
+  });
+
   test("set a warning when an answer goes back", async () => {
     const { run } = lab(
       { [a]: (_, now) => (now > 100 && now < 3_000 ? says.nxdomain(zone) : says.txt(owner, ["v1"])) },
@@ -170,6 +187,15 @@ describe("confirmations", () => {
     expect((await run()).status).toBe("propagated");
     expect(asked.map((q) => q.at)).toEqual([0, 0, 520, 520, 1_040, 1_040]);
   });
+  test("go on after a failure that passed", async () => {
+    let n = 0;
+    const hiccup: Respond = (ask, now) => (++n === 2 ? says.rcode("SERVFAIL") : from(0)(ask, now));
+    const { run, asked } = lab({ [a]: from(0), [b]: hiccup }, { confirmations: 3 });
+    expect((await run()).status).toBe("propagated");
+    // SERVFAIL arrives at 540 and is asked again then.
+    expect(asked.map((q) => q.at)).toEqual([0, 0, 520, 520, 540, 1_060, 1_060]);
+  });
+
   test("begin anew when somebody disagrees", async () => {
     const { run, asked } = lab(
       { [a]: from(0), [b]: until(500, from(0), until(2_000, from(never), from(0))) },

@@ -66,6 +66,17 @@ describe("a server that gives no usable answer", () => {
     expect(verdict.explanation).toContain(b);
   });
 
+  test("SERVFAIL once, is asked again over TCP at once, and as the witness it stays one", async () => {
+    let n = 0;
+    const hiccup: Respond = (ask, now) => (now > 3_000 && n++ === 0 ? says.rcode("SERVFAIL") : from(3_000)(ask, now));
+    const { run, asked, clock } = lab({ [a]: hiccup, [b]: from(3_000) });
+    expect((await run()).status).toBe("propagated");
+    const [failed, again, sweep] = asked.filter((q) => q.at > 2_980);
+    expect([again?.address, again?.ask.tcpOnly, again?.at]).toEqual([failed?.address, true, (failed?.at ?? 0) + 20]);
+    expect(sweep?.at).toBe((again?.at ?? 0) + 20);
+    expect(clock.now()).toBe((sweep?.at ?? 0) + 20);
+  });
+
   test("costs nothing more when the others take longer than it takes to excuse it", async () => {
     const dead = lab({ [a]: from(4_000), [b]: mute });
     const alone = lab({ [a]: from(4_000) });
