@@ -41,7 +41,11 @@ const overTcpForMs = 60_000;
 export function createExchange(options: ExchangeOptions = {}): Exchange {
   const clock = options.clock ?? systemClock;
   const observer = options.observer ?? silent;
-  const attempts = createAttempts(clock, createPace(clock, options.rate ?? { perSecond: 50, burst: 100 }), options.wire ?? sockets);
+  const attempts = createAttempts(
+    clock,
+    createPace(clock, options.rate ?? { perSecond: 50, burst: 100 }),
+    options.wire ?? sockets,
+  );
   const servers = new Map<string, ServerMemory>();
 
   const memoryOf = (to: Endpoint): ServerMemory => {
