@@ -75,11 +75,17 @@ export async function proveAll(
     verdicts.push(verdict);
     const visible = clock.now();
     observer({ type: "phase", phase: "validation", state: "start", detail: `${wave.length} challenge(s) answered` });
-    await answerAll(
-      client,
-      wave.map((p) => p.challenge),
-      signal,
-    );
+    // The history is written to disk meanwhile: the challenges do not wait for that.
+    const recorded = recordDelay(at, verdict, deps);
+    try {
+      await answerAll(
+        client,
+        wave.map((p) => p.challenge),
+        signal,
+      );
+    } finally {
+      await recorded;
+    }
     if (!last) {
       await waitForFinalAuthorizations(
         client,
@@ -121,7 +127,7 @@ async function waitForAll(
   // An order that expires while DNS is awaited is lost; a minute is left for the rest (acme.md §2 "expiry").
   const deadlineMs =
     expires === undefined ? ours : Math.max(1, Math.min(ours, expires - deps.now().getTime() - 60_000));
-  const first = [...at.values()][0];
+  const first = firstPlace(at);
   const hint = first === undefined ? undefined : await dns.hints?.load(first.provider, first.zone);
   const verdict = await waitForTxt({
     items: wanted.map((w) => ({ owner: w.owner, values: w.values, delegation: delegations.get(w.owner) })),
@@ -140,9 +146,22 @@ async function waitForAll(
   for (const w of verdict.warnings) observer({ type: "warning", ...w });
   signal.throwIfAborted();
   if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
-  if (first !== undefined) await dns.hints?.record(first.provider, first.zone, verdict);
   observer({ type: "phase", phase: "propagation", state: "done" });
   return verdict;
+}
+
+/** The zone whose history a wait goes by, and goes into. */
+function firstPlace(at: ReadonlyMap<DomainName, PresentedAt>): PresentedAt | undefined {
+  return [...at.values()][0];
+}
+
+async function recordDelay(
+  at: ReadonlyMap<DomainName, PresentedAt>,
+  verdict: Verdict,
+  { dns }: IssueDeps,
+): Promise<void> {
+  const first = firstPlace(at);
+  if (first !== undefined) await dns.hints?.record(first.provider, first.zone, verdict);
 }
 
 /** At most WAVE_SIZE values of one owner at a time when there would be too many of them. */

@@ -32,6 +32,23 @@ test("the pair: one update with both values, one to take them out, and nothing l
   expect(result.propagation.servers.map((s) => s.address)).toHaveLength(2);
 });
 
+test("the challenges are answered before the zone's history is on disk", async () => {
+  world = await openWorld();
+  const { log } = world.box;
+  const answeredWhileWriting: boolean[] = [];
+  const isAnswered = () => log.entries.some((e) => e.kind === "acme" && e.path.includes("/chall"));
+  const hints = {
+    load: async () => undefined,
+    record: async () => {
+      for (let turn = 0; turn < 200 && !isAnswered(); turn++) await new Promise((resolve) => setTimeout(resolve, 10));
+      answeredWhileWriting.push(isAnswered());
+    },
+  };
+  const deps = await world.deps();
+  await issue(world.request(pair), { ...deps, dns: { ...deps.dns, hints } });
+  expect(answeredWhileWriting).toEqual([true]);
+});
+
 test("a stored certificate that covers the names is reused without a request to the CA", async () => {
   world = await openWorld();
   await issue(world.request(pair), await world.deps());
