@@ -102,8 +102,7 @@ export function plan(s: OwnerState, terms: Terms, now: number): Plan {
   const stand = standing(s.targets, terms.quorum);
   const clean = stand.blocking.length === 0 && stand.agreed.length > 0;
   if (clean && !s.rediscovering) return planConfirmation(s, stand, terms, now);
-  // A failure that may pass interrupts a row of sweeps: whoever failed has to be heard before it goes on. An answer
-  // without the value ends it.
+  // A failure that may pass interrupts a row of sweeps until it is over; an answer without the value ends it.
   if (clean || stand.blocking.some((t) => t.failure === undefined)) {
     s.cleanSweeps = 0;
     s.confirming = undefined;

@@ -72,7 +72,7 @@ export function createExchange(options: ExchangeOptions = {}): Exchange {
         (heard) => {
           if (heard.udpSpoke) memory.udpWorks = true;
           if (heard.transport === "udp") memory.rtt = withSample(memory.rtt, heard.rttMs);
-          else if (heard.udpSpoke) memory.overTcp.set(subject, clock.now() + overTcpForMs);
+          else if (heard.udpSpoke) rememberTcp(memory.overTcp, subject, clock.now());
           if (path === "udp") memory.tcpFirst = !memory.udpWorks;
           return heard;
         },
@@ -103,6 +103,11 @@ export function createExchange(options: ExchangeOptions = {}): Exchange {
   };
 
   return shared(askServer);
+}
+
+function rememberTcp(overTcp: Map<string, number>, subject: string, now: number): void {
+  for (const [other, until] of overTcp) if (until <= now) overTcp.delete(other);
+  overTcp.set(subject, now + overTcpForMs);
 }
 
 const refusals = new Set(["FORMERR", "NOTIMP", "BADVERS"]);
