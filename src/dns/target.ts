@@ -33,7 +33,7 @@ export interface Target {
   /** By identity (RFC 5001): whether that machine's latest answer agreed. */
   readonly machines: Map<string, boolean>;
   fastestMs: number;
-  /** How long its latest answers took. */
+  /** How long its latest answers over UDP took: how fast a connection is taken says more of the load than of the way. */
   readonly rttsMs: number[];
   flips: number;
   /** Its serial was asked for by itself. */
@@ -98,7 +98,7 @@ export function hear(t: Target, heard: Heard, answer: Answer, now: number): void
   t.answer = answer;
   if (!heard.recursive) t.reached = true;
   t.fastestMs = Math.min(t.fastestMs, answer.rttMs);
-  t.rttsMs.push(answer.rttMs);
+  if (answer.transport === "udp") t.rttsMs.push(answer.rttMs);
   if (t.rttsMs.length > mostRtts) t.rttsMs.shift();
   if (answer.nsid !== undefined) t.machines.set(answer.nsid, heard.class === "match");
   if (heard.soa !== undefined) noteSerial(t, heard.soa.serial, heard.soa.mname);
@@ -150,7 +150,8 @@ const mostRtts = 40;
  */
 export function looksLikePool(t: Target): boolean {
   if (t.machines.size > 1 || t.flips > 0) return true;
-  const far = t.rttsMs.filter((ms) => ms > 4 * t.fastestMs && ms - t.fastestMs > 40).length;
+  const near = Math.min(...t.rttsMs);
+  const far = t.rttsMs.filter((ms) => ms > 4 * near && ms - near > 40).length;
   return far >= 3 && far >= t.rttsMs.length / 4;
 }
 
