@@ -143,16 +143,26 @@ export function noteSerial(t: Target, serial: number, mname: DomainName): void {
 
 /** As many answer times are kept. */
 const mostRtts = 40;
+const farMs = 40;
+
+/** Several machines behind one address: different identities, answers that went back, or answer times of two kinds. */
+export function looksLikePool(t: Target): boolean {
+  return t.machines.size > 1 || t.flips > 0 || isNearAndFar(t.rttsMs);
+}
 
 /**
- * Several machines behind one address: different identities, or answer times that one machine does not have. A late
- * answer now and then is a busy machine, here or there; a second machine is met again and again.
+ * Whether a quarter of the times, three at least, belong together and lie well beyond the others. A late answer now and
+ * then is a busy machine, here or there, and where many are late, they are late by anything; a second machine is met
+ * again and again at its own distance.
  */
-export function looksLikePool(t: Target): boolean {
-  if (t.machines.size > 1 || t.flips > 0) return true;
-  const near = Math.min(...t.rttsMs);
-  const far = t.rttsMs.filter((ms) => ms > 4 * near && ms - near > 40).length;
-  return far >= 3 && far >= t.rttsMs.length / 4;
+function isNearAndFar(timesMs: readonly number[]): boolean {
+  const sorted = timesMs.toSorted((a, b) => a - b);
+  const nearest = sorted[0] ?? 0;
+  const far = sorted.filter((ms) => ms > 4 * nearest && ms - nearest > farMs);
+  const [first, most] = [far[0], far[Math.floor(0.75 * (far.length - 1))]];
+  if (first === undefined || most === undefined || far.length < 3 || far.length < sorted.length / 4) return false;
+  const gap = first - (sorted[sorted.length - far.length - 1] ?? nearest);
+  return gap > farMs && most - first < gap;
 }
 
 /** Some machine behind the address has not been heard agreeing, though another has. */
