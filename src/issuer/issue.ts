@@ -170,7 +170,13 @@ async function run(
       finalizeMs,
       cleanupMs,
     };
-    const warnings = uniqueWarnings([...measured.leftovers, ...proof.warnings, ...verdictWarnings(proof), ...left]);
+    const warnings = uniqueWarnings([
+      ...measured.leftovers,
+      ...proof.warnings,
+      ...verdictWarnings(proof),
+      ...(issued?.warnings ?? []),
+      ...left,
+    ]);
     return resultOf(request, proof, issued, figures, client.requests, warnings);
   } catch (error) {
     await settleBeforeCleanUp(client, authorizations, deps);
@@ -193,6 +199,13 @@ async function settleBeforeCleanUp(
   await waitForFinalAuthorizations(client, urls, { clock: deps.clock, signal, onlyAnswered: true }).catch(() => {});
 }
 
+interface Obtained {
+  readonly meta: CertificateMeta;
+  readonly files: StoredCertificate["files"];
+  /** About the chain; they belong into the result as much as into the log. */
+  readonly warnings: readonly Warning[];
+}
+
 async function obtain(
   client: AcmeClient,
   open: OpenOrder,
@@ -200,7 +213,7 @@ async function obtain(
   request: IssueRequest,
   deps: IssueDeps,
   stored: StoredCertificate | undefined,
-): Promise<{ readonly meta: CertificateMeta; readonly files: StoredCertificate["files"] }> {
+): Promise<Obtained> {
   const { observer, signal } = deps;
   observer({ type: "phase", phase: "finalize", state: "start" });
   const valid = await completeOrder(client, open, ready, deps);
@@ -216,7 +229,7 @@ async function obtain(
   const files = await deps.certificates.save(request.name, pem, meta);
   await deps.certificates.clearPending(request.name);
   observer({ type: "phase", phase: "store", state: "done", detail: files.fullchain });
-  return { meta, files };
+  return { meta, files, warnings: chosen.warnings };
 }
 
 function verdictWarnings(proof: ChallengeOutcome): readonly Warning[] {

@@ -144,6 +144,12 @@ test("a value an earlier run left is taken out even when nothing is due", async 
   expect(await world.store.journal.list()).toEqual([]);
 });
 
+test("a preferred chain that the CA does not offer is among the result's warnings, with what it offers", async () => {
+  world = await openWorld();
+  const { warnings } = await issue(world.request(pair, { preferredChain: "No Such Root" }), await world.deps());
+  expect(warnings).toEqual([{ code: "W_CHAIN", text: expect.stringMatching(/"No Such Root".*"Sandbox Root X1"/) }]);
+});
+
 test("values put there by `dns01 present` are left alone", async () => {
   world = await openWorld();
   world.box.zone.addTxt(owner, "mine");
