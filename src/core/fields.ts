@@ -64,7 +64,7 @@ export async function resolveConfig<S extends z.ZodObject>(
     given.set(field.name, { ...found, value: typed(field, found.value) });
   }
 
-  const ttlSeconds = readTtl(given.get(ttlField), issues);
+  const ttlSeconds = readTtl(given.get(ttlField), provider.traits.ttlSeconds.min, issues);
   const input = Object.fromEntries(
     [...given].filter(([name]) => name !== ttlField).map(([name, g]) => [name, g.value]),
   );
@@ -206,12 +206,14 @@ function typed({ type }: Field, value: unknown): unknown {
   return /^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : value;
 }
 
-function readTtl(given: Given | undefined, issues: ConfigIssue[]): number | undefined {
+/** One that is too low for the service is raised to its minimum; 0 is left to those that take it. */
+function readTtl(given: Given | undefined, min: number, issues: ConfigIssue[]): number | undefined {
   if (given === undefined || given.value === missing) return undefined;
   const { value, origin } = given;
   // RFC 2181 §8: 31 bits.
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value < 2 ** 31) return value;
-  issues.push({ path: origin, message: "has to be a whole number of seconds, at least 1 (without a unit)" });
+  const least = Math.min(1, min);
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
+  issues.push({ path: origin, message: `has to be a whole number of seconds, at least ${least} (without a unit)` });
   return undefined;
 }
 

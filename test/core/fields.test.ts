@@ -255,6 +255,18 @@ test.each([
   expect(nearest(word, ["cloudflare", "dnspod", "memory", "rfc2136"])).toBe(candidate);
 });
 
+test("a TTL of 0 is for services that take it, as their field says", async () => {
+  const zero = defineProvider({ ...provider, traits: { ttlSeconds: { min: 0, default: 60 } } });
+  const env = { ...good, ACME_HOST_TTL: "0" };
+  expect((await resolveConfig(zero, { env })).ttlSeconds).toBe(0);
+  await expect(resolveConfig(provider, { env })).rejects.toMatchObject({
+    issues: [{ path: "ACME_HOST_TTL", message: expect.stringContaining("at least 1 ") }],
+  });
+  await expect(resolveConfig(zero, { env: { ...env, ACME_HOST_TTL: "-1" } })).rejects.toMatchObject({
+    issues: [{ path: "ACME_HOST_TTL", message: expect.stringContaining("at least 0 ") }],
+  });
+});
+
 describe("rules over several fields", () => {
   const twoWays = (rule: (given: Readonly<Record<string, unknown>>) => string | undefined): Provider =>
     defineProvider({
