@@ -116,7 +116,12 @@ export async function removeAll(
     return [];
   } catch (error) {
     const names = [...byOwner.keys()].join(", ");
-    const reason = Dns01Error.is(error) || error instanceof Error ? error.message : String(error);
+    const isLate = signal.aborted && error === signal.reason && error instanceof Error && error.name === "TimeoutError";
+    const reason = isLate
+      ? "the service did not do it in the time there was"
+      : Dns01Error.is(error) || error instanceof Error
+        ? error.message
+        : String(error);
     return [
       {
         code: "W_LEFTOVER",
