@@ -9,7 +9,7 @@ import { createPluginHost } from "../plugins/host.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { environmentName, type Flags, readFlags } from "./args.ts";
 import type { Command } from "./command.ts";
-import { exitStatusOf, type InterruptError } from "./exit.ts";
+import { exitStatusOf, InterruptError } from "./exit.ts";
 import { listenForInterrupts } from "./interrupt.ts";
 import type { Io } from "./io.ts";
 import { asDns01Error, errorDocument, errorLine, errorText, printer } from "./output.ts";
@@ -43,12 +43,17 @@ export async function runCommand(options: RunOptions): Promise<number> {
   );
   const io: Io = { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
   let progress: Progress = { observer: () => {}, stop: () => {} };
+  let isLeft = false;
   try {
     const { spec, load } = options;
     if (spec === undefined || load === undefined) throw unknownCommand(options.name);
     const first = readFlags(own, [...globalFlags, ...spec.flags], io.env).flags;
     progress = openProgress(first, io, tell);
-    const { observer } = progress;
+    const shown = progress.observer;
+    const observer = (event: Dns01Event) => {
+      isLeft ||= event.type === "warning" && event.code === "W_LEFTOVER";
+      shown(event);
+    };
     const plugins = createPluginHost(options.home);
     const readConfig = once(() => loadConfig(configFile(spec, first), io.env));
     const sources = { spec, flags: first, loadConfig: readConfig, host: plugins, observer, signal: io.signal };
@@ -106,7 +111,8 @@ export async function runCommand(options: RunOptions): Promise<number> {
     return output.status ?? 0;
   } catch (thrown) {
     progress.stop();
-    return fail(thrown, own, print, tell);
+    const cut = isLeft && thrown instanceof InterruptError ? new InterruptError(thrown.by, mayBeLeft) : thrown;
+    return fail(cut, own, print, tell);
   } finally {
     endPlugins();
     interrupt.stop();
@@ -133,10 +139,13 @@ function fail(
   return exitStatusOf(error);
 }
 
+const mayBeLeft =
+  "Values may be left in DNS. The journal remembers them: run the same command again, and they are taken out first.";
+
 /** What a second signal leaves: the clean-up was cut short. */
 function atOnce(error: InterruptError): Dns01Error {
   return new Dns01Error(error.code, `${error.message} during the clean-up`, true, {
-    hint: "Values may be left in DNS. The journal remembers them: run the same command again, and they are taken out first.",
+    hint: mayBeLeft,
     cause: error,
   });
 }

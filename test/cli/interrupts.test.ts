@@ -35,7 +35,7 @@ async function interrupted(state: string, signals: readonly NodeJS.Signals[]) {
   const done = new Promise<number | null>((resolve) => child.on("close", (status) => resolve(status)));
   while (box.zone.txt(owner).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   for (const signal of signals) child.kill(signal);
-  return { done, stdout: () => stdout };
+  return { child, done, stdout: () => stdout };
 }
 
 const journalOf = async (state: string) =>
@@ -58,4 +58,16 @@ test.each([
   });
   expect(box.zone.txt(owner)).toEqual([]);
   expect(await journalOf(state)).toEqual([]);
+});
+
+test("SIGTERM where the nameserver takes nothing out: 143, and the hint says that values are left", async () => {
+  const { child, done, stdout } = await interrupted("left", []);
+  box.weather.set({ refused: 1 });
+  child.kill("SIGTERM");
+  expect(await done).toBe(143);
+  box.weather.set({ refused: 0 });
+  expect(JSON.parse(stdout())).toMatchObject({
+    error: { code: "ABORTED", message: "stopped by SIGTERM", hint: expect.stringContaining("may be left in DNS") },
+  });
+  expect(await journalOf("left")).not.toEqual([]);
 });
