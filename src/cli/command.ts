@@ -29,6 +29,8 @@ export interface CommandInput {
   /** The configuration file as it is now, and the flags with it: for a command that outlives a change of the file. */
   readonly reread: () => Promise<Pick<CommandInput, "flags" | "issues" | "loadConfig">>;
   readonly version: string;
+  /** Folder of the running copy, dist/ or src/; its neighbour is docs/. */
+  readonly home: URL;
 }
 
 /** What a command answers: `text` for people, `json` for `--json`; both go to stdout. */

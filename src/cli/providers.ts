@@ -3,11 +3,12 @@ import { type Field, fieldsOf } from "../core/fields.ts";
 import { schemasOf } from "../core/json-schema.ts";
 import type { Provider } from "../core/provider.ts";
 import { type Command, failOn } from "./command.ts";
+import { readProviderPage } from "./provider-page.ts";
 import { align } from "./table.ts";
 
 /** `dns01 providers [ID]`: what exists, and what one of them needs. */
 export const command: Command = {
-  async run({ flags, issues, registry }) {
+  async run({ flags, issues, registry, home }) {
     failOn(issues);
     const id = flags.positionals[0];
     if (id === undefined) {
@@ -26,6 +27,8 @@ export const command: Command = {
         : error;
     });
     const fields = fieldsOf(provider);
+    const page = await readProviderPage(provider.id, home);
+    const shown = page.example ?? example(provider.id, fields);
     const rows = fields.map((f) => [f.name, f.env.join(" or "), f.flag ?? "(no flag: secret)", note(f)]);
     return {
       json: {
@@ -34,6 +37,8 @@ export const command: Command = {
         docs: provider.docs,
         traits: provider.traits,
         fields,
+        ...(page.permissions === undefined ? {} : { permissions: page.permissions }),
+        example: shown,
         schemas: schemasOf(provider),
       },
       text: [
@@ -42,8 +47,9 @@ export const command: Command = {
         "",
         ...align([["field", "environment (each also with _FILE)", "flag", "meaning"], ...rows]),
         "",
+        ...(page.permissions === undefined ? [] : ["permissions", indented(page.permissions), ""]),
         "example",
-        `  ${example(provider.id, fields)}`,
+        indented(shown),
         "",
       ].join("\n"),
     };
@@ -59,7 +65,13 @@ function note(field: Field): string {
   return `${field.required ? "required: " : ""}${field.description}${rest}`;
 }
 
+function indented(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, "  ");
+}
+
+/** Where there is no page. Optional secrets are often other ways to sign in, and go together with none. */
 function example(id: string, fields: readonly Field[]): string {
-  const needed = fields.filter((f) => f.required || f.secret).map((f) => `${f.env[0]}=…`);
+  const required = fields.filter((f) => f.required);
+  const needed = (required.length > 0 ? required : fields.filter((f) => f.secret)).map((f) => `${f.env[0]}=…`);
   return [...needed, `dns01 issue -d example.com -d '*.example.com' -p ${id}`].join(" ");
 }

@@ -98,6 +98,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
         return { flags: withFile(ownFlags, fresh), issues: fresh.issues, loadConfig: async () => fresh };
       },
       version: options.version,
+      home: options.home,
     });
     progress.stop();
     if (output === undefined) return 0;

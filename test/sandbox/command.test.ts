@@ -45,6 +45,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string | un
     loadConfig: async () => emptyConfig,
     reread: () => Promise.reject(new Error("the sandbox reads no configuration")),
     version: "0",
+    home: new URL("../../src/", import.meta.url),
   };
   return { done: command.run(base), stdout: () => out.join(""), interrupt };
 }
