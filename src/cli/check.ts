@@ -1,10 +1,14 @@
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { systemClock } from "../core/clock.ts";
+import type { ConfigIssue } from "../core/errors.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
 import { type Command, failOn } from "./command.ts";
 import { verdictTable } from "./table.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
+
+/** An answer "every nameserver serves it" after nobody was asked would be a lie. */
+const idleMessage = '"none" asks nobody, and a check has to: say --propagation authoritative, recursive or both';
 
 /** `dns01 check`: only the propagation part; touches nothing. */
 export const command: Command = {
@@ -12,7 +16,11 @@ export const command: Command = {
     const { flags, io, observer } = input;
     const read = readTxtArguments(input);
     const dns = readDnsSettings(flags);
-    failOn([...input.issues, ...read.issues, ...dns.issues]);
+    const idle: ConfigIssue[] =
+      dns.settings.propagation.mode === "none"
+        ? [{ path: flags.source("propagation") ?? "--propagation", message: idleMessage }]
+        : [];
+    failOn([...input.issues, ...read.issues, ...dns.issues, ...idle]);
     if (read.arguments === undefined) throw new Error("unchecked arguments");
     const { fqdn, values } = read.arguments;
     const network = await openDns(dns.settings, observer);
