@@ -26,7 +26,7 @@ export function showConfig(
   const shown = [
     ...specs
       .filter((s) => !["help", "show-config"].includes(s.name) && !ofProvider.has(s.name))
-      .map((s) => ofFlag(flags, s)),
+      .map((s) => ofFlag(flags, s, env)),
     ...fields.map((field) => ofField(flags, field, env)),
     ...more,
   ];
@@ -39,11 +39,14 @@ export function showConfig(
   return `${rows.map((r) => `${r[0].padEnd(width(0))}  ${r[1].padEnd(width(1))}  ${r[2]}`.trimEnd()).join("\n")}\n`;
 }
 
-function ofFlag(flags: Flags, spec: FlagSpec): Shown {
+function ofFlag(flags: Flags, spec: FlagSpec, env: Readonly<Record<string, string | undefined>>): Shown {
   const given = flags.given.get(spec.name);
   const variable = environmentName(spec.name);
-  const value = spec.secretFile === true && given !== undefined ? masked : given?.values.join(",");
-  return { name: spec.name, value, source: given?.source, ways: [`--${spec.name}`, variable] };
+  // The variable holds the secret itself and not a path, so that it never becomes a value of the flag.
+  const held = spec.secretFile === true ? [variable, `${variable}_FILE`] : [];
+  const source = given?.source ?? held.find((name) => (env[name] ?? "") !== "");
+  const value = spec.secretFile === true && source !== undefined ? masked : given?.values.join(",");
+  return { name: spec.name, value, source, ways: [`--${spec.name}`, variable] };
 }
 
 /** As resolveConfig reads it: the flag before the environment, that before the default. */

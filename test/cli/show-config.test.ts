@@ -3,7 +3,7 @@ import { providers } from "../../providers/index.ts";
 import { readFlags } from "../../src/cli/args.ts";
 import { readProviderFlags } from "../../src/cli/provider-flags.ts";
 import { showConfig } from "../../src/cli/show-config.ts";
-import { globalFlags } from "../../src/cli/spec.ts";
+import { commands, globalFlags } from "../../src/cli/spec.ts";
 import { createRegistry } from "../../src/providers.ts";
 
 const env = {
@@ -41,5 +41,15 @@ test("a secret given as a flag is refused with the variable to use, and its valu
       { path: "--rfc2136-tsig-secret", message: expect.stringContaining("RFC2136_TSIG_SECRET_FILE") },
     ]);
     expect(JSON.stringify(issues)).not.toContain("hunter2");
+  }
+});
+
+test("a secret whose flag names a file is shown with its variable, too, and masked", () => {
+  const specs = commands.find((c) => c.name === "issue")?.flags ?? [];
+  for (const variable of ["DNS01_EAB_HMAC_KEY", "DNS01_EAB_HMAC_KEY_FILE"]) {
+    const held = { [variable]: "c2VjcmV0LWhtYWM" };
+    const text = showConfig(readFlags([], specs, held).flags, specs, [], held);
+    expect(text).toMatch(new RegExp(`^eab-hmac-key +\\*{3} +${variable}$`, "m"));
+    expect(text).not.toContain("c2VjcmV0LWhtYWM");
   }
 });
