@@ -50,7 +50,7 @@ if (name === undefined && own.includes("--version")) {
   if (own.length === 0) process.exitCode = 2;
 } else if (spec === undefined && (isHelp || own.includes("--help") || own.includes("-h")) && isGroup(asked[0]?.text)) {
   process.stdout.write(groupHelp(asked[0]?.text ?? ""));
-} else if (isHelp && spec === undefined) {
+} else if (isHelp && asked.length === 0) {
   process.stdout.write(generalHelp());
 } else if (spec !== undefined && (isHelp || own.includes("--help") || own.includes("-h"))) {
   process.stdout.write(commandHelp(spec));
@@ -64,7 +64,7 @@ if (name === undefined && own.includes("--version")) {
           .slice(0, 2)
           .map(({ text }) => text)
           .join(" ")
-      : name;
+      : (isHelp ? asked : words)[0]?.text;
   const home = new URL("..", import.meta.url);
   process.exitCode = await runCommand({
     name: given,
@@ -81,8 +81,9 @@ interface Word {
   readonly at: number;
 }
 
-/** Words that are neither an option nor the value of a global option (they may stand before the command). */
+/** Words that are neither an option nor an option's value: options may stand before the command. */
 function commandWords(args: readonly string[]): readonly Word[] {
+  const flags = [...globalFlags, ...commands.flatMap((c) => c.flags)];
   const found: Word[] = [];
   for (let at = 0; at < args.length; at++) {
     const text = args[at] ?? "";
@@ -90,8 +91,8 @@ function commandWords(args: readonly string[]): readonly Word[] {
       found.push({ text, at });
       continue;
     }
-    const flag = globalFlags.find((f) => text === `--${f.name}` || text === `-${f.short}`);
-    if (flag !== undefined && flag.kind !== "boolean") at++;
+    const meant = flags.filter((f) => text === `--${f.name}` || text === `-${f.short}`);
+    if (meant.length > 0 && meant.every((f) => f.kind !== "boolean")) at++;
   }
   return found;
 }

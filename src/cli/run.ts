@@ -17,7 +17,7 @@ import { endPlugins, openProviders } from "./plugins.ts";
 import { createLiveProgress } from "./progress.ts";
 import { noProviderFlags, readProviderFlags } from "./provider-flags.ts";
 import { showConfig } from "./show-config.ts";
-import { type CommandSpec, commands, globalFlags } from "./spec.ts";
+import { type CommandSpec, commands, type FlagSpec, globalFlags } from "./spec.ts";
 
 export interface RunOptions {
   readonly name: string | undefined;
@@ -46,7 +46,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
   let isLeft = false;
   try {
     const { spec, load } = options;
-    if (spec === undefined || load === undefined) throw unknownCommand(options.name);
+    if (spec === undefined || load === undefined) throw unknownCommand(options.name, own);
     const first = readFlags(own, [...globalFlags, ...spec.flags], io.env).flags;
     progress = openProgress(first, io, tell);
     const shown = progress.observer;
@@ -156,7 +156,7 @@ function stackOf(error: Error): string {
   return `${error.stack ?? error.message}${cause}`;
 }
 
-function unknownCommand(name: string | undefined): ConfigError {
+function unknownCommand(name: string | undefined, args: readonly string[]): ConfigError {
   const names = commands.map((c) => c.name);
   const near = name === undefined ? undefined : nearest(name, names);
   const inGroup = names.filter((n) => n.startsWith(`${name} `));
@@ -166,7 +166,15 @@ function unknownCommand(name: string | undefined): ConfigError {
       : inGroup.length > 0
         ? `"${name}" is half a command; one of ${inGroup.join(", ")}`
         : `unknown command "${name}"${near === undefined ? `; one of ${names.join(", ")}` : `; did you mean "${near}"?`}`;
-  return new ConfigError([{ path: "", message }], { hint: "dns01 --help lists the commands." });
+  const mistyped = name === undefined ? mistypedOptions(args) : [];
+  return new ConfigError([...mistyped, { path: "", message }], { hint: "dns01 --help lists the commands." });
+}
+
+/** Options that look like one of any command, or of none: "dns01 --versoin". */
+function mistypedOptions(args: readonly string[]): readonly ConfigIssue[] {
+  const version: FlagSpec = { name: "version", kind: "boolean", help: "" };
+  const { issues } = readFlags(args, [version, ...globalFlags, ...commands.flatMap((c) => c.flags)], {});
+  return issues.filter(({ message }) => message.startsWith("unknown option; did you mean"));
 }
 
 function configFile(spec: CommandSpec, flags: Flags): string | undefined {

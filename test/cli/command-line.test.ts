@@ -1,0 +1,51 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), "dns01-line-"));
+
+/** Exit status, and the faults that `--json` or the text tells. */
+function run(...args: string[]) {
+  const env = { PATH: process.env["PATH"], HOME: dir, DNS01_STATE: join(dir, "state") };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: dir, env, encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+test.each([
+  [["--versoin"], "--versoin: unknown option; did you mean --version?"],
+  [["--hlep"], "--hlep: unknown option; did you mean --help?"],
+  [["help", "isue"], 'unknown command "isue"; did you mean "issue"?'],
+])("%j names the nearest real one", (args, message) => {
+  const { status, stderr } = run(...args);
+  expect(status).toBe(2);
+  expect(stderr).toContain(message);
+});
+
+test("an option of some command that stands alone is not called unknown", () => {
+  expect(run("--resolver", "192.0.2.1").stderr).toMatch(/^error CONFIG: no command given/);
+});
+
+test.each([
+  [["--config", "/dev/null", "-p", "memory", "issue"]],
+  [["--propagation-timeout", "5m", "--state", join(dir, "other"), "--quiet", "issue", "-p", "memory"]],
+])("%j: options may stand before the command, with their values", (args) => {
+  const { status, stderr } = run(...args);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^error CONFIG: --domain: is missing/);
+});
+
+test("check refuses to ask nobody", () => {
+  const check = ["check", "_acme-challenge.example.test", "value"];
+  const { status, stdout } = run(...check, "--propagation", "none", "--json");
+  expect(status).toBe(2);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: {
+      code: "CONFIG",
+      details: { issues: [{ path: "--propagation", message: expect.stringContaining("nobody") }] },
+    },
+  });
+});
