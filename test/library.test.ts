@@ -133,3 +133,26 @@ test("watch: all faults of the options at once, and one at a time in a folder", 
   await expect(watch({ ...common, certificates })).rejects.toMatchObject({ code: "LOCKED" });
   stop.abort();
 });
+
+test("issue: resolvers as the commands spell them", async () => {
+  const { box, lab, solvers, stateDir } = await inSandbox();
+  const { domains } = await issue({
+    ...{ ...lab, solvers, stateDir, ca: box.directoryUrl, domains: ["text.example.test"] },
+    resolvers: [box.resolver],
+  });
+  expect(domains).toEqual(["text.example.test"]);
+});
+
+test("issue: options that no type has checked are refused all at once, before anything is called", async () => {
+  const { lab, solvers, stateDir } = await inSandbox();
+  const fromJavaScript = {
+    ...{ ...lab, solvers, stateDir, ca: "https://127.0.0.1:1/directory", domains: ["a.example.test"] },
+    ...{ resolvers: ["x:y", { host: "192.0.2.1" }, "ns.example.test"], dnsPort: 0, propagation: "bothh" },
+    ...{ propagationTimeoutMs: "5m", keyType: "ec257" },
+  };
+  const error: unknown = await issue(fromJavaScript as unknown as Parameters<typeof issue>[0]).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(ConfigError);
+  const paths = ["keyType", "dnsPort", "propagation", "propagationTimeoutMs", "resolvers[0]", "resolvers[1]"];
+  expect((error as ConfigError).issues.map(({ path }) => path)).toEqual([...paths, "resolvers[2]"]);
+  expect((error as ConfigError).message).toContain('did you mean "both"?');
+});

@@ -5,13 +5,13 @@ import { type Observer, silent } from "../core/events.ts";
 import { resolveConfig } from "../core/fields.ts";
 import { parseName } from "../core/name.ts";
 import type { Provider } from "../core/provider.ts";
-import type { Endpoint } from "../dns/exchange.ts";
 import { createHintStore } from "../issuer/hints.ts";
 import { openDns } from "../issuer/network.ts";
-import type { IssueDeps, IssueRequest, PropagationMode } from "../issuer/request.ts";
+import type { IssueDeps, IssueRequest } from "../issuer/request.ts";
 import { createRouter, type Route } from "../issuer/router.ts";
 import { connectSolver, loadProvider } from "../providers.ts";
 import { openStore, type Store } from "../store/index.ts";
+import { type NetworkOptions, readNetwork } from "./network-options.ts";
 
 /** One DNS service to write through. */
 export interface SolverOptions {
@@ -24,18 +24,11 @@ export interface SolverOptions {
 }
 
 /** What every order needs: where state is kept, who writes to DNS, how nameservers are asked. */
-export interface EngineOptions {
+export interface EngineOptions extends NetworkOptions {
   readonly solvers: readonly SolverOptions[];
   readonly stateDir: string;
   /** PEM trusted for the API of a private CA. */
   readonly caRoot?: string;
-  /** Where nameservers are found; without one they are found by a walk from the root. */
-  readonly resolvers?: readonly (Endpoint | URL)[];
-  /** Port of the authoritative servers; for labs. */
-  readonly dnsPort?: number;
-  readonly propagation?: PropagationMode;
-  /** Milliseconds; default five minutes. */
-  readonly propagationTimeoutMs?: number;
   readonly observer?: Observer;
   readonly signal?: AbortSignal;
 }
@@ -60,14 +53,10 @@ export async function openEngine(
   const signal = options.signal ?? new AbortController().signal;
   const faults = [...issues];
   if (options.solvers.length === 0) faults.push({ path: "solvers", message: "is empty: name at least one provider" });
+  const { resolvers, port, propagation } = readNetwork(options, faults);
   const routes = await readSolvers(options.solvers, observer, signal, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   const store = await openStore(options.stateDir, { observer, purpose });
-  const { resolvers = [], dnsPort: port = 53 } = options;
-  const propagation = {
-    mode: options.propagation ?? ("authoritative" as const),
-    timeoutMs: options.propagationTimeoutMs ?? 300_000,
-  };
   const mode = resolvers.length > 0 ? "resolver" : "walk";
   const dns = await openDns(
     { resolvers, servers: [], mode, port, propagation },

@@ -1,5 +1,5 @@
 import { findCa } from "../acme/directories.ts";
-import type { KeyType } from "../acme/keys.ts";
+import { type KeyType, keyTypes } from "../acme/keys.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { readDomains } from "../issuer/domains.ts";
 import { issue as issueCertificate } from "../issuer/issue.ts";
@@ -38,6 +38,10 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
   const domains = await readDomains(options.domains, "domains");
   issues.push(...domains.issues);
   if (options.domains.length === 0) issues.push({ path: "domains", message: "is empty: name at least one" });
+  const { keyType = "ec256" } = options;
+  if (!keyTypes.includes(keyType)) {
+    issues.push({ path: "keyType", message: `"${String(keyType)}" is not known; one of ${keyTypes.join(", ")}` });
+  }
   const ca = collect(issues, () => findCa(options.ca ?? "letsencrypt", "ca"));
   const { deps, propagation, provider } = await openEngine(options, "issue", issues);
   const first = domains.identifiers[0];
@@ -53,7 +57,7 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
         contact: options.email === undefined ? [] : [`mailto:${options.email}`],
         eab: options.eab,
       },
-      keyType: options.keyType ?? "ec256",
+      keyType,
       profile: options.profile,
       preferredChain: options.preferredChain,
       reuseKey: options.reuseKey ?? false,
