@@ -22,6 +22,11 @@ export function readDnsSettings(flags: Settings): {
   const issues = [...resolvers.issues, ...fixed.issues];
   if (port < 1 || port > 65_535)
     issues.push({ path: flags.source("dns-port") ?? "--dns-port", message: `${port} is no port` });
+  const timeoutMs = flags.duration("propagation-timeout") ?? 300_000;
+  if (timeoutMs === 0) {
+    const path = flags.source("propagation-timeout") ?? "--propagation-timeout";
+    issues.push({ path, message: "leaves no time to ask anybody; --propagation none asks nobody" });
+  }
   const discovery = flags.text("discovery");
   if (discovery === "resolver" && resolvers.servers.length === 0) {
     issues.push({ path: flags.source("discovery") ?? "--discovery", message: "resolver needs --resolver ADDR[:PORT]" });
@@ -37,7 +42,7 @@ export function readDnsSettings(flags: Settings): {
       port,
       propagation: {
         mode: (flags.text("propagation") ?? "authoritative") as PropagationMode,
-        timeoutMs: flags.duration("propagation-timeout") ?? 300_000,
+        timeoutMs,
       },
     },
   };

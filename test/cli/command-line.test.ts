@@ -49,3 +49,9 @@ test("check refuses to ask nobody", () => {
     },
   });
 });
+
+test("a propagation time-out of nothing is refused before a value is written", () => {
+  const { status, stderr } = run("issue", "-d", "a.example.test", "-p", "memory", "--propagation-timeout", "0s");
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^error CONFIG: --propagation-timeout: leaves no time/);
+});
