@@ -82,7 +82,11 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
         `propagation ${event.owner}: ${event.servers.map((s) => `${s.name} (${s.address}) ${s.state}`).join(", ")}`,
       );
     case "propagation.wait":
-      return line("info", `propagation ${event.owner}: ${event.reason}; ${Math.round(event.waitMs)} ms`);
+      // Before a resolver is asked, the wait is for all owners.
+      return line(
+        "info",
+        `propagation${event.owner === "" ? "" : ` ${event.owner}`}: ${event.reason}; ${Math.round(event.waitMs)} ms`,
+      );
     case "lock.wait":
       return line("info", `waiting for ${event.name}: held by ${event.holder}`);
     case "log":
