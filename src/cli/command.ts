@@ -3,6 +3,7 @@ import type { LoadedConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue, type Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { Redactor } from "../core/redact.ts";
+import type { Warning } from "../dns/types.ts";
 import type { PluginHost } from "../plugins/host.ts";
 import type { Registry } from "../providers.ts";
 import type { Flags } from "./args.ts";
@@ -20,6 +21,8 @@ export interface CommandInput {
   readonly rest: readonly string[];
   readonly io: Io;
   readonly observer: Observer;
+  /** What `observer` was warned of so far, each once. */
+  readonly warnings: () => readonly Warning[];
   readonly redactor: Redactor;
   /** The providers that come with dns01, and those of the plugins that were named. */
   readonly registry: Registry;

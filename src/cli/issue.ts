@@ -6,6 +6,7 @@ import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { deployStored } from "../deploy/deploy.ts";
 import { createHintStore } from "../issuer/hints.ts";
 import { issueAnywhere } from "../issuer/issue-anywhere.ts";
+import { uniqueWarnings } from "../issuer/kept-warnings.ts";
 import { openDns } from "../issuer/network.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
@@ -50,12 +51,14 @@ export const command: Command = {
       now: () => new Date(),
       signal: io.signal,
     });
-    if (result.files === undefined) return { json: result, text: issueText(result) };
+    // With what was said of files and plugins, before anything was ordered.
+    const warned = () => ({ warnings: uniqueWarnings([...input.warnings(), ...result.warnings]) });
+    if (result.files === undefined) return { json: { ...result, ...warned() }, text: issueText(result) };
     const { redact } = input.redactor;
     const deps = { certificates: store.certificates, env: io.env, signal: io.signal, observer, redact, result };
     const deployed = await deployStored(request.name, deployment, { ...deps, now: () => new Date() });
     const whole = deployed === undefined ? result : { ...result, files: deployed.files };
-    return { json: whole, text: issueText(whole) };
+    return { json: { ...whole, ...warned() }, text: issueText(whole) };
   },
 };
 

@@ -1,7 +1,10 @@
 import type { Dns01Error } from "../core/errors.ts";
+import type { Warning } from "../dns/types.ts";
+import { uniqueWarnings } from "../issuer/kept-warnings.ts";
 import type { RenewOutcome } from "../issuer/renew.ts";
 import { exitStatusOf } from "./exit.ts";
 import { errorDocument } from "./output.ts";
+import type { RenewWarnings } from "./renew-warnings.ts";
 import { align } from "./table.ts";
 
 /** Some of several certificates failed. */
@@ -11,7 +14,7 @@ const someFailed = 6;
  * The document of `dns01 renew --json`: every certificate with what became of it. Where there was only one, its failure
  * stands at the top as for every other command.
  */
-export function renewDocument(outcomes: readonly RenewOutcome[]): object {
+export function renewDocument(outcomes: readonly RenewOutcome[], warned: RenewWarnings): object {
   const certificates = outcomes.map(({ name, status, reason, renewAfter, meta, result, error }) => {
     const facts = result?.serial === undefined ? meta : result;
     return {
@@ -25,13 +28,20 @@ export function renewDocument(outcomes: readonly RenewOutcome[]): object {
       ...(result?.files === undefined || result.reused ? {} : { files: result.files }),
       ...(result === undefined || result.reused
         ? {}
-        : { challenges: result.challenges, timings: result.timings, acme: result.acme, warnings: result.warnings }),
+        : { challenges: result.challenges, timings: result.timings, acme: result.acme }),
+      ...warningsOf(result, warned.of(name)),
       ...(error === undefined ? {} : errorDocument(error)),
     };
   });
   const [only] = outcomes;
   const alone = outcomes.length === 1 && only?.error !== undefined ? errorDocument(only.error) : {};
-  return { certificates, ...alone };
+  return { certificates, warnings: warned.others(), ...alone };
+}
+
+function warningsOf(result: RenewOutcome["result"], heard: readonly Warning[]): { readonly warnings?: object } {
+  const warnings = uniqueWarnings([...heard, ...(result?.warnings ?? [])]);
+  const isTold = warnings.length > 0 || (result !== undefined && !result.reused);
+  return isTold ? { warnings } : {};
 }
 
 /** One line each, what is left to do at the end of it. */

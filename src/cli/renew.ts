@@ -6,10 +6,10 @@ import { openStore, type Store } from "../store/index.ts";
 import { type Command, type CommandInput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
 import { storedName } from "./named.ts";
-import { namedObserver } from "./named-observer.ts";
 import { readRenewPlans } from "./renew-plans.ts";
 import { renewDocument, renewStatus, renewText } from "./renew-report.ts";
 import { targetOf } from "./renew-targets.ts";
+import { createRenewWarnings } from "./renew-warnings.ts";
 import { createRenewalInfos, openEngine } from "./renewal-engine.ts";
 import { defaultStateDir } from "./state.ts";
 
@@ -29,13 +29,17 @@ export const command: Command = {
       dryRun: flags.on("dry-run"),
       parallel: Math.max(1, flags.integer("parallel") ?? 4),
     };
-    const several = known.length > 1;
-    const deps = await renewDeps(input, store, plans, (name) => (several ? namedObserver(observer, name) : observer));
+    const warned = createRenewWarnings(
+      known.map(({ name }) => name),
+      observer,
+      input.warnings,
+    );
+    const deps = await renewDeps(input, store, plans, warned.observerFor);
     const targets = known.map((one) => targetOf(one, { plans, options, input, store, deployment }));
     try {
       const outcomes = await renewAll(targets, options, deps);
       return {
-        json: renewDocument(outcomes),
+        json: renewDocument(outcomes, warned),
         text: renewText(outcomes),
         status: renewStatus(outcomes),
         errors: outcomes.flatMap(({ name, error }) => (error === undefined ? [] : [{ name, error }])),

@@ -5,6 +5,7 @@ import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { nearest } from "../core/nearest.ts";
 import { createRedactor } from "../core/redact.ts";
+import { keepWarnings } from "../issuer/kept-warnings.ts";
 import { createPluginHost } from "../plugins/host.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { environmentName, type Flags, readFlags } from "./args.ts";
@@ -49,10 +50,10 @@ export async function runCommand(options: RunOptions): Promise<number> {
     if (spec === undefined || load === undefined) throw unknownCommand(options.name, own);
     const first = readFlags(own, [...globalFlags, ...spec.flags], io.env).flags;
     progress = openProgress(first, io, tell);
-    const shown = progress.observer;
+    const { observer: keep, warnings } = keepWarnings(progress.observer);
     const observer = (event: Dns01Event) => {
       isLeft ||= event.type === "warning" && event.code === "W_LEFTOVER";
-      shown(event);
+      keep(event);
     };
     const plugins = createPluginHost(options.home);
     const readConfig = once(() => loadConfig(configFile(spec, first), io.env));
@@ -88,6 +89,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
       rest: end === -1 ? [] : options.args.slice(end + 1),
       io,
       observer,
+      warnings,
       redactor,
       registry,
       plugins,

@@ -5,6 +5,7 @@ import { RejectedError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import type { Placement, Verdict, Warning } from "../dns/types.ts";
+import { uniqueWarnings } from "./kept-warnings.ts";
 import type { ChallengeResult, IssueDeps, IssueRequest } from "./request.ts";
 import type { OwnerValues, PresentedAt, ValueLedger } from "./values.ts";
 import { groupBy } from "./values.ts";
@@ -219,8 +220,4 @@ function expiryOf(order: Order, authorizations: readonly Authorization[]): numbe
     .map((text) => (text === undefined ? Number.NaN : Date.parse(text)))
     .filter((t) => !Number.isNaN(t));
   return times.length === 0 ? undefined : Math.min(...times);
-}
-
-export function uniqueWarnings(warnings: readonly Warning[]): Warning[] {
-  return [...new Map(warnings.map((w) => [`${w.code}|${w.server ?? ""}|${w.text}`, w])).values()];
 }

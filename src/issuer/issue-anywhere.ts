@@ -1,6 +1,7 @@
 import { Dns01Error } from "../core/errors.ts";
 import { failureKind, isCaTrouble } from "./failure-kind.ts";
 import { issue } from "./issue.ts";
+import { keepWarnings, uniqueWarnings } from "./kept-warnings.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
 
 /**
@@ -13,16 +14,18 @@ export async function issueAnywhere(
   deps: IssueDeps,
 ): Promise<IssueResult> {
   const insteadOf = wanted.ca.directoryUrl;
+  const kept = keepWarnings(deps.observer);
   const requests = [wanted, ...others.map((other) => ({ ...other, insteadOf }))];
   for (const [index, request] of requests.entries()) {
     const next = requests[index + 1];
     try {
-      return await issue(request, deps);
+      const result = await issue(request, { ...deps, observer: kept.observer });
+      return { ...result, warnings: uniqueWarnings([...kept.warnings(), ...result.warnings]) };
     } catch (error) {
       const names = request.identifiers.map((i) => i.text);
       if (next === undefined || !Dns01Error.is(error) || deps.signal.aborted) throw error;
       if (!isCaTrouble(failureKind(error, names))) throw error;
-      deps.observer({
+      kept.observer({
         type: "warning",
         code: "W_OTHER_CA",
         text: `${request.ca.directoryUrl} cannot serve: ${error.message.split("\n")[0]}. Going over to ${next.ca.directoryUrl}`,

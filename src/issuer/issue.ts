@@ -7,7 +7,8 @@ import { challengeName } from "../core/challenge.ts";
 import { AcmeError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Placement, Warning } from "../dns/types.ts";
-import { type ChallengeOutcome, proveAll, uniqueWarnings } from "./challenges.ts";
+import { proveAll } from "./challenges.ts";
+import { type KeptWarnings, keepWarnings, uniqueWarnings } from "./kept-warnings.ts";
 import { metaOf } from "./meta.ts";
 import { completeOrder, type OpenOrder, openOrder } from "./order.ts";
 import type { CertificateMeta, StoredCertificate } from "./ports.ts";
@@ -24,7 +25,9 @@ const CLEANUP_MS = 30_000;
  * Gets one certificate: account, order, all values at once, one wait, all answers at once, finalize, store, clean up.
  * Safe to repeat after any failure or crash. Throws Dns01Error; DNS is clean then, or the journal knows what is left.
  */
-export async function issue(request: IssueRequest, deps: IssueDeps): Promise<IssueResult> {
+export async function issue(request: IssueRequest, given: IssueDeps): Promise<IssueResult> {
+  const kept = keepWarnings(given.observer);
+  const deps = { ...given, observer: kept.observer };
   const started = deps.clock.now();
   const { observer, signal, certificates } = deps;
   const release = await certificates.lock(request.name, {
@@ -38,9 +41,9 @@ export async function issue(request: IssueRequest, deps: IssueDeps): Promise<Iss
     if (stored !== undefined && !request.force && !request.dryRun && isCovered(stored, request, deps.now())) {
       // What a crash left between storing the certificate and forgetting its order.
       await certificates.clearPending(request.name);
-      return reusedResult(stored, leftovers, deps.clock.now() - started);
+      return reusedResult(stored, kept.warnings(), deps.clock.now() - started);
     }
-    return await issueLocked(request, deps, stored, leftovers, started);
+    return await issueLocked(request, deps, stored, kept, started);
   } finally {
     await release();
   }
@@ -50,14 +53,14 @@ async function issueLocked(
   request: IssueRequest,
   deps: IssueDeps,
   stored: StoredCertificate | undefined,
-  leftovers: readonly Warning[],
+  kept: KeptWarnings,
   started: number,
 ): Promise<IssueResult> {
   // Only authoritative servers are asked, so this may run while the CA is still being talked to.
   const placements = placeAll(request, deps);
   const { client, accountUrl } = await openAccount(request, deps);
   try {
-    const measured = { started, leftovers, client };
+    const measured = { started, kept, client };
     const first = await openOrder(client, accountUrl, request, stored, deps);
     try {
       return await run(client, first, placements, request, deps, stored, measured);
@@ -112,7 +115,7 @@ async function run(
   request: IssueRequest,
   deps: IssueDeps,
   stored: StoredCertificate | undefined,
-  measured: { readonly started: number; readonly leftovers: readonly Warning[]; readonly client: AcmeClient },
+  measured: { readonly started: number; readonly kept: KeptWarnings; readonly client: AcmeClient },
 ): Promise<IssueResult> {
   const { clock, observer, signal } = deps;
   const ledger = createValueLedger(deps.solvers, deps.journal, request.name);
@@ -170,13 +173,7 @@ async function run(
       finalizeMs,
       cleanupMs,
     };
-    const warnings = uniqueWarnings([
-      ...measured.leftovers,
-      ...proof.warnings,
-      ...verdictWarnings(proof),
-      ...(issued?.warnings ?? []),
-      ...left,
-    ]);
+    const warnings = uniqueWarnings([...measured.kept.warnings(), ...proof.warnings]);
     return resultOf(request, proof, issued, figures, client.requests, warnings);
   } catch (error) {
     await settleBeforeCleanUp(client, authorizations, deps);
@@ -203,7 +200,6 @@ interface Obtained {
   readonly meta: CertificateMeta;
   readonly files: StoredCertificate["files"];
   /** About the chain; they belong into the result as much as into the log. */
-  readonly warnings: readonly Warning[];
 }
 
 async function obtain(
@@ -229,11 +225,7 @@ async function obtain(
   const files = await deps.certificates.save(request.name, pem, meta);
   await deps.certificates.clearPending(request.name);
   observer({ type: "phase", phase: "store", state: "done", detail: files.fullchain });
-  return { meta, files, warnings: chosen.warnings };
-}
-
-function verdictWarnings(proof: ChallengeOutcome): readonly Warning[] {
-  return proof.verdicts.flatMap((v) => v.warnings);
+  return { meta, files };
 }
 
 function observerLog(deps: IssueDeps, text: string): void {

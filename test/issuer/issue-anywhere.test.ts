@@ -35,6 +35,7 @@ test.each([
   expect(result.ca).toBe(world.box.directoryUrl);
   expect((await world.store.certificates.load("example.test"))?.meta.insteadOf).toBe(directoryUrl);
   expect(world.events).toContainEqual(expect.objectContaining({ type: "warning", code: "W_OTHER_CA" }));
+  expect(result.warnings).toMatchObject([{ code: "W_OTHER_CA" }]);
   // It counts for the first CA, too, until it is due.
   expect((await issueAnywhere(there, [here], await world.deps())).reused).toBe(true);
 });

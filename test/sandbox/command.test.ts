@@ -39,6 +39,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string | un
     rest,
     io,
     observer: () => {},
+    warnings: () => [],
     redactor: createRedactor(),
     registry: builtInProviders(),
     plugins: { import: () => Promise.reject(new Error("the sandbox has no plugins")) },
