@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { configLimit, readLimited } from "./read-limited.ts";
 
 /** Collects the faults of one part, so that the others are looked at too. */
 export function attempt<T>(issues: ConfigIssue[], work: () => T): T | undefined {
@@ -20,7 +20,7 @@ export function issuesOf(error: unknown): readonly ConfigIssue[] {
 /** A file that the configuration names at `at`. */
 export async function readInput(path: string, at: string, issues: ConfigIssue[]): Promise<Buffer | undefined> {
   try {
-    return await readFile(path);
+    return await readLimited(path, configLimit);
   } catch (error) {
     const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
     issues.push({ path: at, message: `cannot read ${path}: ${reason}` });

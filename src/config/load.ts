@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { ConfigIssue } from "../core/errors.ts";
 import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
+import { configLimit, readLimited } from "./read-limited.ts";
 import type { ConfigFile } from "./schema.ts";
 
 export interface LoadedConfig {
@@ -30,12 +30,13 @@ type Env = Readonly<Record<string, string | undefined>>;
 export async function loadConfig(named: string | undefined, env: Env): Promise<LoadedConfig> {
   for (const file of named === undefined ? usualPlaces(env) : [named]) {
     try {
-      return await parseConfig(file, await readFile(file));
+      return await parseConfig(file, await readLimited(file, configLimit));
     } catch (error) {
       const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
       const absent = code === "ENOENT" || code === "ENOTDIR";
       if (absent && named === undefined) continue;
-      const message = absent ? `${file} does not exist` : `cannot read ${file}: ${code}`;
+      const reason = code === "EFBIG" && error instanceof Error ? error.message : code;
+      const message = absent ? `${file} does not exist` : `cannot read ${file}: ${reason}`;
       return { ...emptyConfig, issues: [{ path: "--config", message }] };
     }
   }

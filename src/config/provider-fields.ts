@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { type ConfigSources, fieldsOf, resolveConfig } from "../core/fields.ts";
 import type { Provider } from "../core/provider.ts";
 import { readableByOthers } from "../store/index.ts";
 import type { LoadedConfig } from "./load.ts";
+import { readLimited, secretLimit } from "./read-limited.ts";
 import type { Sources } from "./settings.ts";
 
 /** A provider and its checked configuration, not yet connected. */
@@ -48,7 +48,7 @@ async function resolveFields(provider: Provider, sources: Sources, own: OwnConfi
   const debug = (text: string) => observer({ type: "log", level: "debug", text });
   const common: ConfigSources = {
     env,
-    readFile: (name) => readSecretFile(name, observer),
+    readFile: onceEach((name) => readSecretFile(name, observer)),
     flags: byFlag,
     redactor,
     onShadowed: (variable, origin) => debug(`${variable} is set, but ${origin} counts`),
@@ -72,6 +72,16 @@ async function resolveFields(provider: Provider, sources: Sources, own: OwnConfi
   }
 }
 
+/** The fields may be gone through twice; what is said of a file is said once. */
+function onceEach(read: (path: string) => Promise<string>): (path: string) => Promise<string> {
+  const texts = new Map<string, Promise<string>>();
+  return (path) => {
+    const text = texts.get(path) ?? read(path);
+    texts.set(path, text);
+    return text;
+  };
+}
+
 /** Files in the file are meant from its own folder. */
 function fromFolder(value: unknown, { resolve }: LoadedConfig): unknown {
   if (typeof value !== "object" || value === null || !("file" in value) || typeof value.file !== "string") return value;
@@ -80,7 +90,7 @@ function fromFolder(value: unknown, { resolve }: LoadedConfig): unknown {
 
 /** Reads a credential's file, and says so when other users of the machine could as well. */
 export async function readSecretFile(path: string, observer: Observer): Promise<string> {
-  const text = await readFile(path, "utf8");
+  const text = (await readLimited(path, secretLimit)).toString("utf8");
   const warning = await readableByOthers(path);
   if (warning !== undefined) observer({ type: "warning", code: "W_FILE_MODE", text: warning });
   return text;

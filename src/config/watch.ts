@@ -1,9 +1,10 @@
 import { type FSWatcher, watch } from "node:fs";
-import { readFile, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { thrownText } from "../core/thrown.ts";
 import { digestOf } from "./load.ts";
+import { configLimit, readLimited } from "./read-limited.ts";
 
 export interface WatchOptions<T> {
   /** Makes something of the file as it is now; throws ConfigError when it is broken. */
@@ -92,7 +93,7 @@ export async function watchConfig<T>(file: string, options: WatchOptions<T>): Pr
 /** Says of a content whether it is the same; a file that is gone has one of its own. */
 async function fingerprint(file: string): Promise<string> {
   try {
-    return digestOf(await readFile(file));
+    return digestOf(await readLimited(file, configLimit));
   } catch (error) {
     return error instanceof Error && "code" in error ? String(error.code) : "unreadable";
   }

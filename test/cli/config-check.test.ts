@@ -63,6 +63,16 @@ test("a sound file: exit 0, what it declares, and a warning for a secret that al
   });
 });
 
+test("a secret's file is warned of once, also where its content is at fault", async () => {
+  await writeFile(join(dir, "two-lines"), "a\nb\n", { mode: 0o644 });
+  await chmod(join(dir, "two-lines"), 0o644);
+  const text = "solvers: [{ provider: cloudflare, config: { apiToken: { file: two-lines } } }]\n";
+  await writeFile(join(dir, "once.yaml"), text);
+  const { status, stderr } = await run(["config", "check", "once.yaml"]);
+  expect(status).toBe(2);
+  expect(stderr.match(/W_FILE_MODE/g)).toHaveLength(1);
+});
+
 test("a broken file: exit 2, and the faults of file, provider and names in one document with their lines", async () => {
   const bad = good.replace("file: tsig", "fil: tsig").replace("domains: [example.com", "domains: [exa_mple.org");
   await writeFile(join(dir, "bad.yaml"), `${bad}runn: {}\n`);

@@ -155,3 +155,8 @@ test("a named file must exist; without one nothing is configured", async () => {
     await rm(dir, { recursive: true, force: true });
   }
 });
+
+test.skipIf(process.platform === "win32")("what does not end is no configuration file", async () => {
+  const { issues } = await loadConfig("/dev/zero", {});
+  expect(issues).toEqual([{ path: "--config", message: "cannot read /dev/zero: it has more than 16 MB" }]);
+});
