@@ -156,3 +156,12 @@ test("issue: options that no type has checked are refused all at once, before an
   expect((error as ConfigError).issues.map(({ path }) => path)).toEqual([...paths, "resolvers[2]"]);
   expect((error as ConfigError).message).toContain('did you mean "both"?');
 });
+
+test("watch: a signal that has fired before is an end without an error, and nothing was called", async () => {
+  const { box, lab, solvers, stateDir } = await inSandbox();
+  const certificates = [{ domains: ["a.example.test"], cas: [box.directoryUrl] }];
+  await expect(
+    watch({ ...lab, solvers, stateDir, certificates, signal: AbortSignal.abort() }),
+  ).resolves.toBeUndefined();
+  expect(box.ca.state.orders.size).toBe(0);
+});

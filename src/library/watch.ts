@@ -54,6 +54,15 @@ export async function watch(options: WatchOptions): Promise<void> {
   const issues: ConfigIssue[] = [];
   const wanted = await readAll(options, issues);
   const engine = await openEngine(options, "watch", issues);
+  try {
+    await keep(wanted, options, engine);
+  } catch (error) {
+    // Asked to end before it had begun: an end like any other.
+    if (!engine.deps.signal.aborted || error !== engine.deps.signal.reason) throw error;
+  }
+}
+
+async function keep(wanted: readonly Wanted[], options: WatchOptions, engine: Engine): Promise<void> {
   const { store, deps } = engine;
   const release = await store.lockRun({ signal: deps.signal, timeoutMs: 0 });
   const connector = createAcmeConnector({ observer: deps.observer, clock: deps.clock, userAgent });
