@@ -266,7 +266,7 @@ export const commands: readonly CommandSpec[] = [
       },
       providerFlag,
       emailFlag,
-      ...caFlags.filter((f) => f.name === "ca-root"),
+      ...caFlags,
       ...eabFlags,
       ...deploymentFlags,
       ...dnsFlags,

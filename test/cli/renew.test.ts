@@ -140,3 +140,14 @@ test("nothing stored is nothing due", async () => {
   const done = await run(["renew", "--json"]);
   expect(done).toMatchObject({ status: 0, stdout: expect.stringContaining('"certificates": []') });
 });
+
+test("DNS01_CA counts for what dns01.yaml declares, as with run: no other CA is asked", async () => {
+  await issue("a.example.test");
+  const elsewhere = "http://127.0.0.1:1/directory";
+  const file = `acme: { ca: "${elsewhere}" }\nsolvers: [{ provider: rfc2136 }]\ncertificates: [{ domains: [a.example.test] }]\n`;
+  await writeFile(join(dir, "dns01.yaml"), file);
+  const done = await run(["renew", "--force", "--json"]);
+  expect(done.status, done.stderr).toBe(0);
+  expect(entriesOf(done.stdout)).toMatchObject([{ status: "renewed", ca: box.directoryUrl }]);
+  expect(done.stderr).not.toContain(elsewhere);
+});
