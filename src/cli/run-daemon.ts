@@ -194,8 +194,13 @@ function notInUnit(flags: CommandInput["flags"], name: UnitName) {
 async function printUnit(input: CommandInput): Promise<CommandOutput> {
   const { flags } = input;
   const name = (flags.text("unit") ?? "dns01.service") as UnitName;
-  failOn([...input.issues, ...notInUnit(flags, name)]);
-  const { file } = await input.loadConfig();
+  // The unit may be made before the file is, or for another machine.
+  const isAbsent = ({ path }: { readonly path: string }) => path === "--config";
+  failOn([...input.issues.filter((issue) => !isAbsent(issue)), ...notInUnit(flags, name)]);
+  for (const { message } of input.issues.filter(isAbsent)) {
+    input.observer({ type: "log", level: "warn", text: `--config: ${message} (the unit names it all the same)` });
+  }
+  const file = flags.text("config") ?? (await input.loadConfig()).file;
   const state = flags.text("state");
   const args = [
     ...(file === undefined ? [] : ["--config", resolve(file)]),
