@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { CertificateFiles } from "../issuer/ports.ts";
 
@@ -37,7 +37,7 @@ export async function areCopied(to: Copies, files: CertificateFiles): Promise<bo
 export async function copyFiles(to: Copies, files: CertificateFiles, signal: AbortSignal): Promise<void> {
   const copies = await copiesOf(to, files);
   try {
-    await mkdir(to.dir, { recursive: true });
+    await makeFolder(to.dir);
     for (const { target } of copies) await refuseFolder(target);
     for (const { fresh, bytes, mode } of copies) {
       await rm(fresh, { force: true });
@@ -70,6 +70,21 @@ async function copiesOf(to: Copies, files: CertificateFiles): Promise<readonly C
       return { target, fresh: `${target}.${process.pid}.new`, mode: hasKey ? to.mode : 0o644, bytes };
     }),
   );
+}
+
+/** With what is missing above. Not by `recursive`: where mkdir says ENOENT though the parent is there, as in /proc, Node tries for ever. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path).catch((again: unknown) => {
+      if (!(again instanceof Error && "code" in again && again.code === "EEXIST")) throw again;
+    });
+  }
 }
 
 async function refuseFolder(path: string): Promise<void> {

@@ -219,6 +219,15 @@ describe("copies", () => {
     expect(await readFile(path, "utf8")).toBe(pems[0]?.privkey);
   });
 
+  test("make the directory with what is missing above; one that cannot be made is an error, not an endless try", async () => {
+    await issued();
+    const deep = join(dir, "srv", "tls", "example");
+    await deploy(out({ dir: deep }));
+    expect((await readdir(deep)).length).toBe(4);
+    const dead = process.platform === "linux" ? "/proc/dns01" : join(deep, "cert.pem", "below");
+    expect(await failureOf(deploy(out({ dir: dead })))).toMatchObject({ message: expect.stringContaining(dead) });
+  });
+
   test("that a directory cannot take leave its old set whole, and no copy of the key; the hook waits", async () => {
     await issued();
     await deploy(out());
