@@ -37,14 +37,18 @@ export interface RenewPlans {
   readonly leftovers: SolverRouter;
 }
 
-/** Nothing is asked of the providers of the records before one of them is due. */
+/**
+ * Nothing is asked of the providers of the records before one of them is due. `filesRead` gets what is read besides the
+ * configuration file, also later.
+ */
 export async function readRenewPlans(
   input: CommandInput,
   windows: Omit<BatchingOptions, "clock"> = {},
+  filesRead?: Set<string>,
 ): Promise<RenewPlans> {
   const { flags, io, redactor, registry, observer } = input;
   const config = await input.loadConfig();
-  const sources = { flags, env: io.env, redactor, config, registry, observer };
+  const sources = { flags, env: io.env, redactor, config, registry, observer, filesRead };
   const isSaid =
     flags.text("provider") !== undefined ||
     (config.config.solvers ?? []).length > 0 ||

@@ -32,12 +32,13 @@ export const command: Command = {
     if (flags.on("print-unit")) return await printUnit(input);
     // From the first moment on: by itself it would end the process.
     process.on("SIGHUP", ignore);
-    const said = await readSaid(input);
+    const filesRead = new Set<string>();
+    const said = await readSaid(input, filesRead);
     const listen = await listenOf(input);
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "run" });
     const release = await store.lockRun({ signal: io.signal, timeoutMs: 0 });
     try {
-      await live(input, store, said, listen);
+      await live(input, store, { ...said, filesRead }, listen);
     } finally {
       await release();
       process.off("SIGHUP", ignore);
@@ -49,8 +50,11 @@ export const command: Command = {
 const ignore = (): void => {};
 
 /** Everything that was said, checked; all faults at once. */
-async function readSaid(input: CommandInput): Promise<Pick<Generation, "plans" | "deployment">> {
-  const plans = await readRenewPlans(input, unhurried);
+async function readSaid(
+  input: CommandInput,
+  filesRead: Set<string>,
+): Promise<Pick<Generation, "plans" | "deployment">> {
+  const plans = await readRenewPlans(input, unhurried, filesRead);
   const faults = [...input.issues, ...plans.issues];
   const deployment = await readDeployment(input, faults);
   failOn(faults);
@@ -69,13 +73,14 @@ async function listenOf(input: CommandInput): Promise<Plan["run"]["listen"]> {
 async function live(
   input: CommandInput,
   store: Store,
-  said: Pick<Generation, "plans" | "deployment">,
+  said: Pick<Generation, "plans" | "deployment"> & { readonly filesRead: Set<string> },
   listen: Plan["run"]["listen"],
 ): Promise<void> {
   const { flags, io, observer } = input;
   const report = createReport(observer);
   const life = createLife(systemClock);
-  const open = (fresh: typeof said) => openGeneration(fresh.plans, fresh.deployment, { input, store });
+  const open = (fresh: Pick<Generation, "plans" | "deployment">) =>
+    openGeneration(fresh.plans, fresh.deployment, { input, store });
   let generation = await open(said);
   const engine = await openEngine(input, store);
   const infos = createRenewalInfos(input, (url) => generation.plans.rootOf(url));
@@ -112,14 +117,19 @@ async function live(
     life.loaded();
     report.info(`looking after ${status} in ${store.dir}`);
     ends.push(startTimers({ life, notifier, rescanMs, rescan: () => targets.take("new"), onFault: report.fault }));
+    let { filesRead } = said;
     const reload = async (fresh: CommandInput): Promise<string> => {
-      const next = await open(await readSaid(fresh));
+      // Those of a configuration that is broken, too: one of them may be what is to be put right.
+      filesRead = new Set();
+      const next = await open(await readSaid(fresh, filesRead));
       generation = next;
       infos.forget();
       for (const name of targets.names()) await engine.budget.forgive(name);
       return await targets.take("all");
     };
-    ends.push(await startReloads({ input, reload, onResult: metrics.reloaded, notifier, report }));
+    ends.push(
+      await startReloads({ input, reload, filesRead: () => filesRead, onResult: metrics.reloaded, notifier, report }),
+    );
     await notifier.ready(status);
     const stopping = announceEnd(io.signal, notifier);
     await Promise.all([running, cleaning, stopping]);

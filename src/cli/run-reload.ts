@@ -8,12 +8,14 @@ export interface ReloadOptions {
   readonly input: CommandInput;
   /** Reads the configuration and lets it take effect; throws ConfigError when it is broken. Answers with the status. */
   readonly reload: (fresh: CommandInput) => Promise<string>;
+  /** What was read for it besides the file. */
+  readonly filesRead: () => ReadonlySet<string>;
   readonly onResult: (result: "ok" | "failed") => void;
   readonly notifier: Notifier;
   readonly report: Report;
 }
 
-/** Reloads when the file changes and on SIGHUP, until the returned function is called. */
+/** Reloads when the file changes or one that it names, and on SIGHUP, until the returned function is called. */
 export async function startReloads(options: ReloadOptions): Promise<() => void> {
   const { input, notifier, report } = options;
   const loaded = await input.loadConfig();
@@ -33,29 +35,18 @@ export async function startReloads(options: ReloadOptions): Promise<() => void> 
       code: "CONFIG",
     });
   };
-  const watched =
-    loaded.file === undefined
-      ? undefined
-      : await watchConfig(loaded.file, {
-          load,
-          onChange,
-          onFault,
-          signal: input.io.signal,
-          ...(loaded.digest === undefined ? {} : { known: loaded.digest }),
-        });
-  const withoutFile = async () => {
-    try {
-      await load();
-      await onChange();
-    } catch (error) {
-      onFault(error instanceof Error ? error : new Error(thrownText(error)));
-    }
-  };
-
+  const watched = await watchConfig(loaded.file, {
+    load,
+    onChange,
+    onFault,
+    others: options.filesRead,
+    signal: input.io.signal,
+    ...(loaded.digest === undefined ? {} : { known: loaded.digest }),
+  });
   const onHangUp = () => {
     void (async () => {
       await notifier.reloading();
-      await (watched === undefined ? withoutFile() : watched.reload());
+      await watched.reload();
       // Whatever came of it: what is in force is in force.
       await notifier.ready(status);
     })();

@@ -316,7 +316,7 @@ export const commands: readonly CommandSpec[] = [
     ],
     example: "dns01 run --config /etc/dns01/dns01.yaml --listen 127.0.0.1:9402",
     notes:
-      "Reads the file again when it changes and on SIGHUP; one that is broken leaves the earlier one in force. SIGTERM ends it in order, with status 0: what stands in DNS is taken out first. One run per state directory.",
+      "Reads the file again when it or a secret it names changes, and on SIGHUP; one that is broken leaves the earlier one in force. SIGTERM ends it in order, with status 0: what stands in DNS is taken out first. One run per state directory.",
   },
   {
     name: "list",

@@ -65,7 +65,7 @@ export async function readCas(sources: Sources): Promise<ReadCas> {
   const email = readEmail(flags.text("email"), flags.source("email") ?? "--email", issues);
   const common = { email, keyType: flags.text("key-type") as KeyType | undefined };
   const first = {
-    rootPem: await readPem(flags.text("ca-root"), flags.source("ca-root") ?? "--ca-root", issues),
+    rootPem: await readPem(flags.text("ca-root"), flags.source("ca-root") ?? "--ca-root", sources, issues),
     eab: await readEab(entry, sources, issues),
     contact: email === undefined ? [] : [`mailto:${email}`],
     profile: flags.text("profile"),
@@ -177,7 +177,7 @@ async function readEntry(
   const root = values.caRoot === undefined ? undefined : config.resolve(values.caRoot);
   const planned = {
     ...bare({ ...common, email }),
-    rootPem: await readPem(root, at("caRoot"), issues),
+    rootPem: await readPem(root, at("caRoot"), sources, issues),
     eab: await readFileEab({ path, values }, sources, issues),
     profile: values.profile,
     profileRequired: values.profileRequired ?? false,
@@ -193,7 +193,13 @@ function readEmail(email: string | undefined, path: string, issues: ConfigIssue[
   return undefined;
 }
 
-async function readPem(path: string | undefined, at: string, issues: ConfigIssue[]): Promise<string | undefined> {
+async function readPem(
+  path: string | undefined,
+  at: string,
+  { filesRead }: Sources,
+  issues: ConfigIssue[],
+): Promise<string | undefined> {
+  if (path !== undefined) filesRead?.add(path);
   const text = path === undefined ? undefined : await readInput(path, at, issues);
   if (text === undefined || text.includes("-----BEGIN CERTIFICATE-----")) return text?.toString("latin1");
   issues.push({ path: at, message: `${path} holds no PEM certificate` });

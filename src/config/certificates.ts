@@ -140,10 +140,12 @@ function outside<T>(flags: Settings, flag: string, own: T | undefined): T | unde
   return isGivenOutside(flags, flag) ? undefined : own;
 }
 
-async function readRequest(entry: Entry, index: number, { config }: Sources, issues: ConfigIssue[]) {
+async function readRequest(entry: Entry, index: number, { config, filesRead }: Sources, issues: ConfigIssue[]) {
   if (entry.csr === undefined) return undefined;
   const path = config.place(["certificates", index, "csr"]);
-  const bytes = await readInput(config.resolve(entry.csr), path, issues);
+  const file = config.resolve(entry.csr);
+  filesRead?.add(file);
+  const bytes = await readInput(file, path, issues);
   if (bytes === undefined) return undefined;
   return await readCsr(bytes, path).catch((error: unknown) => {
     issues.push(...issuesOf(error));

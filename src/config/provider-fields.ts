@@ -37,7 +37,7 @@ export async function readProvider(
 }
 
 async function resolveFields(provider: Provider, sources: Sources, own: OwnConfig | undefined) {
-  const { flags, env, redactor, config: file, observer } = sources;
+  const { flags, env, redactor, config: file, observer, filesRead } = sources;
   const byFlag = Object.fromEntries(
     fieldsOf(provider).flatMap((field) => {
       const name = field.flag?.replace(/^--/, "");
@@ -48,7 +48,10 @@ async function resolveFields(provider: Provider, sources: Sources, own: OwnConfi
   const debug = (text: string) => observer({ type: "log", level: "debug", text });
   const common: ConfigSources = {
     env,
-    readFile: onceEach((name) => readSecretFile(name, observer)),
+    readFile: onceEach((name) => {
+      filesRead?.add(name);
+      return readSecretFile(name, observer);
+    }),
     flags: byFlag,
     redactor,
     onShadowed: (variable, origin) => debug(`${variable} is set, but ${origin} counts`),

@@ -13,7 +13,7 @@ export async function readSecret(
   sources: Sources,
   issues: ConfigIssue[],
 ): Promise<string | undefined> {
-  const { env, flags, redactor, config, observer } = sources;
+  const { env, flags, redactor, config, observer, filesRead } = sources;
   const fault = (message: string) => {
     issues.push({ path: config.place(path), message });
     return undefined;
@@ -29,6 +29,7 @@ export async function readSecret(
     if ("env" in value)
       return env[value.env] ?? fault(`the environment variable ${shownVariable(value.env)} is not set`);
     const file = config.resolve(value.file);
+    filesRead?.add(file);
     return await readSecretFile(file, observer).catch((error: unknown) =>
       fault(`cannot read ${file}: ${thrownText(error)}`),
     );

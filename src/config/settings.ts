@@ -24,6 +24,8 @@ export interface Sources {
   readonly config: LoadedConfig;
   readonly registry: Registry;
   readonly observer: Observer;
+  /** Gets every file that is read besides the configuration file (secrets, roots, requests): for who watches them. */
+  readonly filesRead?: Set<string> | undefined;
 }
 
 /** Whether a flag or its environment form says it, and not the file or a default. */

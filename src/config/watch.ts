@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from "node:fs";
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { thrownText } from "../core/thrown.ts";
@@ -16,6 +16,11 @@ export interface WatchOptions<T> {
   readonly signal: AbortSignal;
   /** LoadedConfig.digest of what is in force, so that a change since then is not missed. */
   readonly known?: string | undefined;
+  /**
+   * Files that what is in force was made of besides, asked for anew each time: a secret that was exchanged is to count
+   * before it is needed. They are compared at every look, without being read.
+   */
+  readonly others?: () => Iterable<string>;
   readonly clock?: Clock;
   /** Editors write in several steps; this long nothing may happen before the file is read. */
   readonly settleMs?: number;
@@ -31,16 +36,29 @@ export interface ConfigWatch {
 /**
  * Watches a configuration file until the signal fires, however it is replaced: written in place, renamed over, or behind
  * a symbolic link that is switched, as Kubernetes does. One load at a time; changes meanwhile lead to one more.
+ * Without a file there are only the others.
  */
-export async function watchConfig<T>(file: string, options: WatchOptions<T>): Promise<ConfigWatch> {
+export async function watchConfig<T>(file: string | undefined, options: WatchOptions<T>): Promise<ConfigWatch> {
   const { load, onChange, onFault, signal, clock = systemClock, settleMs = 200, pollMs = 30_000 } = options;
+  const others = options.others ?? (() => []);
   let known = options.known ?? (await fingerprint(file));
+  let stamps = await stampsOf(others());
   let running: Promise<void> | undefined;
   let again: "no" | "changed" | "always" = "no";
 
   const once = async (always: boolean): Promise<void> => {
     const before = await fingerprint(file);
-    if (!always && before === known) return;
+    let now = await stampsOf(others());
+    if (!always && before === known) {
+      const isSame = !differ(stamps, now);
+      // Some become known only later.
+      stamps = new Map([...now, ...stamps]);
+      if (isSame) return;
+      // Caught in the middle of being written, perhaps.
+      await clock.sleep(settleMs, signal).catch(() => {});
+      if (signal.aborted) return;
+      now = await stampsOf(others());
+    }
     known = before;
     try {
       const loaded = await load();
@@ -48,6 +66,8 @@ export async function watchConfig<T>(file: string, options: WatchOptions<T>): Pr
     } catch (error) {
       if (!signal.aborted) onFault(error instanceof Error ? error : new Error(thrownText(error)));
     }
+    // As they were before they were read: what changed meanwhile is a change.
+    stamps = new Map([...(await stampsOf(others())), ...now]);
   };
   const run = (always: boolean): Promise<void> => {
     if (running !== undefined) {
@@ -91,12 +111,30 @@ export async function watchConfig<T>(file: string, options: WatchOptions<T>): Pr
 }
 
 /** Says of a content whether it is the same; a file that is gone has one of its own. */
-async function fingerprint(file: string): Promise<string> {
+async function fingerprint(file: string | undefined): Promise<string> {
+  if (file === undefined) return "";
   try {
     return digestOf(await readLimited(file, configLimit));
   } catch (error) {
     return error instanceof Error && "code" in error ? String(error.code) : "unreadable";
   }
+}
+
+/** Says of files whether they are the same, without reading them; a pipe, which gives its secret once, is always. */
+async function stampsOf(files: Iterable<string>): Promise<ReadonlyMap<string, string>> {
+  const all = [...new Set(files)].map(async (file): Promise<[string, string]> => {
+    try {
+      const there = await stat(file);
+      return [file, there.isFile() ? `${there.ino} ${there.size} ${there.mtimeMs}` : "no file"];
+    } catch (error) {
+      return [file, error instanceof Error && "code" in error ? String(error.code) : "unreadable"];
+    }
+  });
+  return new Map(await Promise.all(all));
+}
+
+function differ(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): boolean {
+  return [...now].some(([file, stamp]) => before.has(file) && before.get(file) !== stamp);
 }
 
 /** The folders on the way to the file: where it is named, and where a symbolic link leads. */
@@ -107,7 +145,8 @@ function watchFolders(onEvent: () => void) {
     watchers.delete(folder);
   };
   return {
-    async follow(file: string): Promise<void> {
+    async follow(file: string | undefined): Promise<void> {
+      if (file === undefined) return;
       const target = await realpath(file).catch(() => resolve(file));
       const wanted = new Set([dirname(resolve(file)), dirname(target)]);
       for (const folder of watchers.keys()) if (!wanted.has(folder)) drop(folder);

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, mkdtemp, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { digestOf } from "../../src/config/load.ts";
 import { type ConfigWatch, type WatchOptions, watchConfig } from "../../src/config/watch.ts";
@@ -170,4 +171,46 @@ test("after the signal nothing is told any more", async () => {
   await watch.reload();
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect([...seen, ...faults]).toEqual([]);
+});
+
+describe("a file that is read besides", () => {
+  test("is noticed when it is exchanged, gone and back, or switched behind a link; one that is not read is not", async () => {
+    const secret = join(dir, "secret");
+    await writeFile(file, "one");
+    await writeFile(secret, "a");
+    await start({ others: () => [secret], load: () => readFile(secret, "utf8"), pollMs: 20 });
+    await writeFile(join(dir, "unread"), "x");
+    await pause(100);
+    expect(seen).toEqual([]);
+    await writeFile(secret, "b2");
+    await soon(() => expect(seen).toEqual(["b2"]));
+    await unlink(secret);
+    await soon(() => expect(faults).toEqual([expect.stringContaining("ENOENT")]));
+    await writeFile(join(dir, "real"), "c");
+    await symlink("real", secret);
+    await soon(() => expect(seen).toEqual(["b2", "c"]));
+    await pause(100);
+    expect([seen.length, faults.length]).toEqual([2, 1]);
+  });
+
+  test("counts as well where there is no configuration file, and from when it becomes known", async () => {
+    const [first, later] = [join(dir, "first"), join(dir, "later")];
+    await writeFile(first, "a");
+    await writeFile(later, "a");
+    const others = new Set([first]);
+    await watchConfig<string>(undefined, {
+      load: async () => `${await readFile(first, "utf8")} ${await readFile(later, "utf8")}`,
+      onChange: (text) => void seen.push(text),
+      onFault: ({ message }) => void faults.push(message),
+      signal: end.signal,
+      others: () => others,
+      settleMs: 20,
+      pollMs: 20,
+    });
+    others.add(later);
+    await pause(100);
+    await writeFile(later, "bb");
+    await soon(() => expect(seen).toEqual(["a bb"]));
+    expect(faults).toEqual([]);
+  });
 });

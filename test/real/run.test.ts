@@ -91,6 +91,20 @@ describe("dns01 run", () => {
     expect(again.lines().filter((l) => l.event === "ordering" || l.event === "deployed")).toEqual([]);
   });
 
+  test("a secret that was exchanged counts before the next renewal needs it, without a signal", async () => {
+    const provider = { provider: "rfc2136", config: { tsigSecret: { file: "secret" } } };
+    const folder = makeFolder({ solvers: [provider], certificates: [{ domains: ["secret.example.test"] }] });
+    folders.push(folder);
+    const put = (text: string) => writeFileSync(join(folder.dir, "secret"), text, { mode: 0o600 });
+    put("d3Jvbmc=");
+    const service = start(folder, { RFC2136_TSIG_SECRET: "" });
+    await eventOf(service, "failed", "secret.example.test");
+    put(box.tsig.secret);
+    await eventOf(service, "renewed", "secret.example.test");
+    expect(service.lines().filter((l) => l.event === "failed")).toHaveLength(1);
+    expect(await stop(service)).toBe(0);
+  });
+
   test("/healthz and /metrics", async () => {
     const folder = folderOf([{ name: "shop", domains: ["shop.example.test", "www.shop.example.test"] }]);
     const service = start(folder);
