@@ -1,7 +1,11 @@
 import { z } from "zod";
+import { cas } from "../acme/directories.ts";
 import { isSecretReference, namedKeys, secretJson } from "./secret-reference.ts";
 
 const text = (description: string) => z.string().min(1).describe(description);
+/** Editors know the ids; what is an address, findCa says. */
+const ca = (description: string) =>
+  text(description).meta({ description, anyOf: [{ enum: Object.keys(cas) }, { pattern: "^[Hh][Tt][Tt][Pp][Ss]?:" }] });
 const texts = (description: string) => z.array(z.string().min(1)).min(1).describe(description);
 const duration = (description: string) =>
   z
@@ -58,10 +62,10 @@ const providerConfig = z
 export const configSchema = z.strictObject({
   acme: z
     .strictObject({
-      ca: text("CA by id, or the address of its directory (default: letsencrypt)").optional(),
+      ca: ca("CA by id, or the address of its directory (default: letsencrypt)").optional(),
       ...caKeys,
       fallback: z
-        .array(z.strictObject({ ca: text("CA by id, or the address of its directory"), ...caKeys }))
+        .array(z.strictObject({ ca: ca("CA by id, or the address of its directory"), ...caKeys }))
         .describe("CAs to go over to, in this order, when the first one cannot serve")
         .optional(),
     })
@@ -107,7 +111,7 @@ export const configSchema = z.strictObject({
         name: text("name in the state directory (default: the first domain)").optional(),
         domains: texts("names to certify, *.wildcards too").optional(),
         csr: text("file with a certificate request (PEM or DER), for a key of your own").optional(),
-        ca: text("CA by id or address, instead of acme.ca; there is no fallback then").optional(),
+        ca: ca("CA by id or address, instead of acme.ca; there is no fallback then").optional(),
         keyType: keyType.optional(),
         profile: text("certificate profile").optional(),
         profileRequired: caKeys.profileRequired,

@@ -56,6 +56,8 @@ test("every key that the example shows only in a comment exists", () => {
 
 test.each([
   ["acmee: {}", ".acmee false"],
+  ["acme: { ca: letsencript }", ".acme.ca anyOf"],
+  ["certificates: [{ domains: [a.example], ca: buypass }]", ".certificates[0].ca anyOf"],
   ["solvers: [{ provider: rfc2136x }]", ".solvers[0].provider enum"],
   ["solvers: [{ provider: rfc2136, config: { nameservr: x } }]", ".solvers[0].config.nameservr false"],
   ["solvers: [{ provider: rfc2136, config: { tsigSecret: written-out } }]", ".solvers[0].config.tsigSecret anyOf"],
@@ -78,6 +80,7 @@ test.each([
   "solvers: [{ provider: rfc2136, config: { nameserver: { env: NS }, dnsTimeout: 5, tsigSecret: { file: f } } }]",
   "solvers: [{ credentials: a, config: { anything: 1 } }]",
   "certificates: [{ csr: x, out: dir }]",
+  "acme: { ca: zerossl, fallback: [{ ca: 'https://ca.example/dir' }] }",
   "{}",
 ])("it takes %s", (text) => {
   expect(check(schema, parse(text))).toEqual([]);
