@@ -199,7 +199,6 @@ async function settleBeforeCleanUp(
 interface Obtained {
   readonly meta: CertificateMeta;
   readonly files: StoredCertificate["files"];
-  /** About the chain; they belong into the result as much as into the log. */
 }
 
 async function obtain(
