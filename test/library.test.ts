@@ -125,13 +125,16 @@ test("watch: all faults of the options at once, and one at a time in a folder", 
   );
   const stop = new AbortController();
   const certificates = [{ domains: ["a.example.test"], cas: [box.directoryUrl] }];
-  const issued = new Promise<void>((resolve, reject) => {
+  let ended: Promise<void> | undefined;
+  await new Promise<void>((resolve, reject) => {
     const onEvent = ({ type }: { readonly type: string }) => type === "renewed" && resolve();
-    watch({ ...common, certificates, onEvent, signal: stop.signal }).then(() => resolve(), reject);
+    ended = watch({ ...common, certificates, onEvent, signal: stop.signal });
+    ended.then(() => resolve(), reject);
   });
-  await issued;
   await expect(watch({ ...common, certificates })).rejects.toMatchObject({ code: "LOCKED" });
   stop.abort();
+  // Its folder is not to be taken away before.
+  await ended;
 });
 
 test("issue: resolvers as the commands spell them", async () => {
