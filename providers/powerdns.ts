@@ -5,7 +5,6 @@ import {
   type Owner,
   RejectedError,
   type RRset,
-  type RRsetChange,
   rrsetBackend,
   secret,
   type TxtBackend,
@@ -78,25 +77,29 @@ export default defineProvider({
       if (!zone.id.endsWith(" Native")) await api(`${pathOf(zone)}/notify`, { method: "PUT", signal }).catch(() => {});
     };
 
-    const backend = (conditional: boolean, entriesOf: (change: RRsetChange) => readonly object[]): TxtBackend =>
-      rrsetBackend({
-        conditional,
+    /** For one operation: whether the server knows changes of single values shows when it is asked for one. */
+    const backend = (): TxtBackend => {
+      let isSingle = true;
+      return rrsetBackend({
+        get conditional() {
+          return isSingle;
+        },
         findZone,
         visibleZones: async ({ signal }) =>
           zoneList.parse(await api("zones", { query: { dnssec: "false" }, signal })).map(({ name }) => name),
         read,
-        replace: (zone, changes, { signal }) => patch(zone, changes.flatMap(entriesOf), signal),
+        async replace(zone, changes, { signal }) {
+          const send = (entriesOf: typeof singly) => patch(zone, changes.flatMap(entriesOf), signal);
+          if (!isSingle) return send(wholly);
+          return send(singly).catch((error: unknown) => {
+            if (!isUnknownChange(error)) throw error;
+            isSingle = false;
+            return send(wholly);
+          });
+        },
       });
-    const single = backend(true, singly);
-    const whole = backend(false, wholly);
-    return {
-      ...single,
-      apply: (zone, edits, call) =>
-        single.apply(zone, edits, call).catch((error: unknown) => {
-          if (!isUnknownChange(error)) throw error;
-          return whole.apply(zone, edits, call);
-        }),
     };
+    return { ...backend(), apply: (...given) => backend().apply(...given) };
   },
 });
 

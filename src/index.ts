@@ -41,7 +41,7 @@ export {
   type Zone,
 } from "./core/provider.ts";
 export { type RecordBackendOptions, recordBackend } from "./core/records.ts";
-export { type RRsetBackendOptions, rrsetBackend } from "./core/rrsets.ts";
+export { rrsetBackend } from "./core/rrsets.ts";
 export { secret } from "./core/schema.ts";
 export { steady } from "./core/steady.ts";
 

@@ -1,6 +1,7 @@
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
 import { challengeName } from "../core/challenge.ts";
+import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import { type DomainName, parseIdentifier, parseName } from "../core/name.ts";
 import { findLeftovers, type Leftover, type Removal, removeLeftovers } from "../issuer/leftovers.ts";
@@ -29,7 +30,7 @@ export async function cleanLeftovers(input: CommandInput): Promise<CommandOutput
   const wanted = found.filter(({ kind }) => kind === "left" || (flags.on("yes") && kind !== "in-use"));
   if (wanted.length > 0) failOn(routes.issues);
   const solvers = createRouter(routes.routes.map((route) => routeOf(route, observer, redactor, io.signal)));
-  const removals = await removeLeftovers(wanted, { ...deps, solvers });
+  const removals = await removeLeftovers(wanted, { ...deps, solvers, clock: systemClock, observer });
   return report(found, removals, deps.now());
 }
 

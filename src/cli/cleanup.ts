@@ -1,5 +1,7 @@
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
+import { systemClock } from "../core/clock.ts";
+import { cleanUpForGood } from "../core/settle.ts";
 import { openDns } from "../issuer/network.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
@@ -30,7 +32,8 @@ export const command: Command = {
       placement.owner,
     );
     const items = [{ owner: placement.owner, zoneCut: placement.delegation.zone, values }];
-    const changes = await solver.cleanUp(items, io.signal);
+    const solved = await cleanUpForGood(solver, items, { clock: systemClock, observer, signal: io.signal });
+    const changes = solved.map(({ owner, zone, changed }) => ({ owner, zone, changed }));
     await store.journal.remove(noted.filter((e) => e.owner === placement.owner).map((e) => e.id));
     const json = { fqdn, owner: placement.owner, provider: solver.provider, values, changes };
     return { json, text: `${placement.owner}: taken out\n` };

@@ -5,6 +5,7 @@ import { systemClock } from "../core/clock.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
 import { createRouter } from "../issuer/router.ts";
+import { settleDuring } from "../issuer/settle-during.ts";
 import { createValueLedger } from "../issuer/values.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
@@ -27,27 +28,27 @@ export const command: Command = {
     const network = await openDns(dns.settings, observer);
     const placement = await network.place(fqdn, io.signal);
     const { owner, delegation } = placement;
-    const ledger = createValueLedger(
-      createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal))),
-      store.journal,
-      "",
-    );
+    const solvers = createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal)));
+    const deps = { solvers, journal: store.journal, clock: systemClock, observer, signal: io.signal };
+    const ledger = createValueLedger(deps, "");
     const asked = isGivenOutside(flags, "propagation");
     const mode = hook || asked ? dns.settings.propagation.mode : "none";
     try {
-      const at = await ledger.present([{ owner, zoneCut: delegation.zone, values }], io.signal);
-      const verdict = await waitForTxt({
-        items: [{ owner, values, delegation }],
-        discovery: network.discovery,
-        exchange: network.exchange,
-        mode,
-        resolvers: network.resolvers,
-        dohExchange: network.dohExchange,
-        deadlineMs: dns.settings.propagation.timeoutMs,
-        signal: io.signal,
-        clock: systemClock,
-        observer,
-      });
+      const { at, written } = await ledger.present([{ owner, zoneCut: delegation.zone, values }], io.signal);
+      const wait = () =>
+        waitForTxt({
+          items: [{ owner, values, delegation }],
+          discovery: network.discovery,
+          exchange: network.exchange,
+          mode,
+          resolvers: network.resolvers,
+          dohExchange: network.dohExchange,
+          deadlineMs: dns.settings.propagation.timeoutMs,
+          signal: io.signal,
+          clock: systemClock,
+          observer,
+        });
+      const verdict = await settleDuring(written, wait, ({ status }) => status === "propagated", deps);
       io.signal.throwIfAborted();
       if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
       const { zone, provider } = at.get(owner) ?? { zone: delegation.zone, provider: "" };

@@ -238,11 +238,11 @@ function checkChanges(changes: readonly Change[], edits: readonly Edit[]): reado
   const valid =
     Array.isArray(changes) &&
     changes.length === edits.length &&
-    changes.every((change) => change === "changed" || change === "unchanged");
+    changes.every((change) => change === "changed" || change === "unchanged" || change === "unsettled");
   if (valid) return changes;
   throw new Dns01Error(
     "UNKNOWN",
-    `the provider's apply has to return "changed" or "unchanged" for each of ${edits.length} edits and did not`,
+    `the provider's apply has to return "changed", "unchanged" or "unsettled" for each of ${edits.length} edits and did not`,
     false,
   );
 }

@@ -54,7 +54,12 @@ export interface Conduct {
   attempt<T>(what: string, run: () => Promise<T>): Promise<T>;
 }
 
-export type Change = "changed" | "unchanged";
+/**
+ * What became of an edit. "unsettled": it was carried out, and somebody else who had read before and writes after may
+ * still undo it, because the service cannot compare. The framework then asks for the same edit again after a pause, until
+ * the answer is another one (src/core/settle.ts).
+ */
+export type Change = "changed" | "unchanged" | "unsettled";
 
 /**
  * One owner's part of a change.
@@ -136,7 +141,10 @@ export interface RRsetChange {
 
 /** For services where a write replaces all values of a name; `rrsetBackend` makes a TxtBackend of it. */
 export interface RRsetApi {
-  /** Whether `replace` fails with ConflictError when a `previous` no longer holds (compare-and-swap). */
+  /**
+   * Whether `replace` fails with ConflictError when a `previous` no longer holds (compare-and-swap). Without it a change
+   * is "unsettled": looked at again after a pause.
+   */
   readonly conditional: boolean;
   findZone(apex: DomainName, call: Call): Promise<Zone | undefined>;
   /** See RecordApi. */

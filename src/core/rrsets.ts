@@ -1,24 +1,13 @@
 import { conductOf, findZoneWith, forEachInOrder, visibleZonesOf } from "./conduct.ts";
 import { answers, byOwner, type OwnerEdit, valueKey } from "./edits.ts";
-import { ConflictError, Dns01Error } from "./errors.ts";
-import type { Call, Conduct, RRset, RRsetApi, RRsetChange, TxtBackend, Zone } from "./provider.ts";
-
-export interface RRsetBackendOptions {
-  /**
-   * For APIs without compare-and-swap: the pause between a write and reading it back, in milliseconds. It has to be
-   * longer than one write of another writer takes; it is stretched to twice the duration of our own. Default 1,000.
-   */
-  readonly settleMs?: number;
-}
+import { Dns01Error } from "./errors.ts";
+import type { Call, Conduct, Edit, RRset, RRsetApi, RRsetChange, TxtBackend, Zone } from "./provider.ts";
 
 /** An edit with what stands at its owner now. */
 interface Read {
   readonly edit: OwnerEdit;
   readonly current: RRset | undefined;
 }
-
-/** Writers who still overwrite each other after this many rounds will not stop by themselves. */
-const maxRounds = 30;
 
 /**
  * Makes a TxtBackend of an API where a write replaces all values of a name.
@@ -28,10 +17,19 @@ const maxRounds = 30;
  * the TTL of an existing set stay.
  *
  * With `conditional: true` a `replace` whose `previous` no longer holds throws ConflictError and the owners are read
- * again: nothing is lost, whoever writes at the same time. Without it the lift waits, reads back, and writes again if
- * its change is gone: that makes a loss rare, but only one process at a time is safe.
+ * again: nothing is lost, whoever writes at the same time.
+ *
+ * Without it two writers who read the same set overwrite each other, and the one who wrote first loses. No reading
+ * before the write can prevent that, so the lift does not try: it reads and writes, and says "unsettled" where a second
+ * look is worth its call. A value that was added always is worth it: a challenge depends on it. One that was taken away
+ * is only if others stood beside it, the sign of another writer who may have read before and bring it back. Without that
+ * sign at worst a spent value comes back, which proves nothing and harms nobody. The second look is the same edit once
+ * more, one read if all is well; when to make it is the caller's business.
+ *
+ * What this cannot do: give back a value whose owner does not look again, and tell a value that somebody else took away
+ * on purpose from one that was overwritten. One writer at a time is what such a service is safe with.
  */
-export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): TxtBackend {
+export function rrsetBackend(api: RRsetApi): TxtBackend {
   const read = async (edits: readonly OwnerEdit[], conduct: Conduct): Promise<readonly Read[]> =>
     forEachInOrder(edits, conduct.parallel, async (edit) => ({
       edit,
@@ -70,32 +68,6 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
     }
   };
 
-  /** Returns once the change was still there after the pause. */
-  const writeAndReadBack = async (
-    zone: Zone,
-    first: readonly Read[],
-    call: Call,
-    conduct: Conduct,
-    written: Set<string>,
-  ): Promise<void> => {
-    const { clock } = conduct;
-    let reads = first;
-    for (let round = 1; ; round++) {
-      const changed = reads.filter(differs);
-      if (changed.length === 0) return;
-      if (round > maxRounds) throw overwritten(zone, changed);
-      const startedAt = clock.now();
-      await replace(zone, changed, call, conduct, written);
-      const settleMs = Math.max(options.settleMs ?? 1000, 2 * (clock.now() - startedAt));
-      // With jitter, so that two writers who overwrote each other do not do it again in step.
-      await clock.sleep(settleMs * (1 + clock.random()), call.signal);
-      reads = await read(
-        changed.map(({ edit }) => edit),
-        conduct,
-      );
-    }
-  };
-
   return {
     conducted: true,
     findZone: (apex, call) => findZoneWith(api, apex, call),
@@ -104,15 +76,24 @@ export function rrsetBackend(api: RRsetApi, options: RRsetBackendOptions = {}): 
       const conduct = conductOf(call);
       const owners = byOwner(edits);
       const written = new Set<string>();
+      /** Owners where others' values stood when ours were taken away. */
+      const shared = new Set<string>();
       await conduct.attempt(zone.apex, async () => {
-        const reads = await read(owners, conduct);
-        if (!api.conditional) return writeAndReadBack(zone, reads, call, conduct, written);
-        const changed = reads.filter(differs);
+        const changed = (await read(owners, conduct)).filter(differs);
+        for (const { edit, current } of changed) {
+          if (current?.values.some((value) => !edit.remove.includes(value))) shared.add(edit.owner.fqdn);
+        }
         if (changed.length > 0) await replace(zone, changed, call, conduct, written);
       });
-      return answers(edits, written);
+      const changes = answers(edits, written);
+      if (api.conditional) return changes;
+      return changes.map((change, i) => (change === "changed" && isUnsettled(edits[i], shared) ? "unsettled" : change));
     },
   };
+}
+
+function isUnsettled(edit: Edit | undefined, shared: ReadonlySet<string>): boolean {
+  return edit !== undefined && (edit.add.length > 0 || shared.has(edit.owner.fqdn));
 }
 
 /** A plugin's answer is not to be trusted with the type it declares. */
@@ -151,12 +132,4 @@ function partsOf(api: RRsetApi, changed: readonly Read[], call: Call): readonly 
   if (api.batchesOf === undefined) return [changed];
   const reads = new Map(changed.map((r) => [changeOf(r, call), r]));
   return api.batchesOf([...reads.keys()]).map((batch) => batch.flatMap((change) => reads.get(change) ?? []));
-}
-
-function overwritten(zone: Zone, changed: readonly Read[]): ConflictError {
-  const names = changed.map(({ edit }) => edit.owner.fqdn).join(", ");
-  return new ConflictError(`the TXT values at ${names} were overwritten ${maxRounds} times by somebody else`, {
-    zone: zone.apex,
-    hint: "Let only one program write these names at a time.",
-  });
 }

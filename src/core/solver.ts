@@ -21,6 +21,11 @@ export interface Solved {
   readonly owner: DomainName;
   readonly zone: Zone;
   readonly changed: boolean;
+  /**
+   * Somebody else may still undo it: the same call is due again after so many milliseconds (src/core/settle.ts). Absent
+   * where the change is certain, or there was none.
+   */
+  readonly settleMs?: number;
 }
 
 /**
@@ -90,15 +95,22 @@ export function createSolver(options: SolverOptions): Solver {
     const names = provider.traits.lock === "zone" ? [] : edits.map(({ owner }) => owner.fqdn);
     const keys = provider.traits.lock === "zone" ? [`zone ${zone.apex}`] : names;
     const call: Call = { signal, ttlSeconds, trace };
+    let tookMs = 0;
     try {
-      const changes = await lock.hold(keys, signal, () => backend.apply(zone, edits, call));
+      const changes = await lock.hold(keys, signal, async () => {
+        const startedAt = clock.now();
+        const changes = await backend.apply(zone, edits, call);
+        tookMs = clock.now() - startedAt;
+        return changes;
+      });
       return edits.map((edit, i) => {
-        const changed = changes[i] === "changed";
+        const changed = changes[i] !== "unchanged";
         for (const value of act === "present" ? edit.add : edit.remove) {
           const { fqdn } = edit.owner;
           observer({ type: outcome(act, changed), provider: provider.id, zone: zone.apex, fqdn, value }, trace);
         }
-        return { owner: edit.owner.fqdn, zone, changed };
+        const settling = changes[i] === "unsettled" ? { settleMs: settleMsAfter(tookMs) } : {};
+        return { owner: edit.owner.fqdn, zone, changed, ...settling };
       });
     } catch (error) {
       if (Dns01Error.is(error) && forgetful.has(error.code)) zones.forget(zone.apex);
@@ -144,6 +156,14 @@ export function createSolver(options: SolverOptions): Solver {
     present: (items, signal, trace) => solve(items, "present", signal, trace),
     cleanUp: (items, signal, trace) => solve(items, "cleanUp", signal, trace),
   };
+}
+
+/**
+ * Another writer who had read before our write has written by then, if its read and write take no longer than twice what
+ * ours took. At most half a minute: a write that took longer had to wait for something else.
+ */
+function settleMsAfter(tookMs: number): number {
+  return Math.min(30_000, Math.max(1000, 2 * tookMs));
 }
 
 /** After these the zone may have been deleted, or recreated under another id. */

@@ -7,6 +7,7 @@ import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import type { Placement, Verdict, Warning } from "../dns/types.ts";
 import { uniqueWarnings } from "./kept-warnings.ts";
 import type { ChallengeResult, IssueDeps, IssueRequest } from "./request.ts";
+import { settleDuring } from "./settle-during.ts";
 import type { OwnerValues, PresentedAt, ValueLedger } from "./values.ts";
 import { groupBy } from "./values.ts";
 
@@ -69,10 +70,16 @@ export async function proveAll(
       state: "start",
       detail: `${count} value(s) at ${wanted.length} name(s)`,
     });
-    const at = await ledger.present(wanted, signal);
+    const { at, written: writes } = await ledger.present(wanted, signal);
     observer({ type: "phase", phase: "present", state: "done" });
     const written = clock.now();
-    const verdict = await waitForAll(wave, wanted, at, index > 0, expiryOf(order, authorizations), request, deps);
+    const expires = expiryOf(order, authorizations);
+    const verdict = await settleDuring(
+      writes,
+      () => waitForAll(wave, wanted, at, index > 0, expires, request, deps),
+      ({ status }) => status === "propagated",
+      deps,
+    );
     verdicts.push(verdict);
     const visible = clock.now();
     observer({ type: "phase", phase: "validation", state: "start", detail: `${wave.length} challenge(s) answered` });

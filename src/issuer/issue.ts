@@ -118,7 +118,7 @@ async function run(
   measured: { readonly started: number; readonly kept: KeptWarnings; readonly client: AcmeClient },
 ): Promise<IssueResult> {
   const { clock, observer, signal } = deps;
-  const ledger = createValueLedger(deps.solvers, deps.journal, request.name);
+  const ledger = createValueLedger(deps, request.name);
   const times = { order: clock.now(), ready: 0, final: 0 };
   let cleaning: Promise<readonly Warning[]> | undefined;
   let cleanupMs = 0;

@@ -1,5 +1,8 @@
+import type { Clock } from "../core/clock.ts";
 import { ConfigError, LockedError, TransientError } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
+import { cleanUpForGood } from "../core/settle.ts";
 import { ExchangeError } from "../dns/exchange.ts";
 import { txtValue } from "../dns/txt.ts";
 import type { Placement } from "../dns/types.ts";
@@ -37,6 +40,12 @@ export interface LeftoverDeps {
   readonly signal: AbortSignal;
 }
 
+export interface RemovalDeps extends LeftoverDeps {
+  readonly solvers: SolverRouter;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
 /** What the journal remembers, and whatever looks like a challenge's value at the owners of `names`. Changes nothing. */
 export async function findLeftovers(
   names: readonly DomainName[],
@@ -61,10 +70,7 @@ export interface Removal {
 }
 
 /** Takes these out, and out of the journal; never one whose run has begun to work again. Throws the signal's reason only. */
-export async function removeLeftovers(
-  leftovers: readonly Leftover[],
-  deps: LeftoverDeps & { readonly solvers: SolverRouter },
-): Promise<readonly Removal[]> {
+export async function removeLeftovers(leftovers: readonly Leftover[], deps: RemovalDeps): Promise<readonly Removal[]> {
   const removals: Removal[] = [];
   const ofRuns = leftovers.filter((one) => one.kind === "left");
   for (const [certificate, left] of groupBy(ofRuns, (one) => one.entry?.certificate ?? "")) {
@@ -77,7 +83,7 @@ export async function removeLeftovers(
 async function underLock(
   certificate: string,
   left: readonly Leftover[],
-  deps: LeftoverDeps & { readonly solvers: SolverRouter },
+  deps: RemovalDeps,
 ): Promise<readonly Removal[]> {
   try {
     const release = await deps.certificates.lock(certificate, { signal: deps.signal, timeoutMs: 0 });
@@ -96,10 +102,7 @@ async function underLock(
   }
 }
 
-async function takeOut(
-  leftovers: readonly Leftover[],
-  deps: LeftoverDeps & { readonly solvers: SolverRouter },
-): Promise<readonly Removal[]> {
+async function takeOut(leftovers: readonly Leftover[], deps: RemovalDeps): Promise<readonly Removal[]> {
   const groups = [...groupBy(leftovers, ({ entry, owner }) => `${entry?.provider ?? ""} ${owner}`).values()];
   const done = await Promise.all(groups.map((group) => takeOutAt(group, deps)));
   deps.signal.throwIfAborted();
@@ -109,7 +112,7 @@ async function takeOut(
 /** All of one owner, by one provider. */
 async function takeOutAt(
   group: readonly Leftover[],
-  { solvers, journal, signal }: LeftoverDeps & { readonly solvers: SolverRouter },
+  { solvers, journal, clock, observer, signal }: RemovalDeps,
 ): Promise<readonly Removal[]> {
   const [first] = group;
   if (first === undefined) return [];
@@ -119,7 +122,7 @@ async function takeOutAt(
     if (solver === undefined) throw notConfigured(owner, entry?.provider ?? "");
     const zoneCut = placement?.delegation.zone ?? (entry?.zone as DomainName | undefined);
     const values = group.map(({ value }) => value);
-    await solver.cleanUp([{ owner, values, ...(zoneCut === undefined ? {} : { zoneCut }) }], signal);
+    await cleanUpForGood(solver, [{ owner, values, zoneCut }], { clock, observer, signal });
     await journal.remove(group.flatMap((one) => one.entry?.id ?? []));
     return group.map((leftover) => ({ leftover, removed: true }));
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import { LockedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
@@ -18,6 +19,7 @@ export async function reconcile(
     readonly journal: Journal;
     readonly solvers: SolverRouter;
     readonly observer: Observer;
+    readonly clock: Clock;
     readonly signal: AbortSignal;
   },
 ): Promise<readonly Warning[]> {
@@ -51,6 +53,7 @@ async function takeOut(
     readonly journal: Journal;
     readonly solvers: SolverRouter;
     readonly observer: Observer;
+    readonly clock: Clock;
     readonly signal: AbortSignal;
   },
 ): Promise<readonly Warning[]> {
@@ -77,7 +80,7 @@ async function takeOut(
       zoneCut: entry.zone as DomainName,
     }));
     if (solver !== undefined) {
-      warnings.push(...(await removeAll(solver, items, deps.journal, signal)));
+      warnings.push(...(await removeAll(solver, items, { ...deps, signal })));
     } else {
       const names = [...new Set(items.map((i) => i.owner))].join(", ");
       warnings.push({

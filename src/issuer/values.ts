@@ -1,5 +1,8 @@
+import type { Clock } from "../core/clock.ts";
 import { Dns01Error } from "../core/errors.ts";
+import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
+import { cleanUpForGood, type Written } from "../core/settle.ts";
 import type { Solver } from "../core/solver.ts";
 import type { Warning } from "../dns/types.ts";
 import { withGrace } from "./grace.ts";
@@ -16,7 +19,7 @@ export interface OwnerValues {
   readonly values: readonly string[];
 }
 
-interface Written {
+interface Noted {
   readonly id: string;
   readonly owner: DomainName;
   readonly value: string;
@@ -25,8 +28,8 @@ interface Written {
 }
 
 export interface ValueLedger {
-  /** Journals, then writes everything: one write per zone, zones side by side. Answers with the zone of each owner. */
-  present(wanted: readonly OwnerValues[], signal: AbortSignal): Promise<ReadonlyMap<DomainName, PresentedAt>>;
+  /** Journals, then writes everything: one write per zone, zones side by side. What it wrote may have to settle. */
+  present(wanted: readonly OwnerValues[], signal: AbortSignal): Promise<Presented>;
   /**
    * Takes out whatever was, or may have been, written and is not out yet. Never throws: what could not be taken out
    * stays in the journal and is reported.
@@ -39,9 +42,24 @@ export interface PresentedAt {
   readonly zone: DomainName;
 }
 
+export interface Presented {
+  /** The zone of each owner. */
+  readonly at: ReadonlyMap<DomainName, PresentedAt>;
+  /** For settleDuring. */
+  readonly written: readonly Written[];
+}
+
+export interface LedgerDeps {
+  readonly solvers: SolverRouter;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly observer: Observer;
+}
+
 /** Keeps account of the values of one run, so that every way out of it leaves DNS as it was. */
-export function createValueLedger(solvers: SolverRouter, journal: Journal, certificate: string): ValueLedger {
-  let written: readonly Written[] = [];
+export function createValueLedger(deps: LedgerDeps, certificate: string): ValueLedger {
+  const { solvers, journal } = deps;
+  let written: readonly Noted[] = [];
 
   return {
     async present(wanted, signal) {
@@ -69,14 +87,21 @@ export function createValueLedger(solvers: SolverRouter, journal: Journal, certi
       const bySolver = groupBy(placed, (p) => p.solver);
       const writing = withGrace(signal, WRITE_GRACE_MS);
       try {
-        const work = [...bySolver].map(([solver, items]) => solver.present(items, writing.signal));
-        const failed = (await Promise.allSettled(work)).find((o) => o.status === "rejected");
+        const work = [...bySolver].map(async ([solver, items]): Promise<Written> => {
+          const solved = await solver.present(items, writing.signal);
+          return { solver, act: "present", items, solved };
+        });
+        const ends = await Promise.allSettled(work);
+        const failed = ends.find((o) => o.status === "rejected");
         if (failed !== undefined) throw failed.reason;
+        signal.throwIfAborted();
+        return {
+          at: new Map(placed.map((p) => [p.owner, { provider: p.solver.provider, zone: p.zone }])),
+          written: ends.flatMap((o) => (o.status === "fulfilled" ? [o.value] : [])),
+        };
       } finally {
         writing.done();
       }
-      signal.throwIfAborted();
-      return new Map(placed.map((p) => [p.owner, { provider: p.solver.provider, zone: p.zone }]));
     },
 
     async cleanUp(timeoutMs) {
@@ -85,7 +110,7 @@ export function createValueLedger(solvers: SolverRouter, journal: Journal, certi
       const signal = AbortSignal.timeout(timeoutMs);
       const bySolver = groupBy(pending, (w) => w.solver);
       const warnings = await Promise.all(
-        [...bySolver].map(([solver, items]) => removeAll(solver, items, journal, signal)),
+        [...bySolver].map(([solver, items]) => removeAll(solver, items, { ...deps, signal })),
       );
       return warnings.flat();
     },
@@ -101,8 +126,7 @@ export async function removeAll(
     readonly value: string;
     readonly zoneCut?: DomainName;
   }[],
-  journal: Journal,
-  signal: AbortSignal,
+  { journal, clock, observer, signal }: Omit<LedgerDeps, "solvers"> & { readonly signal: AbortSignal },
 ): Promise<readonly Warning[]> {
   const byOwner = groupBy(items, (i) => i.owner);
   const wanted = [...byOwner].map(([owner, list]) => ({
@@ -111,7 +135,7 @@ export async function removeAll(
     ...(list[0]?.zoneCut === undefined ? {} : { zoneCut: list[0].zoneCut }),
   }));
   try {
-    await solver.cleanUp(wanted, signal);
+    await cleanUpForGood(solver, wanted, { clock, observer, signal });
     await journal.remove(items.map((i) => i.id));
     return [];
   } catch (error) {

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { createLock } from "../core/lock.ts";
 import { createRandom } from "./random.ts";
 import { domain, expectValueSet } from "./stage.ts";
@@ -34,6 +35,36 @@ export const concurrencyCases: readonly Case[] = [
       });
       await Promise.all(work);
       await expectValueSet(stage.service, apex, name, values.slice(2), "the added values and none of the removed");
+    },
+  },
+  {
+    id: "concurrency.settling",
+    title: 'is sure of what it does not call "unsettled", and brings the rest back when it is asked once more',
+    run: async ({ connect, service }) => {
+      // Three even where one at a time is the rule: this is what happens when that is broken.
+      const instances = [await connect(), await connect(), await connect()];
+      for (let round = 1; round <= 8; round++) {
+        const at = `_acme-challenge.settling-${round}.example.com`;
+        const mine = values.slice(0, instances.length);
+        const answers = await Promise.all(instances.map((instance, i) => instance.ask(apex, at, mine[i] ?? "")));
+        const standing = await service.values(domain(apex), domain(at));
+        for (const [i, value] of mine.entries()) {
+          if (answers[i] === "unsettled") continue;
+          assert.ok(
+            standing.includes(value),
+            `round ${round}: ${value} was overwritten, and the answer "${answers[i]}"`,
+          );
+        }
+        // One after the other, as after a pause that was long enough.
+        for (const [i, instance] of instances.entries()) {
+          if (answers[i] === "unsettled") await instance.ask(apex, at, mine[i] ?? "");
+        }
+        await expectValueSet(service, apex, at, mine, `round ${round}: everybody has looked again`);
+        for (const [i, instance] of instances.entries()) {
+          const answer = await instance.ask(apex, at, mine[i] ?? "");
+          assert.notEqual(answer, "unsettled", "asked for what stands there, it has nothing to settle");
+        }
+      }
     },
   },
   {

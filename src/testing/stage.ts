@@ -4,7 +4,7 @@ import { AbortedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { guard } from "../core/guard.ts";
 import { type DomainName, parseName, relativeTo } from "../core/name.ts";
-import type { Edit, TxtBackend, Zone } from "../core/provider.ts";
+import type { Change, Edit, TxtBackend, Zone } from "../core/provider.ts";
 import type { Case, Connection, Service, Stage, Subject } from "./subject.ts";
 
 export interface CaseOptions {
@@ -63,17 +63,18 @@ function connectionOf(backend: TxtBackend, subject: Subject, signal: AbortSignal
   const { min, default: usual } = subject.provider.traits.ttlSeconds;
   const call = { signal, ttlSeconds: Math.max(min, usual) };
   const zone = (apex: string): Promise<Zone | undefined> => backend.findZone(parseName(apex), call);
-  const change = async (apex: string, name: string, part: Pick<Edit, "add" | "remove">): Promise<boolean> => {
+  const ask = async (apex: string, name: string, part: Pick<Edit, "add" | "remove">): Promise<Change> => {
     const found = await zone(apex);
     assert.ok(found, `the service holds ${apex}, but findZone does not find it`);
-    const answers = await backend.apply(found, [{ owner: ownerIn(found, name), ...part }], call);
-    return answers[0] === "changed";
+    const [answer] = await backend.apply(found, [{ owner: ownerIn(found, name), ...part }], call);
+    return answer ?? "unchanged";
   };
   return {
     backend,
     zone,
-    add: (apex, name, ...values) => change(apex, name, { add: values, remove: [] }),
-    remove: (apex, name, ...values) => change(apex, name, { add: [], remove: values }),
+    add: async (apex, name, ...values) => (await ask(apex, name, { add: values, remove: [] })) !== "unchanged",
+    remove: async (apex, name, ...values) => (await ask(apex, name, { add: [], remove: values })) !== "unchanged",
+    ask: (apex, name, ...values) => ask(apex, name, { add: values, remove: [] }),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { DomainName } from "../core/name.ts";
-import type { Provider, TxtBackend, Zone } from "../core/provider.ts";
+import type { Change, Provider, TxtBackend, Zone } from "../core/provider.ts";
 
 /** The provider under test and a service for it to talk to: a fake of its protocol, or a zone made for tests. */
 export interface Subject {
@@ -95,4 +95,6 @@ export interface Connection {
   /** Answers whether something changed. */
   add(apex: string, name: string, ...values: readonly string[]): Promise<boolean>;
   remove(apex: string, name: string, ...values: readonly string[]): Promise<boolean>;
+  /** As `add`, with the answer as it was given. */
+  ask(apex: string, name: string, ...values: readonly string[]): Promise<Change>;
 }

@@ -198,7 +198,7 @@ export function directBackend(world: World): TxtBackend {
 export const shapes = {
   record: (world: World) => recordBackend(recordApi(world), { listLagMs: 0 }),
   "rrset-cas": (world: World) => rrsetBackend(rrsetApi(world, true)),
-  "rrset-plain": (world: World) => rrsetBackend(rrsetApi(world, false), { settleMs: 1 }),
+  "rrset-plain": (world: World) => rrsetBackend(rrsetApi(world, false)),
   direct: directBackend,
 } satisfies Record<string, (world: World) => TxtBackend>;
 

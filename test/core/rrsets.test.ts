@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ConflictError, TransientError } from "../../src/core/errors.ts";
-import { silent } from "../../src/core/events.ts";
+import { type Dns01Event, type Observer, silent } from "../../src/core/events.ts";
 import { guard } from "../../src/core/guard.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { Edit, Owner, RRset, RRsetApi } from "../../src/core/provider.ts";
 import { rrsetBackend } from "../../src/core/rrsets.ts";
+import { settle } from "../../src/core/settle.ts";
+import { createSolver } from "../../src/core/solver.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
 const zone = { apex: parseName("example.com"), id: "1" };
@@ -53,13 +55,20 @@ function slowApi(clock: VirtualClock, conditional: boolean, slowMs = 0) {
 function setUp(conditional: boolean, slowMs = 0, seed = 1) {
   const clock = virtualClock(seed);
   const service = slowApi(clock, conditional, slowMs);
-  const connect = (api: RRsetApi = service.api, settleMs?: number) =>
-    guard(rrsetBackend(api, settleMs === undefined ? {} : { settleMs }), {
-      provider: { id: "fake", traits: { ttlSeconds: { min: 1, default: 60 } } },
-      observer: silent,
-      clock,
-    });
-  return { ...service, clock, connect, backend: connect() };
+  const provider = { id: "fake", traits: { ttlSeconds: { min: 1, default: 60 } } };
+  const connect = (api: RRsetApi = service.api) => guard(rrsetBackend(api), { provider, observer: silent, clock });
+  /** One more program: present or clean-up, and the second looks. */
+  const program = (api: RRsetApi = service.api, observer: Observer = silent) => {
+    const solver = createSolver({ provider, backend: connect(api), observer, clock });
+    const act = (what: "present" | "cleanUp") => async (value: string) => {
+      const items = [{ owner: owner.fqdn, values: [value], zoneCut: zone.apex }];
+      const solved = await solver[what](items, call.signal);
+      await settle({ solver, act: what, items, solved }, { clock, observer, signal: call.signal });
+      return solved;
+    };
+    return { present: act("present"), cleanUp: act("cleanUp") };
+  };
+  return { ...service, clock, connect, program, backend: connect() };
 }
 
 test("twenty names are twenty reads and one batch, and nothing is written when nothing changes", async () => {
@@ -175,28 +184,101 @@ test("with compare-and-swap six writers who share nothing lose no value", async 
   );
 });
 
-test("without it, reading back after a pause longer than a write loses no value either", async () => {
+test("without it a change is one read and one write, and unsettled; asked for again it is one read", async () => {
+  const { backend, clock, log } = setUp(false);
+  const ask = (edit: Edit) => clock.drive(backend.apply(zone, [edit], call));
+  expect(await ask(add("a"))).toEqual(["unsettled"]);
+  expect(log.splice(0)).toEqual([`read ${owner.fqdn}`, "replace 1"]);
+  expect(await ask(add("a"))).toEqual(["unchanged"]);
+  expect(log.splice(0)).toEqual([`read ${owner.fqdn}`]);
+  await ask(add("b"));
+  log.length = 0;
+  // Others stand beside it: whoever put them there may have read before.
+  expect(await ask(remove("a"))).toEqual(["unsettled"]);
+  expect(await ask(remove("a"))).toEqual(["unchanged"]);
+  expect(await ask(remove("b"))).toEqual(["changed"]);
+  expect(log.filter((line) => line.startsWith("replace"))).toHaveLength(2);
+});
+
+test("of a batch only what may be undone is unsettled", async () => {
+  const { backend, clock, sets } = setUp(false);
+  const at = (label: string) => ownerAt(label);
+  sets.set(at("alone").fqdn, { values: ["a"], ttlSeconds: 60 });
+  sets.set(at("shared").fqdn, { values: ["a", "theirs"], ttlSeconds: 60 });
+  sets.set(at("there").fqdn, { values: ["a"], ttlSeconds: 60 });
+  const edits: Edit[] = [
+    { owner: at("alone"), add: [], remove: ["a"] },
+    { owner: at("shared"), add: [], remove: ["a"] },
+    { owner: at("there"), add: ["a"], remove: [] },
+    { owner: at("new"), add: ["a"], remove: [] },
+  ];
+  const answers = await clock.drive(backend.apply(zone, edits, call));
+  expect(answers).toEqual(["changed", "unsettled", "unchanged", "unsettled"]);
+});
+
+test("a write whose answer is lost is unsettled too", async () => {
+  const { api, connect, clock } = setUp(false);
+  let lost = false;
+  const backend = connect({
+    ...api,
+    async replace(...args) {
+      await api.replace(...args);
+      if (lost) return;
+      lost = true;
+      throw new TransientError("reset");
+    },
+  });
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["unsettled"]);
+});
+
+test.each([40, 120])(
+  "writers who all look again lose no value (up to %i ms on either way of a request)",
+  async (slowMs) => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
+        const { clock, program, values } = setUp(false, slowMs, seed);
+        await clock.drive(Promise.all(Array.from({ length: 6 }, (_, i) => program().present(`v${i}`))));
+        expect(values().sort()).toEqual(["v0", "v1", "v2", "v3", "v4", "v5"]);
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
+
+test("what some add while others clean up stands in the end, and what was cleaned up beside others does not", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1 }), async (seed) => {
-      const { clock, connect, values } = setUp(false, 40, seed);
-      const writers = Array.from({ length: 6 }, (_, i) => connect().apply(zone, [add(`v${i}`)], call));
-      await clock.drive(Promise.all(writers));
-      expect(values().sort()).toEqual(["v0", "v1", "v2", "v3", "v4", "v5"]);
+      const { clock, program, values, sets } = setUp(false, 40, seed);
+      sets.set(owner.fqdn, { values: ["old0", "old1", "old2", "theirs"], ttlSeconds: 60 });
+      const work = [0, 1, 2].flatMap((i) => [program().present(`v${i}`), program().cleanUp(`old${i}`)]);
+      await clock.drive(Promise.all(work));
+      expect(values().sort()).toEqual(["theirs", "v0", "v1", "v2"]);
     }),
     { numRuns: 60 },
   );
 });
 
+test("a value that somebody else undoes is written again, and told", async () => {
+  const { clock, program, sets, values } = setUp(false);
+  const warnings: Dns01Event[] = [];
+  const { present } = program(undefined, (event) => void (event.type === "warning" && warnings.push(event)));
+  const work = present("a");
+  const other = clock.sleep(500).then(() => sets.set(owner.fqdn, { values: ["theirs"], ttlSeconds: 60 }));
+  await clock.drive(Promise.all([work, other]));
+  expect(values()).toEqual(["theirs", "a"]);
+  expect(warnings).toMatchObject([{ code: "W_OVERWRITTEN", text: expect.stringContaining(owner.fqdn) }]);
+});
+
 test("a writer who is overwritten for ever gives up with CONFLICT", async () => {
-  const { api, connect, clock, sets } = setUp(false);
-  const backend = connect(
-    {
-      ...api,
-      async replace() {
-        sets.set(owner.fqdn, { values: ["somebody-else"], ttlSeconds: 60 });
-      },
+  const { api, program, clock, sets } = setUp(false);
+  const { present } = program({
+    ...api,
+    async replace() {
+      sets.set(owner.fqdn, { values: ["somebody-else"], ttlSeconds: 60 });
     },
-    10,
-  );
-  await expect(clock.drive(backend.apply(zone, [add("a")], call))).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+  await expect(clock.drive(present("a"))).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringContaining("were overwritten 30 times by somebody else"),
+  });
 });

@@ -242,7 +242,7 @@ describe("against the sandbox", () => {
     [
       "apply returns nonsense",
       `return { findZone: async (apex) => ({ apex, id: "1" }), apply: async () => "done" }`,
-      /^misfit: .*apply has to return "changed" or "unchanged".* \(in the plugin .*misfit\.mjs\)$/,
+      /^misfit: .*apply has to return "changed", "unchanged" or "unsettled".* \(in the plugin .*misfit\.mjs\)$/,
     ],
     [
       "list returns nonsense",
@@ -280,6 +280,37 @@ describe("against the sandbox", () => {
     expect(error.message).toMatch(said);
     expect(error).toMatchObject({ code: "UNKNOWN", provider: "misfit", details: { plugin: join(cwd, "misfit.mjs") } });
     expect(status).toBe(1);
+  });
+
+  test("present and clean-up of what others may overwrite end when they stand", async () => {
+    const cwd = await folder({
+      "twice.mjs": `
+        import { appendFileSync } from "node:fs";
+        import { defineProvider, z } from "dns01";
+        const answers = { add: ["unsettled", "unsettled", "unchanged"], remove: ["unsettled", "unchanged"] };
+        export default defineProvider({
+          id: "twice", title: "Twice", config: z.strictObject({}), traits: { ttlSeconds: { min: 0, default: 60 } },
+          connect: () => ({
+            findZone: async (apex) => ({ apex, id: "1" }),
+            apply: async (zone, edits) => {
+              const act = edits[0].add.length > 0 ? "add" : "remove";
+              appendFileSync("asked.log", act + " ");
+              return [answers[act].shift()];
+            },
+          }),
+        });`,
+    });
+    const asked = () => readFile(join(cwd, "asked.log"), "utf8");
+    const args = ["_acme-challenge.example.test", "value", "-p", "twice", "--plugin", "twice.mjs"];
+    const present = await inSandbox(cwd, ["present", ...args]);
+    expect(present.status).toBe(0);
+    expect(await asked()).toBe("add add add ");
+    expect(present.stderr).toMatch(/somebody else undid the change of _acme-challenge\.example\.test.*W_OVERWRITTEN/);
+    const out = await inSandbox(cwd, ["cleanup", ...args, "--json"]);
+    expect(await asked()).toBe("add add add remove remove ");
+    const change = { owner: "_acme-challenge.example.test", zone: { apex: "example.test", id: "1" }, changed: true };
+    expect(JSON.parse(out.stdout)).toMatchObject({ changes: [change] });
+    expect(out.stdout).not.toContain("settleMs");
   });
 
   test("plugin test runs in a real zone and leaves nothing behind", async () => {

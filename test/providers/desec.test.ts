@@ -35,15 +35,10 @@ test.each([
   ]);
 });
 
-test("asks for the zone that DNS names, then reads, writes and reads back", async () => {
+test("asks for the zone that DNS names, then reads and writes", async () => {
   await (await program()).present(owner, "value");
   const path = `/domains/${apex}/rrsets/_acme-challenge.www/TXT/`;
-  expect(callsOf(fake)).toEqual([
-    `GET /domains/${apex}/`,
-    `GET ${path}`,
-    `PATCH /domains/${apex}/rrsets/`,
-    `GET ${path}`,
-  ]);
+  expect(callsOf(fake)).toEqual([`GET /domains/${apex}/`, `GET ${path}`, `PATCH /domains/${apex}/rrsets/`]);
 });
 
 test("writes at the apex, which a bulk request spells differently", async () => {
@@ -107,21 +102,12 @@ test("two writes that met in the service's database are made again", async () =>
   expect(fake.values(apex, owner)).toEqual(["value"]);
 });
 
-test("a change that somebody else overwrote is made again", async () => {
+test("a change that somebody else overwrote is made again when it is looked at again", async () => {
   const { present } = await program();
-  let reads = 0;
-  fake.http.inject({
-    kind: "throttle",
-    when: ({ operation }) => {
-      if (!operation.endsWith("/TXT/")) return false;
-      reads++;
-      // Before the first reading back, another writer replaces the set with what it had read.
-      const index = fake.domain(apex).rrsets.findIndex(({ type }) => type === "TXT");
-      const theirs = { subname: "_acme-challenge.www", type: "TXT", ttl: 3600, records: ['"theirs"'] };
-      if (reads === 2) fake.domain(apex).rrsets.splice(index, 1, theirs);
-      return false;
-    },
-  });
+  await present(owner, "value");
+  // Another writer replaces the set with what it had read before.
+  const theirs = { subname: "_acme-challenge.www", type: "TXT", ttl: 3600, records: ['"theirs"'] };
+  fake.domain(apex).rrsets.splice(0, 1, theirs);
   await present(owner, "value");
   expect([...fake.values(apex, owner)].sort()).toEqual(["theirs", "value"]);
 });

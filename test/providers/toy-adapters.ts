@@ -94,7 +94,7 @@ export function toyRRsetProvider(bend: Bend<RRsetApi> = {}, conditional = true):
         }
       },
     };
-    return rrsetBackend(bend.api?.(right, http) ?? right, { settleMs: 50 });
+    return rrsetBackend(bend.api?.(right, http) ?? right);
   });
 }
 

@@ -1,12 +1,14 @@
 import { challengeName } from "../../core/challenge.ts";
 import { ConfigError, Dns01Error, type ErrorCode } from "../../core/errors.ts";
 import { type DomainName, parseName } from "../../core/name.ts";
+import { cleanUpForGood } from "../../core/settle.ts";
 import type { Solver } from "../../core/solver.ts";
 import { thrownText } from "../../core/thrown.ts";
 import { waitForTxt } from "../../dns/propagation.ts";
 import type { Placement } from "../../dns/types.ts";
 import { openDns } from "../../issuer/network.ts";
 import type { DnsDeps } from "../../issuer/request.ts";
+import { settleDuring } from "../../issuer/settle-during.ts";
 import { connectSolver } from "../../providers.ts";
 import { completeConfig } from "../solve/config.ts";
 import { readSecrets } from "../solve/secrets.ts";
@@ -144,17 +146,19 @@ async function writeAndLook(
   const values = [context.randomValue()];
   const items = [{ owner, values, zoneCut: delegation.zone }];
   const look = async (): Promise<Finding> => {
-    await solver.present(items, signal);
-    const verdict = await waitForTxt({
-      items: [{ owner, values, delegation }],
-      discovery: network.discovery,
-      exchange: network.exchange,
-      mode: "authoritative",
-      deadlineMs: settings.dns.propagation.timeoutMs,
-      signal,
-      clock,
-      observer,
-    });
+    const written = { solver, act: "present", items, solved: await solver.present(items, signal) } as const;
+    const wait = () =>
+      waitForTxt({
+        items: [{ owner, values, delegation }],
+        discovery: network.discovery,
+        exchange: network.exchange,
+        mode: "authoritative",
+        deadlineMs: settings.dns.propagation.timeoutMs,
+        signal,
+        clock,
+        observer,
+      });
+    const verdict = await settleDuring([written], wait, () => true, { clock, observer, signal });
     const { status, servers, explanation } = verdict;
     if (status === "propagated") {
       return ok(check, what, `a random value was written, and ${servers.length} nameservers serve it`);
@@ -168,7 +172,9 @@ async function writeAndLook(
     (error: unknown) => ({ finding: undefined, error }),
   );
   // Also when it is not clear whether the value was written, and after Ctrl-C.
-  const out = await takeOut(what, owner, values, () => solver.cleanUp(items, AbortSignal.timeout(cleanUpMs)));
+  const out = await takeOut(what, owner, values, () =>
+    cleanUpForGood(solver, items, { clock, observer, signal: AbortSignal.timeout(cleanUpMs) }),
+  );
   if (signal.aborted && out.state === "failed") {
     observer({ type: "warning", code: "W_LEFTOVER", text: `${owner}: ${out.cause}; ${out.next ?? ""}` });
   }

@@ -18,14 +18,14 @@ export interface GateReport {
 
 /** Holds back the answer until every authoritative nameserver serves the value. */
 export interface Gate {
-  /** Throws PropagationError when that is not so in the end, or abort's reason. */
+  /** "propagated", or "skipped" where nobody is asked. Throws PropagationError otherwise, or abort's reason. */
   wait(
     value: { readonly owner: DomainName; readonly value: string },
     /** Of the call, for what is told meanwhile. */
     trace: string,
     signal: AbortSignal,
     onReport: (report: GateReport) => void,
-  ): Promise<void>;
+  ): Promise<Verdict["status"]>;
 }
 
 export interface GateOptions {
@@ -58,6 +58,7 @@ export function createGate({ dns, clock, observer }: GateOptions): Gate {
       const { status, servers, explanation } = verdict;
       onReport({ status, servers, explanation, lagMs: observedMs(verdict) });
       if (status !== "propagated" && status !== "skipped") throw unseen(owner, status);
+      return status;
     },
   };
 }

@@ -1,6 +1,9 @@
+import type { Clock } from "../../core/clock.ts";
 import { ConfigError, Dns01Error, TransientError } from "../../core/errors.ts";
+import type { Observer } from "../../core/events.ts";
 import { createLock } from "../../core/lock.ts";
 import type { Provider } from "../../core/provider.ts";
+import { settleDuring } from "../../issuer/settle-during.ts";
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import type { SolveCall } from "../challenge.ts";
 import type { Environment } from "./ambient.ts";
@@ -24,7 +27,9 @@ export interface WorkOptions {
   readonly propagationGate: boolean;
   readonly env: Environment;
   readonly callTimeoutMs: number;
+  readonly clock: Clock;
   readonly now: () => Date;
+  readonly observer: Observer;
   readonly observe: SolveObserver;
   readonly connections: Connections;
   readonly jobs: Jobs;
@@ -45,7 +50,7 @@ type Prepared =
   | { readonly ready: false; readonly fault: ConfigError };
 
 export function createWork(options: WorkOptions): Work {
-  const { kubernetes, policy, observe, connections, jobs, presented, breaker, gate } = options;
+  const { kubernetes, policy, clock, observer, observe, connections, jobs, presented, breaker, gate } = options;
   const readIssuer = createIssuerReader(options.rules, options.env);
   /** Present and clean-up of one value, in the order in which they came. */
   const turns = createLock();
@@ -78,13 +83,17 @@ export function createWork(options: WorkOptions): Work {
     }
   };
 
-  /** Calls the provider, unless it has refused these credentials again and again. */
+  /**
+   * Calls the provider, unless it has refused these credentials again and again. What it wrote has settled in the end:
+   * beside `see`, which answers whether all nameservers have shown it, or after it.
+   */
   const call = async (
     request: ConnectionRequest,
     versions: string,
     question: Question,
     correlationId: string,
     signal: AbortSignal,
+    see: () => Promise<boolean> = async () => false,
   ): Promise<void> => {
     const { owner, value, zoneCut, action } = question;
     const { id } = request.provider;
@@ -97,17 +106,18 @@ export function createWork(options: WorkOptions): Work {
     try {
       await connections.use(request, correlationId, async ({ solver }) => {
         const items = [{ owner, values: [value], zoneCut }];
+        const act = action === "Present" ? "present" : "cleanUp";
         try {
-          await (action === "Present"
-            ? solver.present(items, signal, correlationId)
-            : solver.cleanUp(items, signal, correlationId));
+          const told: Observer = (event) => observer(event, correlationId);
+          const written = { solver, act, items, solved: await solver[act](items, signal, correlationId) } as const;
+          tell(breaker.accepted(credentials));
+          await settleDuring([written], see, (seen) => seen, { clock, observer: told, signal });
         } catch (error) {
           // Who has not the zone in memory any more is refused at the look-up already: all say what that one says.
           if (Dns01Error.is(error) && error.code === "AUTH") await solver.locate(owner, zoneCut, signal, correlationId);
           throw error;
         }
       });
-      tell(breaker.accepted(credentials));
     } catch (error) {
       if (Dns01Error.is(error) && error.code === "AUTH") tell(breaker.refused(credentials, error));
       else if (Dns01Error.is(error) && afterLogin.has(error.code)) tell(breaker.accepted(credentials));
@@ -128,12 +138,15 @@ export function createWork(options: WorkOptions): Work {
     step("provider");
     // Before the write: it may land although its answer does not arrive.
     presented.add(question.subject, prepared.request);
-    await call(prepared.request, prepared.versions, question, correlationId, signal);
-    if (!(issuer.config.gate ?? options.propagationGate)) return;
-    step("propagation");
-    await gate.wait(question, correlationId, signal, (report) =>
-      observe({ type: "propagation", correlationId, provider: provider.id, owner: question.owner, ...report }),
-    );
+    const isGated = issuer.config.gate ?? options.propagationGate;
+    await call(prepared.request, prepared.versions, question, correlationId, signal, async () => {
+      if (!isGated) return false;
+      step("propagation");
+      const status = await gate.wait(question, correlationId, signal, (report) =>
+        observe({ type: "propagation", correlationId, provider: provider.id, owner: question.owner, ...report }),
+      );
+      return status === "propagated";
+    });
   };
 
   /** Ends a clean-up that can never succeed, and says what may have stayed. */

@@ -1,11 +1,59 @@
 import { rrsetBackend } from "../../../src/core/rrsets.ts";
 import { bent, txtAt } from "../bent.ts";
-import { rrsetApi } from "../world.ts";
+import { rrsetApi, type World } from "../world.ts";
 import type { Mutant } from "./mutant.ts";
 
-const concurrencyRules = ["concurrency.adding", "concurrency.mixed", "concurrency.interleavings"];
+const concurrencyRules = [
+  "concurrency.settling",
+  "concurrency.adding",
+  "concurrency.mixed",
+  "concurrency.interleavings",
+];
+
+/** What a right backend without compare-and-swap loses, since three write at a time here. */
+const plain = (world: World) => rrsetBackend(rrsetApi(world, false));
 
 export const concurrencyMutants: readonly Mutant[] = [
+  {
+    rule: "concurrency.settling",
+    fault: "is sure of what others can overwrite",
+    also: concurrencyRules,
+    connect: (world) => {
+      const right = plain(world);
+      return {
+        ...right,
+        apply: async (...given) => (await right.apply(...given)).map((c) => (c === "unsettled" ? "changed" : c)),
+      };
+    },
+  },
+  {
+    rule: "concurrency.settling",
+    fault: "takes what it has written for what stands there, when it is asked once more",
+    also: [...concurrencyRules, "errors.words"],
+    connect: (world) => {
+      const right = plain(world);
+      const wrote = new Set<string>();
+      return {
+        ...right,
+        async apply(zone, edits, call) {
+          const keys = edits.flatMap(({ owner, add }) => add.map((value) => `${owner.fqdn} ${value}`));
+          if (keys.length > 0 && keys.every((key) => wrote.has(key))) return edits.map(() => "unchanged");
+          for (const key of keys) wrote.add(key);
+          for (const { owner, remove } of edits) for (const value of remove) wrote.delete(`${owner.fqdn} ${value}`);
+          return await right.apply(zone, edits, call);
+        },
+      };
+    },
+  },
+  {
+    rule: "concurrency.settling",
+    fault: "never settles",
+    also: ["adding.again", "adding.owners", "restarts.adding", "paging.values", "paging.names"],
+    connect: (world) =>
+      bent(world, {
+        answers: (changes, edits) => changes.map((c, i) => ((edits[i]?.add.length ?? 0) > 0 ? "unsettled" : c)),
+      }),
+  },
   {
     rule: "concurrency.adding",
     fault: "claims compare-and-swap, and the service compares nothing",
