@@ -1,10 +1,14 @@
+import { expect, test } from "vitest";
 import acmeDns from "../../providers/acme-dns.ts";
-import type { DomainName } from "../../src/core/name.ts";
+import { resolveConfig } from "../../src/core/fields.ts";
+import { type DomainName, parseName } from "../../src/core/name.ts";
+import { connectSolver } from "../../src/providers.ts";
 import { type RegisteredAccount, startAcmeDnsServer } from "../fakes/acme-dns.ts";
 import type { AdapterFake } from "./trial/subject.ts";
 import { tryAdapter } from "./trial.ts";
 
-const owners = ["_acme-challenge", "_acme-challenge.www", "_acme-challenge.a.b", "_acme-challenge.never"];
+const hosts = Array.from({ length: 20 }, (_, i) => `_acme-challenge.host-${i}`);
+const owners = ["_acme-challenge", "_acme-challenge.www", "_acme-challenge.a.b", "_acme-challenge.never", ...hosts];
 
 /** A compatible server that lets accounts have the trial's names, and as many values as the real one: two. */
 async function start(zones: readonly DomainName[]): Promise<AdapterFake> {
@@ -46,6 +50,17 @@ tryAdapter({
   shape: "direct",
   start,
   foreign: [],
+  economy: {
+    first: "0+1",
+    warm: "0+1",
+    again: "0+1",
+    cleanUp: "0+0",
+    gone: "0+0",
+    pair: "0+2",
+    pairOut: "0+0",
+    names: "0+20",
+    namesOut: "0+0",
+  },
   exclusive: [
     { config: { storagePath: "/somewhere" }, names: ["accounts", "storagePath"] },
     { config: { username: "u", password: "password", subdomain: "s" }, names: ["accounts", "username"] },
@@ -68,6 +83,7 @@ tryAdapter({
     "restarts.lost-remove": noRemoval,
     "concurrency.adding": two,
     "concurrency.mixed": two,
+    "concurrency.settling": two,
     "concurrency.interleavings": two,
     "names.apex": noRemoval,
     "names.deep": noRemoval,
@@ -95,4 +111,21 @@ tryAdapter({
     "messages.request-id": "the server gives its requests no ids",
     "errors.temporary": "nobody is asked for a zone",
   },
+});
+
+test("acme-dns: twenty names are one update each, and taking them out calls nothing", async () => {
+  const apex = parseName("example.com");
+  const fake = await start([apex]);
+  try {
+    const { signal } = new AbortController();
+    const resolved = await resolveConfig(acmeDns, { config: fake.config });
+    const solver = await connectSolver(acmeDns, resolved, { signal });
+    const items = hosts.map((host) => ({ owner: parseName(`${host}.${apex}`), values: ["value"], zoneCut: apex }));
+    await solver.present(items, signal);
+    expect(fake.http.calls.map(({ write }) => write)).toEqual(hosts.map(() => true));
+    await solver.cleanUp(items, signal);
+    expect(fake.http.calls).toHaveLength(20);
+  } finally {
+    await fake.http.close();
+  }
 });

@@ -8,9 +8,14 @@ import { parseName } from "../../src/core/name.ts";
 import { connectSolver } from "../../src/providers.ts";
 import { type AlidnsFake, type AlidnsOptions, startAlidns } from "../fakes/alidns.ts";
 import { createFastClock } from "../fakes/fast-clock.ts";
-import { tryAdapter } from "./trial.ts";
+import { perRecord, tryAdapter } from "./trial.ts";
 
-tryAdapter({ provider: alidns, shape: "record", start: startAlidns });
+tryAdapter({
+  provider: alidns,
+  shape: "record",
+  start: startAlidns,
+  economy: perRecord,
+});
 
 const apex = parseName("example.com");
 const owner = parseName("_acme-challenge.example.com");

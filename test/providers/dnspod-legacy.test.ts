@@ -6,11 +6,12 @@ import { fakeLoginToken, startDnspod } from "../fakes/dnspod.ts";
 import { connectDnspod, failureOf } from "./dnspod-program.ts";
 import { runCheck } from "./trial/lab.ts";
 import type { AdapterTrial } from "./trial/subject.ts";
-import { checks, subjectOf } from "./trial.ts";
+import { checks, perRecord, subjectOf } from "./trial.ts";
 
 const trial: AdapterTrial = {
   provider: dnspod,
   shape: "record",
+  economy: perRecord,
   start: (zones) => startDnspod(zones, { signIn: "loginToken", pageCap: 50 }),
 };
 const seed = Number(process.env["SEED"] ?? 20_240_301);

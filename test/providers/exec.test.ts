@@ -8,8 +8,9 @@ import { fieldsOf, resolveConfig } from "../../src/core/fields.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { TxtBackend } from "../../src/core/provider.ts";
 import { createRedactor } from "../../src/core/redact.ts";
-import { connectProvider } from "../../src/providers.ts";
+import { connectProvider, connectSolver } from "../../src/providers.ts";
 import { connectBackend, testProvider } from "../../src/testing/index.ts";
+import { expectInPage } from "./trial/page.ts";
 
 const apex = parseName("example.com");
 const fqdn = parseName("_acme-challenge.example.com");
@@ -82,39 +83,69 @@ const noNetwork = "there is no connection of ours to disturb";
 const soak = process.env["DNS01_SOAK"] === "1";
 if (soak) vi.setConfig({ testTimeout: 600_000 });
 
+test("runs once for each value, and for nothing else", async () => {
+  const log = join(dir, "economy.log");
+  const path = await script("economy.sh", `echo "$1" >> '${log}'`);
+  const { config, ttlSeconds } = await resolveConfig(exec, { config: { path } });
+  const { signal } = new AbortController();
+  const solver = await connectSolver(exec, { config, ttlSeconds }, { signal, ownConfig: true });
+  const items = (...values: string[]) => [{ owner: fqdn, values }];
+  const names = Array.from({ length: 20 }, (_, i) => ({
+    owner: parseName(`_acme-challenge.host-${i}.example.com`),
+    values: ["value"],
+  }));
+  const runsOf = async (work: Promise<unknown>) => {
+    await writeFile(log, "");
+    await work;
+    const lines = (await readFile(log, "utf8")).trim().split("\n");
+    return `${lines.length} ${[...new Set(lines)].join()}`;
+  };
+  expect(await runsOf(solver.present(items("one"), signal))).toBe("1 present");
+  expect(await runsOf(solver.present(items("two"), signal))).toBe("1 present");
+  expect(await runsOf(solver.cleanUp(items("one"), signal))).toBe("1 cleanup");
+  expect(await runsOf(solver.present(items("apex", "wildcard"), signal))).toBe("2 present");
+  expect(await runsOf(solver.cleanUp(items("apex", "wildcard"), signal))).toBe("2 cleanup");
+  expect(await runsOf(solver.present(names, signal))).toBe("20 present");
+  expect(await runsOf(solver.cleanUp(names, signal))).toBe("20 cleanup");
+});
+
+const skip = {
+  "adding.again": untold,
+  "adding.owners": untold,
+  "removing.gone": untold,
+  "removing.nothing": untold,
+  "restarts.adding": untold,
+  "restarts.lost-add": noNetwork,
+  "restarts.lost-remove": noNetwork,
+  "paging.values": untold,
+  "paging.names": untold,
+  "zones.absent": zoneless,
+  "zones.boundary": zoneless,
+  "zones.exact": zoneless,
+  "zones.nested": zoneless,
+  "siblings.types": "the protocol knows TXT values only",
+  "siblings.ttl": "the protocol knows no TTL",
+  "errors.credentials": "the program's credentials are its own",
+  "errors.words": "a program's words are not shown; its status is, which is tried by itself",
+  "secrecy.errors": "there is no secret among its fields",
+  "secrecy.events": "there is no secret among its fields",
+  "errors.unreachable": noNetwork,
+  "errors.abort": "a program that does not end is tried by itself",
+  "errors.temporary": noNetwork,
+  "faults.throttle": noNetwork,
+  "faults.unavailable": noNetwork,
+  "faults.reset": noNetwork,
+  "faults.page": noNetwork,
+  "faults.lost": noNetwork,
+};
+
+test("its page says which rules are left out, and why", () => expectInPage("exec", skip));
+
 testProvider(
   test,
   {
     provider: exec,
-    skip: {
-      "adding.again": untold,
-      "adding.owners": untold,
-      "removing.gone": untold,
-      "removing.nothing": untold,
-      "restarts.adding": untold,
-      "restarts.lost-add": noNetwork,
-      "restarts.lost-remove": noNetwork,
-      "paging.values": untold,
-      "paging.names": untold,
-      "zones.absent": zoneless,
-      "zones.boundary": zoneless,
-      "zones.exact": zoneless,
-      "zones.nested": zoneless,
-      "siblings.types": "the protocol knows TXT values only",
-      "siblings.ttl": "the protocol knows no TTL",
-      "errors.credentials": "the program's credentials are its own",
-      "errors.words": "see the test of statuses",
-      "secrecy.errors": "there is no secret among its fields",
-      "secrecy.events": "there is no secret among its fields",
-      "errors.unreachable": noNetwork,
-      "errors.abort": "see the test of programs that do not end",
-      "errors.temporary": noNetwork,
-      "faults.throttle": noNetwork,
-      "faults.unavailable": noNetwork,
-      "faults.reset": noNetwork,
-      "faults.page": noNetwork,
-      "faults.lost": noNetwork,
-    },
+    skip,
     start: async () => {
       const store = await mkdtemp(join(dir, "store-"));
       const path = await script(`keep-${store.slice(-6)}.sh`, keeper(store));

@@ -15,6 +15,17 @@ tryAdapter({
   provider: httpreq,
   shape: "direct",
   start: startHttpreq,
+  economy: {
+    first: "0+1",
+    warm: "0+1",
+    again: "0+1",
+    cleanUp: "0+1",
+    gone: "0+1",
+    pair: "0+2",
+    pairOut: "0+2",
+    names: "0+20",
+    namesOut: "0+20",
+  },
   exclusive: [],
   skip: {
     "adding.again": untold,

@@ -7,11 +7,17 @@ import { parseName } from "../../src/core/name.ts";
 import { connectProvider, connectSolver } from "../../src/providers.ts";
 import { createFastClock } from "../fakes/fast-clock.ts";
 import { type HuaweicloudFake, type HuaweicloudOptions, startHuaweicloud } from "../fakes/huaweicloud.ts";
-import { tryAdapter } from "./trial.ts";
+import { perSet, tryAdapter } from "./trial.ts";
 
 const unconditional = "a write replaces the whole set, and nothing tells whether it changed since it was read";
 
-tryAdapter({ provider: huaweicloud, shape: "rrset", start: startHuaweicloud, unconditional });
+tryAdapter({
+  provider: huaweicloud,
+  shape: "rrset",
+  start: startHuaweicloud,
+  unconditional,
+  economy: perSet,
+});
 
 const apex = parseName("example.com");
 const owner = parseName("_acme-challenge.example.com");

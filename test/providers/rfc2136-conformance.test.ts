@@ -7,6 +7,7 @@ import { answerTsig } from "../../src/dns/tsig.ts";
 import type { TsigKey } from "../../src/dns/tsig-key.ts";
 import { cases, runCase, type ServiceFault, type Subject, testProvider } from "../../src/testing/index.ts";
 import { startUpdateServer } from "../dns/update-server.ts";
+import { expectInPage } from "./trial/page.ts";
 
 const secret = "c3VwZXItc2VjcmV0LXRzaWcta2V5LW9mLTMyLW9jdCE=";
 const key: TsigKey = {
@@ -21,16 +22,18 @@ const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));
 const noThrottle = "DNS has no way to ask for fewer requests";
 const overTcp = "tried over TCP, where nobody has to wait for an answer that is lost";
 
+const skip = {
+  "faults.throttle": noThrottle,
+  "faults.page": "no proxy speaks HTML there",
+  "errors.temporary": noThrottle,
+  "faults.reset": overTcp,
+  "faults.lost": overTcp,
+  "secrecy.events": overTcp,
+};
+
 const subject = (transport: "udp" | "tcp"): Subject => ({
   provider: rfc2136,
-  skip: {
-    "faults.throttle": noThrottle,
-    "faults.page": "no proxy speaks HTML there",
-    "errors.temporary": noThrottle,
-    "faults.reset": overTcp,
-    "faults.lost": overTcp,
-    "secrecy.events": overTcp,
-  },
+  skip,
   start: async (apexes) => {
     const keys = [key];
     let mood: "well" | "hanging" | "losing" = "well";
@@ -113,6 +116,8 @@ const subject = (transport: "udp" | "tcp"): Subject => ({
     };
   },
 });
+
+test("its page says which rules are left out, and why", () => expectInPage("rfc2136", skip));
 
 testProvider(test, subject("udp"), { seed, operations: 100 });
 

@@ -11,6 +11,7 @@ import { childOf, nameFromLabels, parseName } from "../../src/core/name.ts";
 import type { ConnectDeps, TxtBackend } from "../../src/core/provider.ts";
 import { emptyMessage, encodeMessage, txtValue } from "../../src/dns/codec.ts";
 import type { TsigKey } from "../../src/dns/tsig-key.ts";
+import { connectSolver } from "../../src/providers.ts";
 import { startUpdateServer, type UpdateServer, type UpdateServerOptions } from "../dns/update-server.ts";
 
 const zone = nameFromLabels(["example", "test"]);
@@ -101,6 +102,41 @@ describe("rfc2136 writes", () => {
     expect(await backend.apply(held, [edit(["a"]), edit([], ["zzz"])], call())).toEqual(["unchanged", "unchanged"]);
     expect(await backend.apply(held, [edit([], ["a"])], call())).toEqual(["changed"]);
     expect(server.records.get(owner)?.map(txtValue)).toEqual(["b"]);
+  });
+
+  test("with a question and an update for each change, however many names", async () => {
+    const server = await start();
+    const { config, ttlSeconds } = await resolveConfig(rfc2136, { env: envOf(server) });
+    const { signal } = new AbortController();
+    const solver = await connectSolver(rfc2136, { config, ttlSeconds }, { signal });
+    const deep = childOf("_acme-challenge.a.b", zone);
+    const items = (...values: string[]) => [{ owner: deep, values }];
+    const hosts = Array.from({ length: 20 }, (_, i) => childOf(`_acme-challenge.host-${i}`, zone));
+    const names = hosts.map((host) => ({ owner: host, values: ["value"], zoneCut: zone }));
+    const took: Record<string, string> = {};
+    const count = async (what: string, work: Promise<unknown>) => {
+      await work;
+      const updates = server.updates().length;
+      took[what] = `${server.received.length - updates}+${updates}`;
+      server.received.length = 0;
+    };
+    await count("first", solver.present(items("value-1"), signal));
+    await count("warm", solver.present(items("value-2"), signal));
+    await count("clean-up", solver.cleanUp(items("value-1"), signal));
+    await count("pair", solver.present(items("apex", "wildcard"), signal));
+    await count("pair out", solver.cleanUp(items("apex", "wildcard"), signal));
+    await count("20 names", solver.present(names, signal));
+    await count("20 names out", solver.cleanUp(names, signal));
+    expect(took).toEqual({
+      // The owner, a.b, b and the apex are asked for their SOA.
+      first: "5+1",
+      warm: "1+1",
+      "clean-up": "1+1",
+      pair: "1+1",
+      "pair out": "1+1",
+      "20 names": "20+1",
+      "20 names out": "20+1",
+    });
   });
 
   test("with the settings of cert-manager's solver", async () => {

@@ -9,6 +9,7 @@ import {
 } from "../../src/index.ts";
 import { toyConfig, toyRecordProvider, toyRRsetProvider } from "./toy-adapters.ts";
 import { startToyService } from "./toy-service.ts";
+import { perRecord } from "./trial/economy.ts";
 import type { AdapterTrial } from "./trial.ts";
 
 /** An adapter that gets one thing wrong, in a way somebody's adapter has. */
@@ -23,6 +24,7 @@ export interface TrialMutant {
 export const toyTrial = {
   shape: "record",
   start: startToyService,
+  economy: perRecord,
   exclusive: [{ config: { password: "passw0rd-of-old" }, names: ["password", "token"] }],
 } satisfies Partial<AdapterTrial>;
 
@@ -145,6 +147,28 @@ export const trialMutants: readonly TrialMutant[] = [
     check: "economy.one",
     fault: "asks for every zone twice",
     trial: findZone((usual) => async (apex, call) => (await usual(apex, call)) && usual(apex, call)),
+  },
+  {
+    check: "economy.pair",
+    fault: "lists again before each further value of a name",
+    also: ["economy.batch"],
+    trial: record({
+      api: (right) => {
+        let isFresh = false;
+        return {
+          ...right,
+          list: (...given) => {
+            isFresh = true;
+            return right.list(...given);
+          },
+          create: async (owner, ...rest) => {
+            if (!isFresh) await right.list(owner, rest[1]);
+            isFresh = false;
+            await right.create(owner, ...rest);
+          },
+        };
+      },
+    }),
   },
   {
     check: "economy.batch",

@@ -8,10 +8,12 @@ import { faultChecks } from "./trial/faults.ts";
 import { interleavingChecks } from "./trial/interleavings.ts";
 import { runCheck } from "./trial/lab.ts";
 import { messageChecks } from "./trial/messages.ts";
+import { expectInPage } from "./trial/page.ts";
 import { secrecyChecks } from "./trial/secrecy.ts";
 import type { AdapterTrial, Check } from "./trial/subject.ts";
 import { zoneChecks } from "./trial/zones.ts";
 
+export { perBatchOfSets, perRecord, perSet } from "./trial/economy.ts";
 export type { AdapterFake, AdapterTrial } from "./trial/subject.ts";
 
 /** Everything an adapter is tried for besides the conformance suite. */
@@ -44,6 +46,9 @@ export function tryAdapter(trial: AdapterTrial): void {
   const unknown = Object.keys(skip).filter((id) => !suiteIds.includes(id) && !checks.some((check) => check.id === id));
   if (unknown.length > 0) throw new Error(`skip names checks that do not exist: ${unknown.join(", ")}`);
 
+  if (Object.keys(skip).length > 0) {
+    test(`${provider.id}: its page says which rules are left out, and why`, () => expectInPage(provider.id, skip));
+  }
   if (soak) vi.setConfig({ testTimeout: 600_000 });
   const subject = subjectOf(trial);
   testProvider(test, subject, { seed: randomSeed, operations: soak ? 1000 : 40 });

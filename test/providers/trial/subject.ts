@@ -25,20 +25,40 @@ export interface AdapterFake {
   stop?(): Promise<void>;
 }
 
+/** "reads+writes"; a request that asks how an asynchronous change is getting on counts as neither. */
+export type Calls = `${number}+${number}`;
+
+/** The calls of each operation at one name, and at 20 names of one zone; foreign values stand at the name. */
+export interface Economy {
+  /** The first present at a name three labels below its zone, which has to be found. */
+  readonly first: Calls;
+  /** The next present, of another value. */
+  readonly warm: Calls;
+  /** Present of a value that is there. */
+  readonly again: Calls;
+  readonly cleanUp: Calls;
+  /** Clean-up of a value that is gone. */
+  readonly gone: Calls;
+  /** Both values of apex and wildcard. */
+  readonly pair: Calls;
+  readonly pairOut: Calls;
+  /** One value at each of 20 names. */
+  readonly names: Calls;
+  readonly namesOut: Calls;
+}
+
 export interface AdapterTrial {
   readonly provider: Provider;
   readonly shape: "record" | "rrset" | "direct";
   /** A fresh fake that holds exactly these zones, all empty. */
   start(zones: readonly DomainName[]): Promise<AdapterFake>;
   /**
-   * Set for RRset services without compare-and-swap: why. One instance writes at a time then, reading back costs one
-   * call more, and the provider's page has to say so.
+   * Set for RRset services without compare-and-swap: why. One instance writes at a time then, and the provider's page
+   * has to say so.
    */
   readonly unconditional?: string;
-  /** Most writes for 20 names of one zone: 1 where the service takes batches. Default 20. */
-  readonly batchWrites?: number;
-  /** Most reads for 20 names of one zone, the zone not counted. Default 20. */
-  readonly batchReads?: number;
+  /** The calls it takes, exactly. */
+  readonly economy: Economy;
   /** Configurations (merged over the fake's) that give both of two exclusive ways; each fault has to name these fields. */
   readonly exclusive?: readonly {
     readonly config: Readonly<Record<string, unknown>>;
