@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { systemClock } from "../../src/core/clock.ts";
+import { silent } from "../../src/core/events.ts";
 import type { DomainName } from "../../src/core/name.ts";
 import type { Solver } from "../../src/core/solver.ts";
 import type { Journal } from "../../src/issuer/ports.ts";
@@ -13,7 +15,12 @@ test("a clean-up that runs out of time says so in our words, and the journal kee
   const solver = { provider: "slow", cleanUp: waits } as unknown as Solver;
   const journal = { remove: async (ids: readonly string[]) => void removed.push(...ids) } as unknown as Journal;
   const items = [{ id: "1", owner: "_acme-challenge.example.test" as DomainName, value: "v" }];
-  const [warning] = await removeAll(solver, items, journal, AbortSignal.timeout(5));
+  const [warning] = await removeAll(solver, items, {
+    journal,
+    clock: systemClock,
+    observer: silent,
+    signal: AbortSignal.timeout(5),
+  });
   expect(warning?.text).toBe(
     "1 TXT value(s) could not be taken out at _acme-challenge.example.test: the service did not do it in the time there was. The journal remembers them; the next run tries again.",
   );
