@@ -1,5 +1,5 @@
 import type { CertificateMeta } from "../issuer/ports.ts";
-import { decideRenewal, type RenewalState, stateOf } from "../issuer/renewal.ts";
+import { decideRenewal, type RenewalState, stateOf, subjectOf } from "../issuer/renewal.ts";
 
 /** When a stored certificate is renewed next, and why then: for `list` and `show`. */
 export interface NextRenewal {
@@ -16,7 +16,8 @@ export interface NextRenewal {
 }
 
 export function nextRenewal(meta: CertificateMeta, kept: RenewalState | undefined, now: Date): NextRenewal {
-  const { checkAt, checkFault, lastError } = stateOf(meta, kept);
+  const subject = subjectOf(meta);
+  const { checkAt, checkFault, lastError } = stateOf(subject, kept);
   const more = {
     ...(checkAt === undefined ? {} : { checkAt }),
     ...(checkFault === undefined ? {} : { checkFault }),
@@ -25,6 +26,6 @@ export function nextRenewal(meta: CertificateMeta, kept: RenewalState | undefine
   if (meta.revoked !== undefined) {
     return { at: undefined, rule: "revoked", reason: "it was revoked; only --force renews it", isDue: false, ...more };
   }
-  const { at, rule, reason, isDue } = decideRenewal(meta, kept, now);
-  return { at: at.toISOString(), rule, reason, isDue, ...more };
+  const { at, rule, reason, isDue } = decideRenewal(subject, kept, now.getTime());
+  return { at: new Date(at).toISOString(), rule, reason, isDue, ...more };
 }

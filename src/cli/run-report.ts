@@ -1,7 +1,7 @@
 import { Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
-import type { UpkeepEvent } from "../issuer/upkeep.ts";
+import type { UpkeepEvent } from "../issuer/kept.ts";
 import { describeEvent } from "../telemetry/log.ts";
 
 /** What the daemon says: a line for what becomes of a certificate; the steps of an order only at level debug. */

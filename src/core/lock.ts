@@ -48,8 +48,10 @@ export function createLock(): KeyedLock {
     async hold(keys, signal, work) {
       const held: string[] = [];
       try {
-        for (const key of [...new Set(keys)].sort()) {
-          await acquire(key, signal);
+        for (const key of keys.length > 1 ? [...new Set(keys)].sort() : keys) {
+          // A free one costs no turn.
+          if (!queues.has(key) && !signal.aborted) queues.set(key, []);
+          else await acquire(key, signal);
           held.push(key);
         }
         return await work();

@@ -25,6 +25,7 @@ export function createRateLimit(
   let silentUntil = Number.NEGATIVE_INFINITY;
   let said: unknown;
   let line: Promise<void> = Promise.resolve();
+  let waiting = 0;
 
   const readyAt = (): number => {
     const oldest = limit !== undefined && passed.length >= limit.requests ? passed[0] : undefined;
@@ -41,11 +42,18 @@ export function createRateLimit(
     passed.push(clock.now());
   };
 
+  const next = (): void => {
+    waiting -= 1;
+  };
+
   return {
     take(signal) {
+      // Most find nobody before them and nothing to wait for.
+      if (waiting === 0 && !signal.aborted && readyAt() <= clock.now()) return pass(signal);
+      waiting += 1;
       const mine = line.then(() => pass(signal));
       // The next in line waits for this one's turn, not for its fate.
-      line = mine.catch(() => {});
+      line = mine.then(next, next);
       return raceAbort(mine, signal);
     },
     pause(ms, words) {

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import type { UpkeepEvent } from "../issuer/upkeep.ts";
+import type { UpkeepEvent } from "../issuer/kept.ts";
 
 /** Certificates with lines of their own; of more there are only sums, so that a scrape stays small. */
 const namedAtMost = 1000;

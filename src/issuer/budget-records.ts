@@ -1,3 +1,4 @@
+import { createLock } from "../core/lock.ts";
 import type { Level } from "./budget-limits.ts";
 import type { BudgetStore } from "./ports.ts";
 
@@ -43,6 +44,7 @@ export interface CertificateRecord {
   readonly local?: Row | undefined;
 }
 
+/** A change happens under a lock of this process: nothing comes between what it has read and what it writes. */
 export interface Records {
   ca(directoryUrl: string): Promise<CaRecord>;
   changeCa(directoryUrl: string, change: (record: CaRecord) => CaRecord): Promise<void>;
@@ -54,10 +56,13 @@ export interface Records {
 
 const noCa: CaRecord = {};
 const noDomain: DomainRecord = { names: {}, sets: {} };
-const noCertificate: CertificateRecord = { cas: {} };
+export const noCertificate: CertificateRecord = { cas: {} };
 
 /** The budget's records over whatever keeps them: read anew each time, since `renew` and `run` share them. */
 export function openRecords(store: BudgetStore, now: () => number): Records {
+  const lock = createLock();
+  const patient = new AbortController().signal;
+
   async function read<T extends object>(folder: string, key: string, none: T): Promise<T> {
     const kept = await store.load(folder, key);
     if (!isRecord(kept) || !isRecord(kept["record"]) || typeof kept["at"] !== "number") return none;
@@ -70,12 +75,14 @@ export function openRecords(store: BudgetStore, now: () => number): Records {
   }
 
   async function change<T extends object>(folder: string, key: string, none: T, by: (record: T) => T): Promise<void> {
-    const before = await read(folder, key, none);
-    const after = by(before);
-    const isEmpty = isEqual(after, none);
-    if (isEqual(after, before) && (isEmpty || before !== none)) return;
-    if (isEmpty) await store.remove(folder, key);
-    else await store.save(folder, key, { at: now(), record: after });
+    await lock.hold([`${folder}\n${key}`], patient, async () => {
+      const before = await read(folder, key, none);
+      const after = by(before);
+      const isEmpty = isEqual(after, none);
+      if (isEqual(after, before) && (isEmpty || before !== none)) return;
+      if (isEmpty) await store.remove(folder, key);
+      else await store.save(folder, key, { at: now(), record: after });
+    });
   }
 
   return {
@@ -98,8 +105,13 @@ function shifted(value: unknown, ms: number): unknown {
   );
 }
 
+/** As files say it: a member without a value is none. */
 function isEqual(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  if (a === b) return true;
+  if (!isRecord(a) || !isRecord(b)) return false;
+  for (const key in a) if (!isEqual(a[key], b[key])) return false;
+  for (const key in b) if (b[key] !== undefined && a[key] === undefined) return false;
+  return true;
 }
 
 function isRecord(x: unknown): x is Record<string, unknown> {

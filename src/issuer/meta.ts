@@ -41,7 +41,7 @@ export function metaOf(
     issuer: info.issuer,
     notBefore: info.notBefore.toISOString(),
     notAfter: info.notAfter.toISOString(),
-    renewAfter: renewAfter(info.notBefore, info.notAfter).toISOString(),
+    renewAfter: new Date(renewAfter(info.notBefore.getTime(), info.notAfter.getTime())).toISOString(),
     issuedAt: at,
     history: [...(stored?.meta.history ?? []).slice(1 - historyLength), entry],
   };

@@ -2,17 +2,17 @@ import type { RenewalInfoClient } from "../acme/ari.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import { Dns01Error, RateLimitedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
-import { thrownText } from "../core/thrown.ts";
-import type { SharedRouter } from "./batching.ts";
 import type { Budget } from "./budget.ts";
 import { inParallel } from "./in-parallel.ts";
 import { issue } from "./issue.ts";
+import { asDns01Error, type Held, type Kept, type UpkeepEvent } from "./kept.ts";
 import type { CertificateMeta, CertificateStore, RenewalStore } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
-import { afterFailure } from "./renewal.ts";
+import { afterFailure, subjectOf } from "./renewal.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
 import type { Look } from "./schedule.ts";
-import { createUpkeep, type Held, type Kept, type UpkeepEvent } from "./upkeep.ts";
+import type { SharedRouter } from "./batching.ts";
+import { createUpkeep } from "./upkeep.ts";
 
 /** A stored certificate that may be due, and how it is renewed then. */
 export interface RenewTarget extends Kept {
@@ -165,7 +165,7 @@ function upkeepFor(
 
 async function heldOf({ meta }: KnownCertificate, options: RenewOptions, deps: RenewDeps): Promise<Held> {
   return {
-    subject: meta,
+    subject: subjectOf(meta),
     ca: meta.ca,
     ...(options.force ? { mismatch: "--force was given" } : {}),
     isRetired: meta.revoked !== undefined && !options.force,
@@ -218,7 +218,7 @@ function note(notes: Notes, event: UpkeepEvent): void {
 async function keepFault({ name, stored }: RenewTarget, { error }: Notes, deps: RenewDeps): Promise<void> {
   if (stored === undefined || error === undefined) return;
   const kept = await deps.renewals.load(name);
-  await deps.renewals.save(name, afterFailure(stored.meta, kept, error, deps.now()));
+  await deps.renewals.save(name, afterFailure(subjectOf(stored.meta), kept, error, deps.now().getTime()));
 }
 
 /** Reads the certificates of these names side by side; a damaged one does not hide the others. */
@@ -262,7 +262,7 @@ async function attempt(notes: Notes, signal: AbortSignal, work: () => Promise<vo
     await work();
   } catch (error) {
     signal.throwIfAborted();
-    notes.error = Dns01Error.is(error) ? error : new Dns01Error("UNKNOWN", thrownText(error), false, { cause: error });
+    notes.error = asDns01Error(error);
   }
 }
 

@@ -1,12 +1,21 @@
 import type { RenewalAnswer } from "../acme/ari.ts";
 import { renewAfter } from "../acme/certificate.ts";
 
-/** The certificate a decision is about. */
+/** The certificate a decision is about; instants are milliseconds of the wall clock. */
 export interface RenewalSubject {
   readonly serial: string;
-  /** RFC 3339, as in meta.json. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** As meta.json has it, in RFC 3339. */
+export function subjectOf(meta: {
+  readonly serial: string;
   readonly notBefore: string;
   readonly notAfter: string;
+}): RenewalSubject {
+  const { serial, notBefore, notAfter } = meta;
+  return { serial, notBefore: Date.parse(notBefore), notAfter: Date.parse(notAfter) };
 }
 
 /**
@@ -50,8 +59,8 @@ export interface RenewalFault {
 
 export interface RenewalDecision {
   readonly isDue: boolean;
-  /** When it is, or was, to be renewed. */
-  readonly at: Date;
+  /** When it is, or was, to be renewed, in milliseconds of the wall clock. */
+  readonly at: number;
   readonly rule: "ari" | "lifetime";
   /** Which rule decided and why, for people. */
   readonly reason: string;
@@ -83,41 +92,55 @@ export function stateOf(subject: RenewalSubject, state: RenewalState | undefined
 export function decideRenewal(
   subject: RenewalSubject,
   kept: RenewalState | undefined,
-  now: Date,
-  nextLook: Date = now,
+  now: number,
+  nextLook: number = now,
 ): RenewalDecision {
-  const { window, plannedAt } = stateOf(subject, kept);
-  const moment = lifetimeRule(subject);
-  const planned = new Date(window === undefined ? (plannedAt ?? Number.NaN) : Number.NaN);
-  const byLife = planned < moment ? planned : moment;
-  const last = new Date(moment.getTime() + postponement * lifetimeMs(subject));
-  const chosen = window === undefined ? undefined : new Date(window.at);
-  // An unreadable time (the file was edited) is as good as none.
-  const byCa = chosen !== undefined && chosen <= last;
-  const at = byCa ? chosen : window === undefined || Number.isNaN(chosen?.getTime()) ? byLife : last;
-  const isDue = at <= now || at < nextLook;
-  if (byCa) {
-    const why = window?.explanationUrl === undefined ? "" : `, see ${window.explanationUrl}`;
-    const span = `${short(window?.start ?? "")} to ${short(window?.end ?? "")}`;
-    return { isDue, at, rule: "ari", reason: `the CA suggests ${span}${why}` };
+  const state = stateOf(subject, kept);
+  const { at, by } = instantOf(subject, state);
+  const rule = by === "window" ? "ari" : "lifetime";
+  return { isDue: at <= now || at < nextLook, at, rule, reason: reasonOf(subject, state, by, at <= now) };
+}
+
+function reasonOf(subject: RenewalSubject, { window }: RenewalState, by: Rule, isPast: boolean): string {
+  if (by === "window") {
+    const { start = "", end = "", explanationUrl } = window ?? {};
+    const why = explanationUrl === undefined ? "" : `, see ${explanationUrl}`;
+    return `the CA suggests ${short(start)} to ${short(end)}${why}`;
   }
   const part = lifetimeMs(subject) < 10 * dayMs ? "half" : "a third";
-  if (byLife === planned)
-    return { isDue, at, rule: "lifetime", reason: `chosen before ${part} of its lifetime is left` };
-  return { isDue, at, rule: "lifetime", reason: `${part} of its lifetime ${at <= now ? "or less " : ""}left` };
+  if (by === "plan") return `chosen before ${part} of its lifetime is left`;
+  return `${part} of its lifetime ${isPast ? "or less " : ""}left`;
+}
+
+type Rule = "window" | "plan" | "lifetime";
+
+/** An unreadable time (the file was edited) is as good as none: comparisons with NaN are false. */
+function instantOf(
+  subject: RenewalSubject,
+  { window, plannedAt }: RenewalState,
+): { readonly at: number; readonly by: Rule } {
+  const moment = renewAfter(subject.notBefore, subject.notAfter);
+  if (window !== undefined) {
+    const chosen = Date.parse(window.at);
+    const last = Math.trunc(moment + postponement * lifetimeMs(subject));
+    if (chosen <= last) return { at: chosen, by: "window" };
+    return { at: chosen > last ? last : moment, by: "lifetime" };
+  }
+  const planned = plannedAt === undefined ? Number.NaN : Date.parse(plannedAt);
+  return planned < moment ? { at: planned, by: "plan" } : { at: moment, by: "lifetime" };
 }
 
 /** Whether the CA is to be asked now: not while the answer is fresh, and not for what is due or over anyway. */
-export function isCheckDue(subject: RenewalSubject, kept: RenewalState | undefined, now: Date): boolean {
-  if (decideRenewal(subject, kept, now).isDue) return false;
-  return nextCheck(subject, kept, now) <= now;
+export function isCheckDue(subject: RenewalSubject, kept: RenewalState | undefined, now: number): boolean {
+  return nextCheck(subject, kept, now) <= now && !(instantOf(subject, stateOf(subject, kept)).at <= now);
 }
 
 /** When the CA is to be asked next; `now` when it never was, or when the clock was wrong at the time. */
-export function nextCheck(subject: RenewalSubject, kept: RenewalState | undefined, now: Date): Date {
+export function nextCheck(subject: RenewalSubject, kept: RenewalState | undefined, now: number): number {
   const { checkAt, checkedAt } = stateOf(subject, kept);
-  const at = new Date(checkAt ?? Number.NaN);
-  const isSane = at.getTime() - now.getTime() <= dayMs && !(new Date(checkedAt ?? 0) > now);
+  if (checkAt === undefined) return now;
+  const at = Date.parse(checkAt);
+  const isSane = at - now <= dayMs && !(checkedAt !== undefined && Date.parse(checkedAt) > now);
   return isSane ? at : now;
 }
 
@@ -126,15 +149,15 @@ export function afterCheck(
   subject: RenewalSubject,
   kept: RenewalState | undefined,
   answer: RenewalAnswer,
-  now: Date,
+  now: number,
   random: () => number,
 ): RenewalState {
   const { window, checkFailures = 0, lastError, plannedAt, isHurried } = stateOf(subject, kept);
   const state = (checkMs: number, more: Partial<RenewalState>): RenewalState => ({
     serial: subject.serial,
     ...(window === undefined ? {} : { window }),
-    checkedAt: now.toISOString(),
-    checkAt: new Date(now.getTime() + checkMs).toISOString(),
+    checkedAt: timeText(now),
+    checkAt: timeText(now + checkMs),
     ...(lastError === undefined ? {} : { lastError }),
     ...(plannedAt === undefined ? {} : { plannedAt }),
     ...(isHurried === undefined ? {} : { isHurried }),
@@ -160,42 +183,42 @@ export function afterFailure(
   subject: RenewalSubject,
   kept: RenewalState | undefined,
   error: { readonly code: string; readonly message: string; readonly hint?: string | undefined },
-  now: Date,
+  now: number,
 ): RenewalState {
   const state = stateOf(subject, kept);
   const { code, message, hint } = error;
   const count = (state.lastError?.count ?? 0) + 1;
-  const at = now.toISOString();
+  const at = timeText(now);
   return { ...state, lastError: { at, code, message, ...(hint === undefined ? {} : { hint }), count } };
 }
 
 function chooseIn(
-  { start, end, explanationUrl }: Extract<RenewalAnswer, { kind: "window" }>,
+  answer: Extract<RenewalAnswer, { kind: "window" }>,
   before: RenewalWindow | undefined,
   random: () => number,
 ): RenewalWindow {
-  const same = before?.start === start.toISOString() && before.end === end.toISOString();
-  const at = same ? before.at : new Date(start.getTime() + random() * (end.getTime() - start.getTime())).toISOString();
-  return {
-    start: start.toISOString(),
-    end: end.toISOString(),
-    at,
-    ...(explanationUrl === undefined ? {} : { explanationUrl }),
-  };
+  const { explanationUrl } = answer;
+  const start = answer.start.toISOString();
+  const end = answer.end.toISOString();
+  const isSame = before?.start === start && before.end === end;
+  if (isSame && before.explanationUrl === explanationUrl) return before;
+  const from = answer.start.getTime();
+  const at = isSame ? before.at : timeText(from + random() * (answer.end.getTime() - from));
+  return { start, end, at, ...(explanationUrl === undefined ? {} : { explanationUrl }) };
 }
 
 function without({ window: _, ...state }: RenewalState): RenewalState {
   return state;
 }
 
-function lifetimeRule({ notBefore, notAfter }: RenewalSubject): Date {
-  return renewAfter(new Date(notBefore), new Date(notAfter));
+function lifetimeMs({ notBefore, notAfter }: RenewalSubject): number {
+  return notAfter - notBefore;
 }
 
-function lifetimeMs({ notBefore, notAfter }: RenewalSubject): number {
-  return new Date(notAfter).getTime() - new Date(notBefore).getTime();
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function short(time: string): string {
-  return `${time.slice(0, 16).replace("T", " ")}Z`;
+  return `${time.slice(0, 10)} ${time.slice(11, 16)}Z`;
 }

@@ -4,84 +4,97 @@ export interface Agenda {
   /** Puts the key at this instant, wherever it was. */
   set(key: string, at: number): void;
   delete(key: string): void;
-  at(key: string): number | undefined;
   /** The earliest instant. */
   first(): number | undefined;
   /** Takes out the earliest key if it is due. */
   take(now: number): string | undefined;
-  keys(): IterableIterator<string>;
+  /** Puts every key at this instant. */
+  setAll(at: number): void;
 }
 
 interface Entry {
   readonly key: string;
-  readonly at: number;
+  /** Where it is in the heap; -1 when it was taken out. */
+  place: number;
 }
 
-/** A binary heap that forgets lazily: an entry that is no longer its key's own is skipped. */
+/**
+ * A binary heap whose entries know their place: what is put off or taken away moves, and leaves nothing behind. What was
+ * taken out is kept in mind until it is deleted, since it usually comes back.
+ */
 export function createAgenda(): Agenda {
   const heap: Entry[] = [];
-  const own = new Map<string, Entry>();
+  /** The instants in the same places, side by side: comparing them is most of the work. */
+  const times: number[] = [];
+  const entries = new Map<string, Entry>();
 
-  const less = (i: number, j: number) => (heap[i]?.at ?? 0) < (heap[j]?.at ?? 0);
-  const swap = (i: number, j: number) => {
-    const a = heap[i];
-    const b = heap[j];
-    if (a === undefined || b === undefined) return;
-    heap[i] = b;
-    heap[j] = a;
+  const move = (from: number, to: number): void => {
+    const entry = heap[from];
+    if (entry === undefined) return;
+    heap[to] = entry;
+    times[to] = times[from] ?? 0;
+    entry.place = to;
   };
-  const push = (entry: Entry) => {
-    heap.push(entry);
-    for (let i = heap.length - 1; i > 0; ) {
-      const parent = (i - 1) >> 1;
-      if (!less(i, parent)) return;
-      swap(i, parent);
-      i = parent;
+
+  /** Puts the entry where it belongs, from this free place up or down. */
+  const settle = (entry: Entry, at: number, from: number): void => {
+    let place = from;
+    for (let above = (place - 1) >> 1; place > 0 && (times[above] ?? 0) > at; above = (place - 1) >> 1) {
+      move(above, place);
+      place = above;
     }
+    for (;;) {
+      let below = 2 * place + 1;
+      if (below >= heap.length) break;
+      if (below + 1 < heap.length && (times[below + 1] ?? 0) < (times[below] ?? 0)) below += 1;
+      if ((times[below] ?? 0) >= at) break;
+      move(below, place);
+      place = below;
+    }
+    heap[place] = entry;
+    times[place] = at;
+    entry.place = place;
   };
-  const pop = () => {
-    swap(0, heap.length - 1);
-    heap.pop();
-    for (let i = 0; ; ) {
-      let least = i;
-      for (const child of [2 * i + 1, 2 * i + 2]) if (child < heap.length && less(child, least)) least = child;
-      if (least === i) return;
-      swap(i, least);
-      i = least;
-    }
-  };
-  const head = (): Entry | undefined => {
-    for (let top = heap[0]; top !== undefined; top = heap[0]) {
-      if (own.get(top.key) === top) return top;
-      pop();
-    }
-    return undefined;
+
+  const remove = (entry: Entry): void => {
+    const { place } = entry;
+    if (place < 0) return;
+    entry.place = -1;
+    const last = heap.pop();
+    const at = times.pop() ?? 0;
+    if (last !== undefined && last !== entry) settle(last, at, place);
   };
 
   return {
     get size() {
-      return own.size;
+      return heap.length;
     },
     set(key, at) {
-      const entry = { key, at };
-      own.set(key, entry);
-      push(entry);
-      // What was put off again and again must not pile up below.
-      if (heap.length > 64 && heap.length > 4 * own.size) {
-        heap.length = 0;
-        for (const kept of own.values()) push(kept);
+      let entry = entries.get(key);
+      if (entry === undefined) {
+        entry = { key, place: -1 };
+        entries.set(key, entry);
       }
+      if (entry.place < 0) {
+        entry.place = heap.length;
+        heap.push(entry);
+        times.push(at);
+      }
+      settle(entry, at, entry.place);
     },
-    delete: (key) => void own.delete(key),
-    at: (key) => own.get(key)?.at,
-    first: () => head()?.at,
+    delete(key) {
+      const entry = entries.get(key);
+      if (entry === undefined) return;
+      remove(entry);
+      entries.delete(key);
+    },
+    first: () => times[0],
     take(now) {
-      const top = head();
-      if (top === undefined || top.at > now) return undefined;
-      pop();
-      own.delete(top.key);
+      const top = heap[0];
+      if (top === undefined || (times[0] ?? 0) > now) return undefined;
+      remove(top);
       return top.key;
     },
-    keys: () => own.keys(),
+    setAll: (at) => void times.fill(at),
   };
 }

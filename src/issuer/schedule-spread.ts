@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { HOUR } from "./budget-limits.ts";
 import type { RenewalSubject } from "./renewal.ts";
 
@@ -38,7 +37,7 @@ export function createSpread(): Spread {
   let mean = 0;
 
   const count = (place: Place, by: 1 | -1): void => {
-    const hour = Math.floor(place.at / HOUR);
+    const hour = hourOf(place.at);
     const left = (load.get(hour) ?? 0) + by;
     if (left > 0) load.set(hour, left);
     else load.delete(hour);
@@ -51,7 +50,8 @@ export function createSpread(): Spread {
     count(place, -1);
   };
   const keep = (name: string, place: Place): void => {
-    remove(name);
+    const before = places.get(name);
+    if (before !== undefined) count(before, -1);
     places.set(name, place);
     count(place, 1);
   };
@@ -66,14 +66,20 @@ export function createSpread(): Spread {
     place(name, subject, last, now) {
       const before = places.get(name);
       if (before?.serial === subject.serial && before.last === last) return before.at;
-      remove(name);
       const rate = rateOf(subject);
-      const level = Math.max(1, headroom * (mean + rate));
-      const at = draw(name, subject, { last, now }, (hour) => (load.get(hour) ?? 0) / level);
+      // What it counted for before does not stand in its own way.
+      const level = Math.max(1, headroom * (mean - (before?.rate ?? 0) + rate));
+      const own = before === undefined ? undefined : hourOf(before.at);
+      const loadOf = (hour: number) => (load.get(hour) ?? 0) - (hour === own ? 1 : 0);
+      const at = draw(name, subject, { last, now }, (hour) => loadOf(hour) / level);
       keep(name, { serial: subject.serial, last, at, rate });
       return at;
     },
   };
+}
+
+function hourOf(at: number): number {
+  return Math.floor(at / HOUR);
 }
 
 /** The first instant that is not past in an hour that is not full, else the one in the emptiest hour. */
@@ -83,7 +89,7 @@ function draw(
   { last, now }: { readonly last: number; readonly now: number },
   fullness: (hour: number) => number,
 ): number {
-  const lifetime = Date.parse(subject.notAfter) - Date.parse(subject.notBefore);
+  const lifetime = subject.notAfter - subject.notBefore;
   const random = seeded(`${name}\n${subject.serial}`);
   let best = { at: last, fullness: Number.POSITIVE_INFINITY };
   for (const { part, draws } of reach) {
@@ -91,7 +97,7 @@ function draw(
       const at = Math.floor(last - random() * part * lifetime);
       // After a start: what was passed over before must not come due all at once now.
       if (at <= now) continue;
-      const full = fullness(Math.floor(at / HOUR));
+      const full = fullness(hourOf(at));
       if (full < 1) return at;
       if (full < best.fullness) best = { at, fullness: full };
     }
@@ -101,14 +107,18 @@ function draw(
 
 /** A certificate comes back after about 60 % of its lifetime (45 % below ten days). */
 function rateOf({ notBefore, notAfter }: RenewalSubject): number {
-  const hours = (Date.parse(notAfter) - Date.parse(notBefore)) / HOUR;
+  const hours = (notAfter - notBefore) / HOUR;
   return 1 / Math.max(1, hours * (hours < 240 ? 0.45 : 0.6));
 }
 
 /** Chance that a certificate keeps over restarts. */
 function seeded(text: string): () => number {
-  const digest = createHash("sha256").update(text).digest();
-  let state = digest.readUInt32LE(0) || 1;
+  // FNV-1a, and a last mixing: the beginnings of neighbours must be far apart.
+  let state = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
+  state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+  state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35);
+  state = (state ^ (state >>> 16)) >>> 0 || 1;
   return () => {
     state ^= state << 13;
     state ^= state >>> 17;

@@ -1,4 +1,4 @@
-import type { Clock } from "../core/clock.ts";
+import { after, type Clock } from "../core/clock.ts";
 import { onAbort } from "../core/on-abort.ts";
 import { createAgenda } from "./schedule-agenda.ts";
 
@@ -45,8 +45,6 @@ export interface Schedule {
   run(): Promise<void>;
 }
 
-/** Made once: an error for each waking would cost more than all the rest. */
-const woken = new Error("woken");
 /** A difference between wall clock and steady clock beyond this is a jump. */
 const jumpMs = 10_000;
 const faultMs = 3_600_000;
@@ -62,9 +60,12 @@ export function createSchedule(options: ScheduleOptions): Schedule {
   /** Set while it was being worked on. */
   const again = new Map<string, number>();
   const deleted = new Set<string>();
-  let wake: () => void = () => {};
-  let sleepsUntil = Number.NEGATIVE_INFINITY;
   let isRunning = false;
+  /** The next turn: when it is planned, and how to call it off. */
+  let turnAt = Number.POSITIVE_INFINITY;
+  let cancelTurn: () => void = () => {};
+  let drift = 0;
+  let onEnd: () => void = () => {};
 
   const isBusy = (key: string) => looking.has(key) || works.has(key) || working.has(key);
 
@@ -130,55 +131,66 @@ export function createSchedule(options: ScheduleOptions): Schedule {
       const work = key === undefined ? undefined : works.get(key);
       if (key === undefined || work === undefined) return;
       works.delete(key);
-      if (deleted.delete(key)) continue;
+      if (deleted.delete(key)) {
+        waiting.delete(key);
+        continue;
+      }
       void workAt(key, work);
     }
   };
 
-  /** After every change: most need no turn of the loop. */
+  /** After every change: most need no turn. */
   const proceed = (): void => {
     if (!isRunning) return;
-    if (!signal.aborted) start();
-    if (signal.aborted || (nextLook() ?? Number.POSITIVE_INFINITY) < sleepsUntil) wake();
+    if (signal.aborted) {
+      if (looking.size + working.size === 0) onEnd();
+      return;
+    }
+    start();
+    const next = nextLook();
+    if (next !== undefined && next < turnAt) plan(next);
   };
 
   const nextLook = () => (looking.size < looks ? agenda.first() : undefined);
 
-  /** All instants were chosen under another clock: everything is looked at anew. */
-  const noticeJump = (drift: number): number => {
-    const drifted = now() - clock.now();
-    if (Math.abs(drifted - drift) < jumpMs) return drifted;
-    const at = now();
-    for (const key of [...agenda.keys()]) agenda.set(key, at);
-    return drifted;
+  const plan = (at: number): void => {
+    cancelTurn();
+    turnAt = at;
+    cancelTurn = after(clock, Math.max(0, at - now()), turn);
   };
 
-  /** Until then, until something has changed, or until the signal fires. */
-  const sleep = async (until: number): Promise<void> => {
-    const rest = new AbortController();
-    wake = () => rest.abort(woken);
-    sleepsUntil = until;
-    const release = onAbort(signal, wake);
-    await clock.sleep(Math.max(0, until - now()), rest.signal).catch(() => {});
-    release();
-    sleepsUntil = Number.NEGATIVE_INFINITY;
+  const turn = (): void => {
+    // What begins at once, and ends at once, plans no turn of its own.
+    turnAt = Number.NEGATIVE_INFINITY;
+    noticeJump();
+    options.onTurn?.();
+    start();
+    plan(Math.min(now() + longestSleepMs, nextLook() ?? Number.POSITIVE_INFINITY));
+  };
+
+  /** All instants were chosen under another clock: everything is looked at anew. */
+  const noticeJump = (): void => {
+    const drifted = now() - clock.now();
+    if (Math.abs(drifted - drift) >= jumpMs) agenda.setAll(now());
+    drift = drifted;
   };
 
   async function run(): Promise<void> {
-    let drift = now() - clock.now();
+    drift = now() - clock.now();
     isRunning = true;
-    while (!signal.aborted) {
-      drift = noticeJump(drift);
-      options.onTurn?.();
-      start();
-      await sleep(Math.min(now() + longestSleepMs, nextLook() ?? Number.POSITIVE_INFINITY));
-    }
-    works.clear();
-    while (looking.size + working.size > 0) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
+    if (!signal.aborted) turn();
+    await new Promise<void>((resolve) => {
+      const release = onAbort(signal, () => {
+        cancelTurn();
+        works.clear();
+        proceed();
       });
-    }
+      onEnd = () => {
+        release();
+        resolve();
+      };
+      if (signal.aborted) proceed();
+    });
   }
 
   return {

@@ -1,16 +1,17 @@
 import type { RenewalInfoClient } from "../acme/ari.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import type { Observer } from "../core/events.ts";
-import type { SharedRouter } from "./batching.ts";
 import type { Budget } from "./budget.ts";
 import { issue } from "./issue.ts";
+import type { Held, Kept, UpkeepEvent } from "./kept.ts";
 import { sameSet } from "./order.ts";
 import type { CertificateMeta, RenewalStore } from "./ports.ts";
-import { afterFailure } from "./renewal.ts";
+import { afterFailure, subjectOf } from "./renewal.ts";
 import type { DnsDeps, IssueDeps, IssueRequest } from "./request.ts";
 import { createSchedule, type Schedule } from "./schedule.ts";
 import { createSpread } from "./schedule-spread.ts";
-import { createUpkeep, type Held, type Kept, type UpkeepEvent } from "./upkeep.ts";
+import type { SharedRouter } from "./batching.ts";
+import { createUpkeep } from "./upkeep.ts";
 
 /** A certificate that shall be there at all times, and how it is ordered. */
 export interface WatchTarget extends Kept {
@@ -121,7 +122,7 @@ export function createWatch(deps: WatchDeps): Watch {
     else ids.set(target.name, id);
     const isToDeploy = target.deploy !== undefined && deployed.get(target.name) !== meta.serial;
     return {
-      subject: { serial: meta.serial, notBefore: meta.notBefore, notAfter: meta.notAfter },
+      subject: subjectOf(meta),
       ca: meta.ca,
       mismatch: mismatchOf(meta, target),
       isRetired: meta.revoked !== undefined,
@@ -160,7 +161,7 @@ export function createWatch(deps: WatchDeps): Watch {
     if (!(error instanceof Error)) return;
     const { code = "UNKNOWN", hint } = error as { readonly code?: string; readonly hint?: string };
     const kept = await renewals.load(name);
-    await renewals.save(name, afterFailure(subject, kept, { code, message: error.message, hint }, deps.now()));
+    await renewals.save(name, afterFailure(subject, kept, { code, message: error.message, hint }, now()));
   }
 
   return {

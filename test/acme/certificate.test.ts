@@ -94,9 +94,8 @@ describe("what the CA sent", () => {
 
 describe("the time to renew", () => {
   const after = (days: number) => {
-    const from = new Date("2026-01-01T00:00:00Z");
-    const hours = renewAfter(from, new Date(from.getTime() + days * 86_400_000)).getTime() - from.getTime();
-    return hours / 86_400_000;
+    const from = Date.parse("2026-01-01T00:00:00Z");
+    return (renewAfter(from, from + days * 86_400_000) - from) / 86_400_000;
   };
   it("leaves a third of the lifetime, or half of it below ten days", () => {
     expect([90, 45, 10, 9.99, 160 / 24].map((days) => Math.round(after(days) * 1000) / 1000)).toEqual([

@@ -1,4 +1,5 @@
 import { abortReason, type Clock } from "../../src/core/clock.ts";
+import { onAbort } from "../../src/core/on-abort.ts";
 
 /** A clock that stands still until it is run; the same seed gives the same run. */
 export interface VirtualClock extends Clock {
@@ -35,32 +36,42 @@ export function createVirtualClock(random: () => number = seededRandom(1)): Virt
     return false;
   }
 
+  const after = (ms: number, callback: () => void): (() => void) => {
+    const end = () => {
+      if (timer.fire === undefined) return;
+      timer.fire = undefined;
+      sleepers--;
+    };
+    const fire = () => {
+      end();
+      callback();
+    };
+    const timer: Timer = { at: now + Math.max(0, ms), order: order++, fire };
+    sleepers++;
+    heap.push(timer);
+    return end;
+  };
+
   return {
     now: () => now,
     random,
+    after,
     get sleepers() {
       return sleepers;
     },
     sleep(ms, signal) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(abortReason(signal));
-        const end = () => {
-          timer.fire = undefined;
-          sleepers--;
-          signal?.removeEventListener("abort", onAbort);
-        };
-        const onAbort = () => {
-          end();
-          reject(abortReason(signal));
-        };
-        const fire = () => {
-          end();
+        const release =
+          signal &&
+          onAbort(signal, () => {
+            cancel();
+            reject(abortReason(signal));
+          });
+        const cancel = after(ms, () => {
+          release?.();
           resolve();
-        };
-        const timer: Timer = { at: now + Math.max(0, ms), order: order++, fire };
-        sleepers++;
-        heap.push(timer);
-        signal?.addEventListener("abort", onAbort, { once: true });
+        });
       });
     },
     async run(work) {
@@ -105,39 +116,37 @@ export function seededRandom(seed: number): () => number {
 function createHeap() {
   const items: Timer[] = [];
   const before = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order);
-  const swap = (i: number, j: number) => {
-    const a = items[i];
-    const b = items[j];
-    if (a === undefined || b === undefined) return;
-    items[i] = b;
-    items[j] = a;
-  };
-  const isBefore = (i: number, j: number) => {
-    const a = items[i];
-    const b = items[j];
-    return a !== undefined && b !== undefined && before(a, b);
-  };
   return {
     first: () => items[0],
     push(timer: Timer) {
-      items.push(timer);
-      for (let i = items.length - 1; i > 0; ) {
-        const parent = (i - 1) >> 1;
-        if (!isBefore(i, parent)) return;
-        swap(i, parent);
-        i = parent;
+      let i = items.push(timer) - 1;
+      while (i > 0) {
+        const above = (i - 1) >> 1;
+        const parent = items[above];
+        if (parent === undefined || !before(timer, parent)) break;
+        items[i] = parent;
+        i = above;
       }
+      items[i] = timer;
     },
     pop() {
-      swap(0, items.length - 1);
-      items.pop();
-      for (let i = 0; ; ) {
-        let least = i;
-        for (const child of [2 * i + 1, 2 * i + 2]) if (isBefore(child, least)) least = child;
-        if (least === i) return;
-        swap(i, least);
-        i = least;
+      const moved = items.pop();
+      if (moved === undefined || items.length === 0) return;
+      let i = 0;
+      for (;;) {
+        let below = 2 * i + 1;
+        let least = items[below];
+        if (least === undefined) break;
+        const right = items[below + 1];
+        if (right !== undefined && before(right, least)) {
+          least = right;
+          below += 1;
+        }
+        if (!before(least, moved)) break;
+        items[i] = least;
+        i = below;
       }
+      items[i] = moved;
     },
   };
 }

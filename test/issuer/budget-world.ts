@@ -1,4 +1,5 @@
-import { type Attempt, type Budget, createBudget } from "../../src/issuer/budget.ts";
+import { type Budget, createBudget } from "../../src/issuer/budget.ts";
+import type { Attempt } from "../../src/issuer/budget-attempt.ts";
 import { limitsOf } from "../../src/issuer/budget-limits.ts";
 import type { Failure } from "../../src/issuer/failure-kind.ts";
 import type { BudgetStore } from "../../src/issuer/ports.ts";

@@ -2,11 +2,12 @@ import type { RenewalAnswer } from "../../src/acme/ari.ts";
 import { AcmeError, RateLimitedError, TransientError } from "../../src/core/errors.ts";
 import { createBudget } from "../../src/issuer/budget.ts";
 import { DAY, HOUR, type Level, type Limit, levelAt, limitsOf, take } from "../../src/issuer/budget-limits.ts";
+import type { Held, Kept } from "../../src/issuer/kept.ts";
 import type { BudgetStore } from "../../src/issuer/ports.ts";
 import type { RenewalState } from "../../src/issuer/renewal.ts";
 import { createSchedule } from "../../src/issuer/schedule.ts";
 import { createSpread } from "../../src/issuer/schedule-spread.ts";
-import { createUpkeep, type Held, type Kept } from "../../src/issuer/upkeep.ts";
+import { createUpkeep } from "../../src/issuer/upkeep.ts";
 import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
 
 /** A CA with Let's Encrypt's limits and renewal windows, one without either, and the one to go over to. */
@@ -93,14 +94,21 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
     .filter((at) => jumps.every((j) => Math.abs(j.from - at) > 2 * HOUR && Math.abs(j.to - at) > 2 * HOUR))
     .sort((a, b) => a - b);
 
+  /** When the machine's clock is set wrong, and right again. */
+  const turns = jumps
+    .flatMap(({ from, to, by }) => [
+      { at: from, by },
+      { at: to, by: -by },
+    ])
+    .sort((a, b) => a.at - b.at);
+  let wrongBy = 0;
   let asleep = 0;
   const trueNow = () => epoch + clock.now() + asleep;
   /** What the machine's clock shows: it may be set wrong for a while. */
   const wall = () => {
     const at = clock.now();
-    let by = 0;
-    for (const jump of jumps) if (jump.from <= at && at < jump.to) by += jump.by;
-    return trueNow() + by;
+    while (at >= (turns[0]?.at ?? Number.POSITIVE_INFINITY)) wrongBy += turns.shift()?.by ?? 0;
+    return trueNow() + wrongBy;
   };
   const isIn = (list: readonly Span[], at: number) => list.some((s) => s.from <= at && at < s.to);
 
@@ -186,7 +194,7 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
       buckets.set(cert.kept.name, take(buckets.get(cert.kept.name), setCertificates, at));
     if (cert.held !== undefined) {
       for (const revoked of revocations) {
-        const issued = Date.parse(cert.held.subject.notBefore);
+        const issued = cert.held.subject.notBefore;
         const isHit = cert.held.ca === strict && issued < epoch + revoked && epoch + revoked <= at;
         const isFree = cert.broken.length === 0 && !isIn(outages.get(strict) ?? [], revoked);
         if (isHit && isFree) figures.slowest = Math.max(figures.slowest, at - (epoch + revoked));
@@ -203,8 +211,8 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
   function ask(held: Held): RenewalAnswer {
     if (held.ca !== strict) return { kind: "unsupported" };
     if (isIn(outages.get(strict) ?? [], clock.now())) return { kind: "failed", lasting: false, reason: "no answer" };
-    const start = Date.parse(held.subject.notBefore);
-    const lifetime = Date.parse(held.subject.notAfter) - start;
+    const { notBefore: start } = held.subject;
+    const lifetime = held.subject.notAfter - start;
     const isRevoked = revocations.some((at) => start < epoch + at && epoch + at <= trueNow());
     const centre = isRevoked ? start : start + lifetime * (lifetime < 10 * DAY ? 1 / 2 : 2 / 3);
     const window = { start: new Date(centre - lifetime / 100), end: new Date(centre + lifetime / 100) };
@@ -247,7 +255,7 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
       signal,
       parallel: 4,
       longestSleepMs: HOUR / 2,
-      look: async (key) => await upkeep.look((fleet.get(key) as Cert).kept),
+      look: (key) => upkeep.look((fleet.get(key) as Cert).kept),
       onTurn: () => void figures.turns++,
       onFault: (key, error) => void faults.push(`${key}: ${error instanceof Error ? error.stack : String(error)}`),
     });
@@ -312,15 +320,13 @@ function makeCert(n: number, random: () => number, end: number): Cert {
   // A fleet that has grown over time; a tenth is new.
   const age = random() * (lifetimeMs / (lifetimeMs < 10 * DAY ? 2 : 1.5));
   const held = n % 10 === 9 ? undefined : heldOf(`first${n}`, epoch - age, lifetimeMs, ca);
-  const heldUntil = held === undefined ? Number.POSITIVE_INFINITY : Date.parse(held.subject.notAfter);
+  const heldUntil = held?.subject.notAfter ?? Number.POSITIVE_INFINITY;
   const kept = { name: `c${n}`, names: [name], cas };
   return { kept, lifetimeMs, broken, held, heldUntil, inFlight: false };
 }
 
 function heldOf(serial: string, at: number, lifetimeMs: number, ca: string): Held {
-  const notBefore = new Date(at).toISOString();
-  const notAfter = new Date(at + lifetimeMs).toISOString();
-  return { subject: { serial, notBefore, notAfter }, ca, state: undefined };
+  return { subject: { serial, notBefore: at, notAfter: at + lifetimeMs }, ca, state: undefined };
 }
 
 /** Jumps that neither overlap nor follow each other closely. */
@@ -330,10 +336,14 @@ function apart<T extends Span>(list: readonly T[], byMs: number): readonly T[] {
 }
 
 function memoryStore(): BudgetStore {
-  const values = new Map<string, unknown>();
+  const folders = new Map<string, Map<string, unknown>>();
   return {
-    load: async (folder, key) => values.get(`${folder}\n${key}`),
-    save: async (folder, key, value) => void values.set(`${folder}\n${key}`, value),
-    remove: async (folder, key) => void values.delete(`${folder}\n${key}`),
+    load: async (folder, key) => folders.get(folder)?.get(key),
+    async save(folder, key, value) {
+      const known = folders.get(folder);
+      if (known === undefined) folders.set(folder, new Map([[key, value]]));
+      else known.set(key, value);
+    },
+    remove: async (folder, key) => void folders.get(folder)?.delete(key),
   };
 }

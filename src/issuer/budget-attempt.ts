@@ -1,0 +1,34 @@
+/** One certificate about to be ordered at one CA. */
+export interface Attempt {
+  /** The certificate's name in the state directory. */
+  readonly certificate: string;
+  readonly directoryUrl: string;
+  /** As ordered: A-labels, wildcards with their star. */
+  readonly names: readonly string[];
+  /** "same-set": the CA has issued for exactly these names before. "ari": `replaces` is sent, inside the window. */
+  readonly kind: "new" | "same-set" | "ari";
+}
+
+/** What CAs count an attempt by. */
+export interface Counted {
+  /** Its names by registered domain, without stars. */
+  readonly domains: ReadonlyMap<string, readonly string[]>;
+  /** Its set of names as one text; sorted, since the CA does not look at the order. */
+  readonly set: string;
+}
+
+/** The name that is validated. */
+export function baseOf(name: string): string {
+  return name.startsWith("*.") ? name.slice(2) : name;
+}
+
+export function countOf({ names }: Attempt, registeredDomain: (name: string) => string): Counted {
+  const domains = new Map<string, string[]>();
+  for (const name of new Set(names.map(baseOf))) {
+    const domain = registeredDomain(name);
+    const others = domains.get(domain);
+    if (others === undefined) domains.set(domain, [name]);
+    else others.push(name);
+  }
+  return { domains, set: names.length === 1 ? (names[0] ?? "") : names.toSorted().join(",") };
+}
