@@ -4,11 +4,12 @@ import { type Plan, type PlannedCertificate, readPlan } from "../config/plan.ts"
 import { routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
-import { type BatchingOptions, type SharedRouter, shareRouter } from "../issuer/batching.ts";
+import type { BatchingOptions } from "../issuer/batching.ts";
 import type { DnsSettings } from "../issuer/network.ts";
 import type { CertificateMeta } from "../issuer/ports.ts";
 import type { SolverRouter } from "../issuer/request.ts";
 import { createRouter } from "../issuer/router.ts";
+import { type SharedRouter, shareRouter } from "../issuer/shared-router.ts";
 import { flagsOf } from "./args.ts";
 import type { CommandInput } from "./command.ts";
 
@@ -98,7 +99,7 @@ export async function readRenewPlans(
       async solverOf(provider, owner) {
         // Without its credentials it stays in the journal, with a warning.
         const { solvers } = (await planOf(provider).catch(() => undefined)) ?? {};
-        return await solvers?.open().solvers.solverOf(provider, owner);
+        return await solvers?.leftovers.solverOf(provider, owner);
       },
     },
   };

@@ -2,13 +2,15 @@ import { abortReason, type Clock } from "../core/clock.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Zone } from "../core/provider.ts";
 import { combineFailures, type Solved, type Solver, type SolverItem } from "../core/solver.ts";
-import type { SolverRouter } from "./request.ts";
 import { type Act, createZoneQueue, keysOf, type QueueSettings, type ZoneQueue } from "./zone-queue.ts";
+import type { Caller } from "./zone-roll.ts";
 
 /** One solver for many certificates at once: what they write to one zone goes out together. */
 export interface SharedSolver {
-  /** A caller's own view of it: one certificate's. */
-  open(): SharedView;
+  /** A caller's own view of it: one certificate's. One that is not among the callers is waited for by nobody. */
+  open(caller?: Caller): SharedView;
+  /** Somebody who was waited for will not come. */
+  wake(): void;
 }
 
 export interface SharedView extends Solver {
@@ -18,27 +20,29 @@ export interface SharedView extends Solver {
 
 export interface BatchingOptions extends Partial<QueueSettings> {
   readonly clock: Clock;
-  /** How many callers there are, counting those that have not written yet; the views that are open when left out. */
-  readonly callers?: () => number;
 }
 
 /**
- * Merges calls for one zone that arrive within a short time, or while a write of that zone is under way, into one call of
- * `solver`; in a zone one write follows the other. Every caller gets its own result: what one caller sent and the service
- * rejects does not fail the others, and a caller that gives up does not end the write of the others. A value that two
- * callers hold (a CA may give the same token twice) is taken out when the last one lets go of it.
+ * Merges calls for one zone into one call of `solver`: those that come while others are on their way to the same zone, or
+ * while a write of it is under way; in a zone one write follows the other. Every caller gets its own result: what one
+ * caller sent and the service rejects does not fail the others, and a caller that gives up does not end the write of the
+ * others. A value that two callers hold (a CA may give the same token twice) is taken out when the last one lets go of it.
+ * `callers`: who there is, counting those that have not written yet; whoever has opened a view when left out.
  */
-export function createSharedSolver(solver: Solver, options: BatchingOptions): SharedSolver {
-  const { clock, presentWindowMs = 200, cleanUpWindowMs = 400, maxValues = 100 } = options;
-  const settings = { presentWindowMs, cleanUpWindowMs, maxValues };
+export function createSharedSolver(
+  solver: Solver,
+  options: BatchingOptions,
+  callers: Set<Caller> = new Set(),
+): SharedSolver {
+  const { clock, presentWindowMs = 200, cleanUpWindowMs = 400, longestWaitMs = 5000, maxValues = 100 } = options;
+  const settings = { presentWindowMs, cleanUpWindowMs, longestWaitMs, maxValues };
   const queues = new Map<DomainName, ZoneQueue>();
-  const views = new Set<object>();
-  const waiting = new Map<object, number>();
-  const holders = new Map<string, Set<object>>();
+  const waiting = new Map<Caller, number>();
+  const holders = new Map<string, Set<Caller>>();
   /** Nothing more will come before one of these is answered: no reason to wait. */
   const isEverybodyHere = () => {
     const here = [...waiting.values()].filter((count) => count > 0).length;
-    return here >= (options.callers?.() ?? views.size);
+    return here >= callers.size;
   };
   const wakeAll = () => {
     for (const queue of queues.values()) queue.wake();
@@ -49,22 +53,23 @@ export function createSharedSolver(solver: Solver, options: BatchingOptions): Sh
     if (known !== undefined) return known;
     const isHeld = (key: string) => (holders.get(key)?.size ?? 0) > 0;
     const isIdle = () => queues.delete(zone.apex);
-    const queue = createZoneQueue({ solver, zone, clock, settings, isEverybodyHere, isHeld, isIdle });
+    const who = { callers: () => callers, isEverybodyHere };
+    const queue = createZoneQueue({ solver, zone, clock, settings, ...who, isHeld, isIdle });
     queues.set(zone.apex, queue);
     return queue;
   };
 
-  const hold = (view: object, act: Act, items: readonly SolverItem[]) => {
+  const hold = (caller: Caller, act: Act, items: readonly SolverItem[]) => {
     for (const key of items.flatMap(keysOf)) {
       const set = holders.get(key) ?? new Set();
-      if (act === "present") set.add(view);
-      else set.delete(view);
+      if (act === "present") set.add(caller);
+      else set.delete(caller);
       if (set.size > 0) holders.set(key, set);
       else holders.delete(key);
     }
   };
 
-  const solve = async (view: object, act: Act, items: readonly SolverItem[], signal: AbortSignal) => {
+  const solve = async (caller: Caller, act: Act, items: readonly SolverItem[], signal: AbortSignal) => {
     if (signal.aborted) throw abortReason(signal);
     const located = await Promise.allSettled(items.map((i) => solver.locate(i.owner, i.zoneCut, signal)));
     const missing = located.flatMap((result, i) =>
@@ -80,78 +85,38 @@ export function createSharedSolver(solver: Solver, options: BatchingOptions): Sh
       group.items.push(item);
       byZone.set(result.value.apex, group);
     }
-    hold(view, act, items);
+    hold(caller, act, items);
     const groups = [...byZone.values()];
-    waiting.set(view, (waiting.get(view) ?? 0) + groups.length);
+    waiting.set(caller, (waiting.get(caller) ?? 0) + groups.length);
     try {
-      const jobs = groups.map((group) => queueOf(group.zone).add(act, group.items, signal));
+      const jobs = groups.map((group) => queueOf(group.zone).add(caller, act, group.items, signal));
       if (isEverybodyHere()) wakeAll();
       const results = await Promise.allSettled(jobs);
       return inOrder(items, results, groups, missing, signal);
     } finally {
-      const before = waiting.get(view);
-      if (before !== undefined) waiting.set(view, before - groups.length);
+      const before = waiting.get(caller);
+      if (before !== undefined) waiting.set(caller, before - groups.length);
     }
   };
 
   return {
-    open() {
-      const view: SharedView = {
+    wake: wakeAll,
+    open(known) {
+      const caller = known ?? { names: undefined, openedAt: clock.now() };
+      if (known === undefined) callers.add(caller);
+      return {
         provider: solver.provider,
         locate: (owner, zoneCut, signal) => solver.locate(owner, zoneCut, signal),
-        present: (items, signal) => solve(view, "present", items, signal),
-        cleanUp: (items, signal) => solve(view, "cleanUp", items, signal),
+        present: (items, signal) => solve(caller, "present", items, signal),
+        cleanUp: (items, signal) => solve(caller, "cleanUp", items, signal),
         close() {
-          views.delete(view);
-          waiting.delete(view);
+          callers.delete(caller);
+          waiting.delete(caller);
           for (const [key, set] of holders) {
-            set.delete(view);
+            set.delete(caller);
             if (set.size === 0) holders.delete(key);
           }
-          if (isEverybodyHere()) wakeAll();
-        },
-      };
-      views.add(view);
-      return view;
-    },
-  };
-}
-
-/** The solvers of a router, shared by everybody who opens it. */
-export interface SharedRouter {
-  open(): { readonly solvers: SolverRouter; readonly close: () => void };
-}
-
-export function shareRouter(router: SolverRouter, options: BatchingOptions): SharedRouter {
-  const shared = new Map<Solver, SharedSolver>();
-  let callers = 0;
-  const shareOf = (solver: Solver) => {
-    const known = shared.get(solver);
-    if (known !== undefined) return known;
-    const fresh = createSharedSolver(solver, { ...options, callers: () => callers });
-    shared.set(solver, fresh);
-    return fresh;
-  };
-  return {
-    open() {
-      callers += 1;
-      const views = new Map<Solver, SharedView>();
-      const viewOf = (solver: Solver) => {
-        const view = views.get(solver) ?? shareOf(solver).open();
-        views.set(solver, view);
-        return view;
-      };
-      return {
-        solvers: {
-          solverFor: async (owner) => viewOf(await router.solverFor(owner)),
-          async solverOf(provider, owner) {
-            const solver = await router.solverOf(provider, owner);
-            return solver === undefined ? undefined : viewOf(solver);
-          },
-        },
-        close: () => {
-          callers -= 1;
-          for (const view of views.values()) view.close();
+          for (const queue of [...queues.values()]) queue.forget(caller);
         },
       };
     },

@@ -11,7 +11,7 @@ import { reconcile } from "./reconcile.ts";
 import { afterFailure, subjectOf } from "./renewal.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
 import type { Look } from "./schedule.ts";
-import type { SharedRouter } from "./batching.ts";
+import type { SharedRouter } from "./shared-router.ts";
 import { createUpkeep } from "./upkeep.ts";
 
 /** A stored certificate that may be due, and how it is renewed then. */
@@ -181,7 +181,7 @@ async function order(
 ): Promise<IssueResult> {
   const [wanted] = target.cas;
   const { request, solvers } = await target.prepare(directoryUrl);
-  const view = solvers.open();
+  const view = solvers.open(target.names);
   try {
     const insteadOf = directoryUrl === wanted ? undefined : wanted;
     return await issue(

@@ -10,7 +10,7 @@ import { afterFailure, subjectOf } from "./renewal.ts";
 import type { DnsDeps, IssueDeps, IssueRequest } from "./request.ts";
 import { createSchedule, type Schedule } from "./schedule.ts";
 import { createSpread } from "./schedule-spread.ts";
-import type { SharedRouter } from "./batching.ts";
+import type { SharedRouter } from "./shared-router.ts";
 import { createUpkeep } from "./upkeep.ts";
 
 /** A certificate that shall be there at all times, and how it is ordered. */
@@ -136,7 +136,7 @@ export function createWatch(deps: WatchDeps): Watch {
     const [first] = target.cas;
     try {
       const { request, solvers, dns } = await target.prepare(directoryUrl);
-      const view = solvers.open();
+      const view = solvers.open(target.names);
       try {
         const insteadOf = directoryUrl === first ? undefined : first;
         const wanted = { ...request, force: false, dueSerial: held?.subject.serial, insteadOf };

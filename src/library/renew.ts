@@ -2,10 +2,10 @@ import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts"
 import { cas } from "../acme/directories.ts";
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { shareRouter } from "../issuer/batching.ts";
 import { createBudget } from "../issuer/budget.ts";
 import { loadKnown, type RenewOutcome, type RenewTarget, renewAll } from "../issuer/renew.ts";
 import { casOf, renewalRequest } from "../issuer/renewal-request.ts";
+import { shareRouter } from "../issuer/shared-router.ts";
 import { loadRegisteredDomain } from "../issuer/suffixes.ts";
 import { type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
 

@@ -3,12 +3,12 @@ import { createAcmeConnector } from "../acme/connector.ts";
 import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
 import type { ConfigIssue } from "../core/errors.ts";
-import { shareRouter } from "../issuer/batching.ts";
 import { createBudget } from "../issuer/budget.ts";
 import { readDomains } from "../issuer/domains.ts";
+import type { UpkeepEvent } from "../issuer/kept.ts";
 import { reconcile } from "../issuer/reconcile.ts";
+import { shareRouter } from "../issuer/shared-router.ts";
 import { loadRegisteredDomain } from "../issuer/suffixes.ts";
-import type { UpkeepEvent } from "../issuer/upkeep.ts";
 import { createWatch, type WatchTarget } from "../issuer/watch.ts";
 import { collect, type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
 

@@ -1,6 +1,5 @@
 import { createRenewalInfoClient, type RenewalInfoClient } from "../../src/acme/ari.ts";
 import { systemClock } from "../../src/core/clock.ts";
-import { shareRouter } from "../../src/issuer/batching.ts";
 import { createBudget } from "../../src/issuer/budget.ts";
 import { issue } from "../../src/issuer/issue.ts";
 import {
@@ -13,6 +12,7 @@ import {
 } from "../../src/issuer/renew.ts";
 import { casOf, renewalRequest } from "../../src/issuer/renewal-request.ts";
 import type { IssueDeps, IssueRequest } from "../../src/issuer/request.ts";
+import { shareRouter } from "../../src/issuer/shared-router.ts";
 import type { CaCertificate } from "../../src/sandbox/ca-state.ts";
 import type { SandboxOptions } from "../../src/sandbox/index.ts";
 import { openWorld, type World } from "./world.ts";

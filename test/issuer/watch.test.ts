@@ -1,9 +1,9 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { shareRouter } from "../../src/issuer/batching.ts";
 import { createBudget } from "../../src/issuer/budget.ts";
 import { issue } from "../../src/issuer/issue.ts";
+import type { UpkeepEvent } from "../../src/issuer/kept.ts";
 import type { CertificateMeta } from "../../src/issuer/ports.ts";
-import type { UpkeepEvent } from "../../src/issuer/upkeep.ts";
+import { shareRouter } from "../../src/issuer/shared-router.ts";
 import { createWatch, type WatchTarget } from "../../src/issuer/watch.ts";
 import { openWorld, type World } from "./world.ts";
 

@@ -11,7 +11,8 @@ test("many certificates of one zone due at once: all are renewed once, within th
   timeout: 900_000,
 }, async () => {
   const certificates = repeats(24, 1000);
-  const result = await storm({ certificates, parallel: 16 });
+  const parallel = repeats(16, 32);
+  const result = await storm({ certificates, parallel });
   expect(result).toMatchObject({
     renewed: certificates,
     versions: 2,
@@ -20,14 +21,15 @@ test("many certificates of one zone due at once: all are renewed once, within th
     failures: [],
     status: 0,
   });
-  expect(result.ordersAtOnce).toBeLessThanOrEqual(16);
+  expect(result.ordersAtOnce).toBeLessThanOrEqual(parallel);
   expect(result.peakMb).toBeLessThan(300);
-  expect(result.dnsWrites).toBeLessThan(certificates * 2);
+  // Waves of half as many as may go on at once, at least: two writes for each, on a slow machine too.
+  expect(result.dnsWrites).toBeLessThan(certificates * repeats(0.34, 0.2));
 });
 
 test("the same with five of a hundred of everything failing", { timeout: 900_000 }, async () => {
   const certificates = repeats(24, 1000);
-  const result = await storm({ certificates, parallel: 16, faults });
+  const result = await storm({ certificates, parallel: repeats(16, 32), faults });
   expect(result).toMatchObject({ renewed: certificates, versions: 2, leftInDns: 0, leftInJournal: 0, status: 0 });
   expect(result.peakMb).toBeLessThan(300);
 });
