@@ -94,19 +94,19 @@ test("runs once for each value, and for nothing else", async () => {
     owner: parseName(`_acme-challenge.host-${i}.example.com`),
     values: ["value"],
   }));
-  const runsOf = async (work: Promise<unknown>) => {
+  const runsOf = async (work: () => Promise<unknown>) => {
     await writeFile(log, "");
-    await work;
+    await work();
     const lines = (await readFile(log, "utf8")).trim().split("\n");
     return `${lines.length} ${[...new Set(lines)].join()}`;
   };
-  expect(await runsOf(solver.present(items("one"), signal))).toBe("1 present");
-  expect(await runsOf(solver.present(items("two"), signal))).toBe("1 present");
-  expect(await runsOf(solver.cleanUp(items("one"), signal))).toBe("1 cleanup");
-  expect(await runsOf(solver.present(items("apex", "wildcard"), signal))).toBe("2 present");
-  expect(await runsOf(solver.cleanUp(items("apex", "wildcard"), signal))).toBe("2 cleanup");
-  expect(await runsOf(solver.present(names, signal))).toBe("20 present");
-  expect(await runsOf(solver.cleanUp(names, signal))).toBe("20 cleanup");
+  expect(await runsOf(() => solver.present(items("one"), signal))).toBe("1 present");
+  expect(await runsOf(() => solver.present(items("two"), signal))).toBe("1 present");
+  expect(await runsOf(() => solver.cleanUp(items("one"), signal))).toBe("1 cleanup");
+  expect(await runsOf(() => solver.present(items("apex", "wildcard"), signal))).toBe("2 present");
+  expect(await runsOf(() => solver.cleanUp(items("apex", "wildcard"), signal))).toBe("2 cleanup");
+  expect(await runsOf(() => solver.present(names, signal))).toBe("20 present");
+  expect(await runsOf(() => solver.cleanUp(names, signal))).toBe("20 cleanup");
 });
 
 const skip = {
