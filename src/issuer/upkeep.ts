@@ -45,21 +45,36 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     if (held !== undefined) onEvent({ type: "held", name: kept.name, notAfter: held.subject.notAfter });
     if (held?.isRetired === true) return { at: now() + longestMs };
     if (held === undefined) return await ordering.look(kept, undefined, "there is none yet");
-    if (held.mismatch !== undefined) return await ordering.look(kept, held, held.mismatch);
+    const { mismatch } = held;
+    if (mismatch !== undefined) return await deployFirst(kept, held, () => ordering.look(kept, held, mismatch));
     const checked = isToAsk(held) ? await ask(kept, held) : held;
     const decision = decideRenewal(checked.subject, checked.state, now());
     const { at, keep } = placed(kept, checked, decision);
     if (keep !== undefined) await deps.keepState(kept, keep);
     const lookAt = now();
-    if (at <= lookAt) return await ordering.look(kept, checked, decision.reason);
+    if (at <= lookAt) return await deployFirst(kept, checked, () => ordering.look(kept, checked, decision.reason));
     const { rule, reason } = decision;
     const { notAfter } = held.subject;
     onEvent({ type: "planned", name: kept.name, at, rule, reason, notAfter });
-    if (held.deployAt !== undefined && held.deployAt <= lookAt) {
-      return { urgency: notAfter, work: () => deployNow(kept, checked) };
-    }
     const nextAsk = isSilent(held.ca) ? at : nextCheck(checked.subject, checked.state, lookAt);
-    return { at: Math.min(at, nextAsk, held.deployAt ?? at, lookAt + longestMs) };
+    const next = Math.min(at, nextAsk, lookAt + longestMs);
+    if (held.deployAt !== undefined && held.deployAt > lookAt) return { at: Math.min(next, held.deployAt) };
+    return await deployFirst(kept, checked, async () => ({ at: next }));
+  }
+
+  /**
+   * A certificate that is stored goes to its server before the next one is ordered: an order that fails or is put off must
+   * not keep it from there, and a hook that fails must not keep back the order.
+   */
+  async function deployFirst(kept: Kept, held: Held, next: () => Promise<Look>): Promise<Look> {
+    if (held.deployAt === undefined || held.deployAt > now()) return await next();
+    const work = async (): Promise<number> => {
+      const again = await deployNow(kept, held);
+      const then = await next();
+      const at = "work" in then ? await then.work() : then.at;
+      return again === undefined ? at : Math.min(at, again);
+    };
+    return { urgency: held.subject.notAfter, work };
   }
 
   /** Only what no CA has chosen is ours to spread; once, so that a restart changes nothing. */
@@ -93,7 +108,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     return (unsupported.get(ca) ?? Number.NEGATIVE_INFINITY) > deps.clock.now();
   }
 
-  async function deployNow(kept: Kept, held: Held): Promise<number> {
+  /** When it failed: when to try again. */
+  async function deployNow(kept: Kept, held: Held): Promise<number | undefined> {
     try {
       const isChanged = await deps.deploy(kept, held);
       if (isChanged) onEvent({ type: "deployed", name: kept.name });
@@ -103,7 +119,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       onEvent({ type: "deploy-failed", name: kept.name, error: asDns01Error(error), retryAt });
       return retryAt;
     }
-    return now();
+    return undefined;
   }
 
   /** A damaged state folder is not a reason to order: somebody has to look. */

@@ -103,3 +103,25 @@ test("other names, or another key type, are ordered at once, whatever is stored"
   await vi.waitFor(() => expect(events.some(({ type }) => type === "planned")).toBe(true), 20_000);
   expect(events.filter(({ type }) => type === "ordering")).toHaveLength(1);
 });
+
+test.each([
+  ["what is stored goes to its server before an order that cannot be made", false, "deployed"],
+  ["a hook that fails keeps back no order", true, "deploy-failed"],
+] as const)("%s", async (_, isHookBroken, first) => {
+  const { watch, events, store, run } = await begin();
+  const meta = await store(["a.example.test"]);
+  const deploy = async () => {
+    if (isHookBroken) throw new Error("the hook fails");
+    return true;
+  };
+  const prepare = async (): Promise<never> => {
+    throw new Error("no order can be made");
+  };
+  // Other names than those stored: an order is due at the first look.
+  const wanted = { keyType: "ec256", profile: undefined } as const;
+  watch.set([{ name: "c", names: ["b.example.test"], cas: [meta.ca], wanted, prepare, deploy }]);
+  run();
+  const types = () => events.map(({ type }) => type);
+  await vi.waitFor(() => expect(types()).toContain("failed"), 20_000);
+  expect(types()).toEqual(["held", first, "ordering", "failed"]);
+});
