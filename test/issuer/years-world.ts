@@ -37,7 +37,7 @@ export interface Years {
   readonly refused: number;
   /** Two orders of one certificate at the same time. */
   readonly doubled: number;
-  /** Revoked certificates that were there longer than this after the revocation. */
+  /** How long a revoked certificate was kept, without the time in which the program could not know. */
   readonly slowestRevocationMs: number;
   readonly renewals: number;
   readonly failures: number;
@@ -111,6 +111,24 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
     return trueNow() + wrongBy;
   };
   const isIn = (list: readonly Span[], at: number) => list.some((s) => s.from <= at && at < s.to);
+
+  /** True time in which the machine was awake, its clock right and the strict CA there: in the rest nobody can be told. */
+  const calmBetween = (from: number, to: number): number => {
+    const asleepAt = (at: number) => sleeps.reduce((sum, s) => (s.from < at ? sum + s.to - s.from : sum), 0);
+    const inTrueTime = (s: Span) => ({ from: epoch + s.from + asleepAt(s.from), to: epoch + s.to + asleepAt(s.to) });
+    const asleep = sleeps.map((s) => ({ from: inTrueTime(s).from, to: inTrueTime(s).from + s.to - s.from }));
+    const lost = [...asleep, ...[...jumps, ...(outages.get(strict) ?? [])].map(inTrueTime)];
+    const cuts = lost
+      .map((s) => ({ from: Math.max(from, s.from), to: Math.min(to, s.to) }))
+      .filter((s) => s.from < s.to);
+    let calm = to - from;
+    let until = from;
+    for (const cut of cuts.toSorted((a, b) => a.from - b.from)) {
+      calm -= Math.max(0, cut.to - Math.max(until, cut.from));
+      until = Math.max(until, cut.to);
+    }
+    return calm;
+  };
 
   const fleet = new Map<string, Cert>();
   for (let n = 0; n < certificates; n++) {
@@ -197,7 +215,7 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
         const issued = cert.held.subject.notBefore;
         const isHit = cert.held.ca === strict && issued < epoch + revoked && epoch + revoked <= at;
         const isFree = cert.broken.length === 0 && !isIn(outages.get(strict) ?? [], revoked);
-        if (isHit && isFree) figures.slowest = Math.max(figures.slowest, at - (epoch + revoked));
+        if (isHit && isFree) figures.slowest = Math.max(figures.slowest, calmBetween(epoch + revoked, at));
       }
     }
     figures.renewals++;

@@ -13,7 +13,7 @@ function expectSound(years: Years): void {
   expect(years).toMatchObject({ rushed: 0, refused: 0, doubled: 0 });
   expect(years.failures).toBeGreaterThan(0);
   expect(years.peak).toBeLessThanOrEqual(2 * years.mean);
-  // Asked once a day at the latest, and a restart or a wrong clock may come between.
+  // Asked once a day at the latest; what a wrong clock or an outage has put off comes back spread out.
   expect(years.slowestRevocationMs).toBeGreaterThan(0);
   expect(years.slowestRevocationMs).toBeLessThan(1.5 * day);
 }

@@ -9,7 +9,7 @@ import {
 } from "../../src/index.ts";
 import { toyConfig, toyRecordProvider, toyRRsetProvider } from "./toy-adapters.ts";
 import { startToyService } from "./toy-service.ts";
-import { perRecord } from "./trial/economy.ts";
+import { perRecord, perSet } from "./trial/economy.ts";
 import type { AdapterTrial } from "./trial.ts";
 
 /** An adapter that gets one thing wrong, in a way somebody's adapter has. */
@@ -101,7 +101,8 @@ export const trialMutants: readonly TrialMutant[] = [
     check: "zones.choice-nested",
     fault: "knows no zones below registered domains",
     trial: findZone((usual) => async (apex, call) => (apex.split(".").length === 3 ? undefined : usual(apex, call))),
-    also: ["zones.choice-decoy"],
+    // It never asks for one of the parents.
+    also: ["zones.choice-decoy", "economy.one"],
   },
   {
     check: "zones.choice-decoy",
@@ -199,7 +200,7 @@ export const trialMutants: readonly TrialMutant[] = [
           },
         }),
       });
-      return { ...toyTrial, shape: "rrset", provider: { ...plain, connect: provider.connect } };
+      return { ...toyTrial, shape: "rrset", economy: perSet, provider: { ...plain, connect: provider.connect } };
     },
   },
   {
