@@ -1,4 +1,5 @@
 import { parseDuration } from "../core/duration.ts";
+import { parseName } from "../core/name.ts";
 import type { CaBehaviour } from "./ca-state.ts";
 
 type Change = Partial<CaBehaviour>;
@@ -12,6 +13,8 @@ interface Behaviour {
 }
 
 const day = 86_400_000;
+/** What a timer of Node can hold: with more it fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /** How the CA may differ from the plainest one, by the names of `--behaviour`. */
 export const behaviours: Readonly<Record<string, Behaviour>> = {
@@ -28,7 +31,7 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   lifetime: {
     value: "TIME",
     does: "how long certificates live that name no profile (90d)",
-    read: (text) => mapped(parseDuration(text), (ms) => ({ lifetimeDays: ms / day })),
+    read: (text) => mapped(parseSpan(text), (ms) => ({ lifetimeDays: ms / day })),
   },
   profiles: {
     value: "NAME:TIME,…|none",
@@ -79,9 +82,9 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
     read: (text) => mapped(readLimit(text), (failureLimit) => ({ failureLimit })),
   },
   blocked: {
-    value: "NAME,…",
+    value: "NAME,…|none",
     does: "names, and all below them, that are refused",
-    read: (text) => ({ blocked: list(text) }),
+    read: readBlocked,
   },
   "pending-for": {
     value: "TIME",
@@ -115,8 +118,8 @@ export function readBehaviour(
 function readAri(text: string): Change | undefined {
   if (text === "past" || text === "moving" || text === "none") return { ari: text };
   if (text === "lifetime") return { ari: undefined };
-  const [, from, to] = /^([01]?\.?\d*)-([01]?\.?\d*)$/.exec(text) ?? [];
-  if (!from || !to || Number(from) > Number(to)) return undefined;
+  const [, from, to] = /^(0|1|0?\.\d+)-(0|1|0?\.\d+)$/.exec(text) ?? [];
+  if (from === undefined || to === undefined || Number(from) > Number(to)) return undefined;
   return { ari: { from: Number(from), to: Number(to) } };
 }
 
@@ -124,12 +127,21 @@ function readProfiles(text: string): Change | undefined {
   if (text === "none") return { profiles: {} };
   const profiles = list(text).map((item) => {
     const [name = "", time = ""] = item.split(":");
-    const ms = parseDuration(time);
+    const ms = parseSpan(time);
     return name === "" || ms === undefined ? undefined : ([name, ms / day] as const);
   });
   return profiles.includes(undefined)
     ? undefined
     : { profiles: Object.fromEntries(profiles.filter((profile) => profile !== undefined)) };
+}
+
+function readBlocked(text: string): Change | undefined {
+  if (text === "none") return { blocked: [] };
+  try {
+    return { blocked: list(text).map((name) => parseName(name)) };
+  } catch {
+    return undefined;
+  }
 }
 
 function readOrders(text: string): Change | undefined {
@@ -142,18 +154,24 @@ function readOrders(text: string): Change | undefined {
 
 function readLimit(text: string): { readonly count: number; readonly perMs: number } | undefined {
   const [, count = "", time = ""] = /^(\d+)\/(.+)$/.exec(text) ?? [];
-  return mapped(parseDuration(time), (perMs) => ({ count: Number(count), perMs }));
+  return mapped(parseSpan(time), (perMs) => ({ count: Number(count), perMs }));
 }
 
 function inMs(name: "issuanceDelayMs" | "validationDelayMs"): Behaviour["read"] {
-  return (text) => mapped(parseDuration(text), (ms) => ({ [name]: ms }));
+  return (text) => mapped(parseDuration(text), (ms) => (ms > longestTimerMs ? undefined : { [name]: ms }));
 }
 
 function inSeconds(name: "ariRetryAfterSeconds" | "retryAfterSeconds" | "pendingSeconds"): Behaviour["read"] {
   return (text) => mapped(parseDuration(text), (ms) => ({ [name]: ms / 1_000 }));
 }
 
-function mapped<A, B>(value: A | undefined, change: (value: A) => B): B | undefined {
+/** A duration that is not nothing. */
+function parseSpan(text: string): number | undefined {
+  const ms = parseDuration(text);
+  return ms === 0 ? undefined : ms;
+}
+
+function mapped<A, B>(value: A | undefined, change: (value: A) => B | undefined): B | undefined {
   return value === undefined ? undefined : change(value);
 }
 

@@ -6,6 +6,9 @@ import { faultNames, isFaultName } from "./weather.ts";
 /** Where a test changes the CA while it runs: /sandbox/…, JSON without any signature. Not part of ACME, never struck. */
 export const adminPath = "sandbox";
 
+/** In seconds. */
+const aYear = 365 * 86_400;
+
 type Body = Readonly<Record<string, unknown>>;
 
 const actions: Readonly<Record<string, (state: CaState, body: Body) => unknown>> = {
@@ -32,15 +35,21 @@ export function handleAdmin(state: CaState, method: string, [, name = ""]: reado
 
 /** {"ari": "past", "same-token": true}: as with --behaviour. */
 function setBehaviour(state: CaState, body: Body): unknown {
-  const read = Object.entries(body).map(([name, value]) =>
-    readBehaviour(value === true ? name : `${name}=${String(value)}`),
-  );
-  for (const one of read) {
+  const changes = Object.entries(body).map(([name, value]) => {
+    const one = readBehaviour(value === true ? name : `${name}=${inWords(value)}`);
     if ("fault" in one) throw malformed(`${one.fault}; there are ${Object.keys(behaviours).join(", ")}`);
-    state.behaviour = { ...state.behaviour, ...one.change };
-    if (one.change.profiles !== undefined) state.profiles = profilesOf(one.change);
+    return one.change;
+  });
+  // All of it or nothing.
+  for (const change of changes) {
+    state.behaviour = { ...state.behaviour, ...change };
+    if (change.profiles !== undefined) state.profiles = profilesOf(change);
   }
   return { set: Object.keys(body) };
+}
+
+function inWords(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : JSON.stringify(value);
 }
 
 /** {"serverError": 0.5}: as with --fault. */
@@ -49,14 +58,16 @@ function setFaults(state: CaState, body: Body): unknown {
     if (!isFaultName(name))
       throw malformed(`"${name}" is no kind of fault; there are ${Object.keys(faultNames).join(", ")}`);
     if (typeof rate !== "number" || !(rate >= 0 && rate <= 1)) throw malformed(`"${name}" needs a rate from 0 to 1`);
-    state.weather.set({ [name]: rate });
   }
+  state.weather.set(body);
   return { set: Object.keys(body) };
 }
 
 /** {"seconds": 10, "kind": "reset"}: nothing else is answered for so long. 0 ends it. */
 function setOutage(state: CaState, { seconds, kind = "serverError" }: Body): unknown {
-  if (typeof seconds !== "number" || !(seconds >= 0)) throw malformed('"seconds" has to be a number');
+  if (typeof seconds !== "number" || !(seconds >= 0 && seconds <= aYear)) {
+    throw malformed('"seconds" has to be a number, a year at most');
+  }
   if (kind !== "reset" && kind !== "serverError") throw malformed('"kind" has to be "reset" or "serverError"');
   const until = new Date(state.now().getTime() + seconds * 1_000);
   state.outage = { until, kind };
@@ -75,11 +86,11 @@ function setWindow(state: CaState, { name, serial, start, end, explanationURL }:
 /** An hour long unless its end is given: one without length makes clients doubt it. */
 function windowFrom(start: unknown, end: unknown, explanationURL: unknown): NonNullable<CaCertificate["window"]> {
   const from = time(start, "start");
-  return {
-    start: from,
-    end: end === undefined ? new Date(from.getTime() + 3_600_000) : time(end, "end"),
-    explanationURL,
-  };
+  const to = end === undefined ? new Date(from.getTime() + 3_600_000) : time(end, "end");
+  if (to < from) throw malformed('"end" has to be after "start"');
+  if (explanationURL !== undefined && typeof explanationURL !== "string")
+    throw malformed('"explanationURL" has to be text');
+  return { start: from, end: to, explanationURL };
 }
 
 function isMeant(certificate: CaCertificate, name: unknown, serial: unknown): boolean {

@@ -163,16 +163,36 @@ test("faults and terms change while it runs; the log can be read; what is wrong 
   for (const [action, body, text] of [
     ["behaviour", { arri: "past" }, "arri"],
     ["behaviour", { ari: "soon" }, "ari=past|"],
-    ["faults", { drop: 2 }, "0 to 1"],
+    ["behaviour", { blocked: "" }, "blocked=NAME,…|none"],
+    ["behaviour", { blocked: "a.test,,b.test" }, "blocked=NAME,…|none"],
+    ["behaviour", { blocked: ["a.test"] }, "blocked=NAME,…|none"],
+    ["behaviour", { "same-token": true, ari: ".-1" }, "ari=past|"],
+    ["behaviour", { ari: "0.6-0.5" }, "ari=past|"],
+    ["behaviour", { ari: null }, "ari=past|"],
+    ["behaviour", { lifetime: "0s" }, "lifetime=TIME"],
+    ["behaviour", { profiles: "" }, "profiles=NAME:TIME,…|none"],
+    ["behaviour", { profiles: "classic:0s" }, "profiles=NAME:TIME,…|none"],
+    ["behaviour", { processing: "10000h" }, "processing=TIME"],
+    ["behaviour", { "order-limit": "1/0s" }, "order-limit=N/TIME"],
+    ["behaviour", { "authz-reuse": 2 }, "authz-reuse=RATE"],
+    ["behaviour", { "caching-resolver": "yes" }, "caching-resolver"],
+    ["faults", { serverError: 1, drop: 2 }, "0 to 1"],
     ["faults", { dorp: 1 }, "dorp"],
     ["outage", { seconds: "1" }, "seconds"],
     ["renewal-window", { start: "soon" }, "certificate"],
     ["nothing", {}, "renewal-window"],
   ] as const) {
     const { status, json } = await admin(action, body);
-    expect(status).toBeGreaterThanOrEqual(400);
+    expect(status, text).toBe(text === "certificate" || text === "renewal-window" ? 404 : 400);
     expect(JSON.stringify(json)).toContain(text);
   }
+  // Nothing of a request that was refused has taken effect.
+  const { sameToken, blocked } = box.ca.state.behaviour;
+  expect([sameToken, blocked]).toEqual([undefined, undefined]);
+  expect((await client.fetch("GET", box.directoryUrl)).status).toBe(200);
+  expect((await admin("behaviour", { blocked: "a.test" })).status).toBe(200);
+  expect((await admin("behaviour", { blocked: "none" })).status).toBe(200);
+  expect(box.ca.state.behaviour.blocked).toEqual([]);
 });
 
 test("every behaviour is read, and its form is told", async () => {
