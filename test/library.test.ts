@@ -88,6 +88,66 @@ test("renew: all faults of the options at once, before any call", async () => {
   await expect(typed).rejects.toMatchObject({ code: "CONFIG", message: expect.stringContaining("nobody") });
 });
 
+test("JavaScript callers hear of every wrong type, with its path, before any call", async () => {
+  const call = async (work: () => Promise<unknown>) => {
+    const error: unknown = await work().catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).issues.map(({ path, message }) => `${path}: ${message}`);
+  };
+  // As it comes from code that no compiler has seen.
+  const js = (text: string) => JSON.parse(text) as never;
+  expect(await call(() => issue(js("null")))).toEqual(["issue: has to be called with options, and was with null"]);
+  expect(
+    await call(() =>
+      issue({
+        ...(js(`{ "domains": "example.com", "stateDir": 7, "keyType": "rsa", "force": "yes", "eab": { "kid": "k" },
+          "dnsPort": 70000, "propogation": "none", "propagationTimeoutMs": "5m", "ca": "letsencrpt" }`) as object),
+        solvers: [
+          js(`{ "provider": 1 }`),
+          { provider: "rfc213" },
+          js(`{ "zone": ["a.example"], "provider": "memory" }`),
+        ],
+        resolvers: ["example", new URL("https://dns.example/dns-query")],
+        signal: js("{}"),
+        observer: js("true"),
+      } as never),
+    ),
+  ).toEqual([
+    "solvers[0].provider: has to be the id of a provider, or what defineProvider answers, and is a number",
+    "solvers[2].zone: is no option",
+    "stateDir: has to be a string, and is a number",
+    "observer: has to be a function, and is true",
+    "signal: has to be an AbortSignal, as an AbortController has one, and is an object",
+    "domains: has to be an array, and is a string",
+    "eab.hmacKey: is missing",
+    "keyType: has to be one of ec256, ec384, rsa2048, rsa3072, rsa4096",
+    "force: has to be true or false, and is a string",
+    "propogation: is no option; did you mean propagation?",
+    expect.stringMatching(/^ca: "letsencrpt" is no CA; did you mean "letsencrypt"/),
+    "dnsPort: 70000 is no port",
+    "propagationTimeoutMs: has to be a number of milliseconds above 0",
+    expect.stringMatching(/^resolvers\[0\]: "example" is no address/),
+    'solvers[1].provider: there is no provider "rfc213"; did you mean rfc2136?',
+  ]);
+  const solvers = [{ provider: "memory" }];
+  expect(await call(() => renew({ solvers, stateDir: "none", names: js(`["a", 1]`), parallel: 0 }))).toEqual([
+    "names[1]: has to be a string, and is a number",
+    "parallel: has to be at least 1",
+  ]);
+  // What is another function's option is no slip, where options are shared.
+  const shared: object = js(`{ "domains": 1, "nmaes": ["a"] }`);
+  expect(await call(() => renew({ solvers, stateDir: "none", ...shared }))).toEqual([
+    "nmaes: is no option; did you mean names?",
+  ]);
+  expect(
+    await call(() => watch({ solvers, stateDir: "none", certificates: [js("{}"), { domains: ["a b"], cas: ["x"] }] })),
+  ).toEqual([
+    "certificates[0].domains: is missing",
+    expect.stringMatching(/^certificates\[1\]\.domains/),
+    expect.stringMatching(/^certificates\[1\]\.cas\[0\]/),
+  ]);
+});
+
 test("watch: the example of docs/library.md issues, says so, and ends with its signal", async () => {
   const { box, config, lab, stateDir } = await inSandbox();
   const text = await readFile(new URL("../docs/library.md", import.meta.url), "utf8");

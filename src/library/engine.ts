@@ -12,6 +12,7 @@ import { createRouter, type Route } from "../issuer/router.ts";
 import { connectSolver, loadProvider } from "../providers.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { type NetworkOptions, readNetwork } from "./network-options.ts";
+import type { Sound } from "./options.ts";
 
 /** One DNS service to write through. */
 export interface SolverOptions {
@@ -43,18 +44,18 @@ export interface Engine {
 
 export const userAgent = "dns01 (library)";
 
-/** Wires the engine to these options. Throws ConfigError with `issues` and its own faults together; nothing is called. */
+/** Wires the engine to these options, of which `sound` is what has the right types. Throws ConfigError with `issues` and its own faults together; nothing is called. */
 export async function openEngine(
   options: EngineOptions,
+  sound: Sound<EngineOptions>,
   purpose: string,
-  issues: readonly ConfigIssue[] = [],
+  issues: readonly ConfigIssue[],
 ): Promise<Engine> {
-  const observer = options.observer ?? silent;
-  const signal = options.signal ?? new AbortController().signal;
+  const observer = sound.observer ?? silent;
+  const signal = sound.signal ?? new AbortController().signal;
   const faults = [...issues];
-  if (options.solvers.length === 0) faults.push({ path: "solvers", message: "is empty: name at least one provider" });
   const { resolvers, port, propagation } = readNetwork(options, faults);
-  const routes = await readSolvers(options.solvers, observer, signal, faults);
+  const routes = await readSolvers(sound.solvers ?? [], observer, signal, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   const store = await openStore(options.stateDir, { observer, purpose });
   const mode = resolvers.length > 0 ? "resolver" : "walk";
@@ -83,13 +84,14 @@ export async function openEngine(
 }
 
 async function readSolvers(
-  solvers: readonly SolverOptions[],
+  solvers: readonly (SolverOptions | undefined)[],
   observer: Observer,
   signal: AbortSignal,
   issues: ConfigIssue[],
 ): Promise<readonly Route[]> {
   const routes: Route[] = [];
   for (const [index, solver] of solvers.entries()) {
+    if (solver === undefined) continue;
     try {
       const provider = typeof solver.provider === "string" ? await loadProvider(solver.provider) : solver.provider;
       const resolved = await resolveConfig(provider, {
@@ -104,7 +106,8 @@ async function readSolvers(
       });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      issues.push(...error.issues);
+      const at = `solvers[${index}].provider`;
+      issues.push(...error.issues.map((issue) => (issue.path === "--provider" ? { ...issue, path: at } : issue)));
     }
   }
   return routes;

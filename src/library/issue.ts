@@ -1,10 +1,11 @@
 import { findCa } from "../acme/directories.ts";
-import { type KeyType, keyTypes } from "../acme/keys.ts";
-import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import type { KeyType } from "../acme/keys.ts";
+import { ConfigError } from "../core/errors.ts";
 import { readDomains } from "../issuer/domains.ts";
 import { issue as issueCertificate } from "../issuer/issue.ts";
 import type { IssueResult } from "../issuer/request.ts";
 import { collect, type EngineOptions, openEngine } from "./engine.ts";
+import { checkOptions } from "./options.ts";
 
 export interface IssueOptions extends EngineOptions {
   /** Names to certify, wildcards too; the first one names the certificate unless `name` does. */
@@ -34,19 +35,17 @@ export interface IssueOptions extends EngineOptions {
  * });
  */
 export async function issue(options: IssueOptions): Promise<IssueResult> {
-  const issues: ConfigIssue[] = [];
-  const domains = await readDomains(options.domains, "domains");
+  const { sound, issues } = checkOptions("issue", options);
+  const domains = await readDomains(
+    (sound.domains ?? []).filter((name) => name !== undefined),
+    "domains",
+  );
   issues.push(...domains.issues);
-  if (options.domains.length === 0) issues.push({ path: "domains", message: "is empty: name at least one" });
-  const { keyType = "ec256" } = options;
-  if (!keyTypes.includes(keyType)) {
-    issues.push({ path: "keyType", message: `"${String(keyType)}" is not known; one of ${keyTypes.join(", ")}` });
-  }
-  const ca = collect(issues, () => findCa(options.ca ?? "letsencrypt", "ca"));
-  const { deps, propagation, provider } = await openEngine(options, "issue", issues);
+  const ca = collect(issues, () => findCa(sound.ca ?? "letsencrypt", "ca"));
+  const { deps, propagation, provider } = await openEngine(options, sound, "issue", issues);
   const first = domains.identifiers[0];
   if (ca === undefined || first === undefined) throw new ConfigError(issues);
-  const { dryRun = false } = options;
+  const { dryRun = false, keyType = "ec256" } = options;
   return await issueCertificate(
     {
       name: options.name ?? first.text,

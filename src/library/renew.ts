@@ -8,6 +8,7 @@ import { casOf, renewalRequest } from "../issuer/renewal-request.ts";
 import { shareRouter } from "../issuer/shared-router.ts";
 import { loadRegisteredDomain } from "../issuer/suffixes.ts";
 import { type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
+import { checkOptions } from "./options.ts";
 
 export interface RenewOptions extends EngineOptions {
   /** Which of the stored certificates; all of them when left out. */
@@ -33,7 +34,8 @@ export interface RenewOptions extends EngineOptions {
  * }
  */
 export async function renew(options: RenewOptions): Promise<readonly RenewOutcome[]> {
-  const engine = await openEngine(options, "renew");
+  const { sound, issues } = checkOptions("renew", options);
+  const engine = await openEngine(options, sound, "renew", issues);
   const { store, deps } = engine;
   const clients = new Map<string, RenewalInfoClient>();
   const renewalInfo = (directoryUrl: string) => {

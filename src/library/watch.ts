@@ -11,6 +11,7 @@ import { shareRouter } from "../issuer/shared-router.ts";
 import { loadRegisteredDomain } from "../issuer/suffixes.ts";
 import { createWatch, type WatchTarget } from "../issuer/watch.ts";
 import { collect, type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
+import { checkOptions } from "./options.ts";
 
 /** A certificate that shall be there at all times. */
 export interface WatchedCertificate {
@@ -51,9 +52,9 @@ export interface WatchOptions extends EngineOptions {
  * });
  */
 export async function watch(options: WatchOptions): Promise<void> {
-  const issues: ConfigIssue[] = [];
-  const wanted = await readAll(options, issues);
-  const engine = await openEngine(options, "watch", issues);
+  const { sound, issues } = checkOptions("watch", options);
+  const wanted = await readAll(sound.certificates ?? [], issues);
+  const engine = await openEngine(options, sound, "watch", issues);
   try {
     await keep(wanted, options, engine);
   } catch (error) {
@@ -112,9 +113,13 @@ interface Wanted {
   readonly cas: readonly string[];
 }
 
-async function readAll({ certificates }: WatchOptions, issues: ConfigIssue[]): Promise<readonly Wanted[]> {
+async function readAll(
+  certificates: readonly (WatchedCertificate | undefined)[],
+  issues: ConfigIssue[],
+): Promise<readonly Wanted[]> {
   const all: Wanted[] = [];
   for (const [index, certificate] of certificates.entries()) {
+    if (certificate === undefined) continue;
     const at = `certificates[${index}]`;
     const { identifiers, issues: faults } = await readDomains(certificate.domains, `${at}.domains`);
     issues.push(...faults);
@@ -124,9 +129,6 @@ async function readAll({ certificates }: WatchOptions, issues: ConfigIssue[]): P
       return ca === undefined ? [] : [isRsa ? (ca.rsaDirectoryUrl ?? ca.directoryUrl) : ca.directoryUrl];
     });
     const name = certificate.name ?? identifiers[0]?.text;
-    if (certificate.domains.length === 0)
-      issues.push({ path: `${at}.domains`, message: "is empty: name at least one" });
-    if (certificate.cas?.length === 0) issues.push({ path: `${at}.cas`, message: "is empty: name at least one" });
     if (name === undefined) continue;
     if (all.some((other) => other.name === name))
       issues.push({ path: at, message: `the name "${name}" is taken by another one; give it a name of its own` });
