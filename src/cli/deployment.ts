@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { readInput } from "../config/attempt.ts";
+import { createOwners } from "../config/owners.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import type { Deployment } from "../deploy/deploy.ts";
 import type { CommandInput } from "./command.ts";
@@ -35,6 +36,9 @@ export async function readDeployment(
     passwordFile === undefined ? undefined : await readPassword(passwordFile, at("pfx-password-file"), issues);
   if (password !== undefined) redactor.add(password);
   const [owner, group] = [flags.text("out-owner"), flags.text("out-group")];
+  const owners = createOwners();
+  await owners.user(owner, at("out-owner"), issues);
+  await owners.group(group, at("out-group"), issues);
   return {
     pfx: password === undefined ? undefined : { password, legacy: flags.on("pfx-legacy") },
     out: dir === undefined ? undefined : { dir: resolve(dir), owner, group, mode: Number.parseInt(mode ?? "0600", 8) },

@@ -9,6 +9,7 @@ import { sameSet } from "../issuer/order.ts";
 import { issuesOf, readInput } from "./attempt.ts";
 import type { PlannedCa, ReadCas } from "./cas.ts";
 import type { Path } from "./document.ts";
+import { createOwners, type Owners } from "./owners.ts";
 import type { ConfigFile } from "./schema.ts";
 import { readSecret } from "./secrets.ts";
 import { isGivenOutside, type Settings, type Sources } from "./settings.ts";
@@ -59,11 +60,12 @@ export async function readCertificates(
   const issues: ConfigIssue[] = [];
   const certificates: PlannedCertificate[] = [];
   const clash = clashes();
+  const owners = createOwners();
   for (const [index, entry] of (config.config.certificates ?? []).entries()) {
     // Thousands of entries take seconds: whoever reloads has other work under way.
     if (index % 64 === 63) await setImmediate();
     if (entry === undefined) continue;
-    const planned = await readCertificate(entry, index, { sources, cas, issues });
+    const planned = await readCertificate(entry, index, { sources, cas, issues, owners });
     if (planned === undefined) continue;
     const taken = clash(planned);
     if (taken !== undefined) issues.push({ path: planned.place, message: taken });
@@ -77,12 +79,13 @@ interface Reading {
   readonly sources: Sources;
   readonly cas: ReadCas;
   readonly issues: ConfigIssue[];
+  readonly owners: Owners;
 }
 
 async function readCertificate(
   entry: Entry,
   index: number,
-  { sources, cas, issues }: Reading,
+  { sources, cas, issues, owners }: Reading,
 ): Promise<PlannedCertificate | undefined> {
   const { config } = sources;
   const at = (...path: Path) => config.place(["certificates", index, ...path]);
@@ -108,7 +111,7 @@ async function readCertificate(
   const chosen = !isOther ? cas.cas : own === undefined ? [] : [own];
   const keyTypeAt = (ca: PlannedCa | undefined): KeyType =>
     csr?.keyType ?? outside(sources.flags, "key-type", entry.keyType) ?? ca?.keyType ?? "ec256";
-  const deployment = await readDeployment(entry, index, sources, issues);
+  const deployment = await readDeployment(entry, index, { sources, issues, owners });
   if (name === undefined || identifiers.length === 0 || issues.length > faultsBefore) return undefined;
   return {
     name,
@@ -190,11 +193,12 @@ async function readNames(
 async function readDeployment(
   entry: Entry,
   index: number,
-  sources: Sources,
-  issues: ConfigIssue[],
+  { sources, issues, owners }: Pick<Reading, "sources" | "issues" | "owners">,
 ): Promise<Deployment> {
   const { out, pfx, deploy } = entry;
   const { dir, owner, group, mode } = typeof out === "string" ? { dir: out } : { ...out };
+  await owners.user(owner, sources.config.place(["certificates", index, "out", "owner"]), issues);
+  await owners.group(group, sources.config.place(["certificates", index, "out", "group"]), issues);
   const path = ["certificates", index, "pfx", "password"];
   const password = pfx?.password === undefined ? undefined : await readSecret(pfx.password, path, sources, issues);
   return {

@@ -78,6 +78,8 @@ test("a hook that was running when dns01 was killed, or that failed, runs at the
 test("a wrong deployment is refused whole, before anything is called", async () => {
   const flags = ["--out-mode", "999", "--pfx-legacy", "--deploy-timeout", "1m", "--out-owner", "root"];
   const before = box.log.entries.length;
+  const stranger = await cli(issueArgs(["example.test"], "--out", "tls", "--out-owner", "nobody-of-this-name"), env);
+  expect([stranger.status, stranger.stdout]).toEqual([2, expect.stringContaining("there is no user")]);
   const refused = await cli(issueArgs(["example.test"], ...flags), env);
   expect(refused.status).toBe(2);
   const { details } = JSON.parse(refused.stdout).error as { details: { issues: { path: string }[] } };
