@@ -1,6 +1,7 @@
 import { type Plan, readPlan } from "../config/plan.ts";
 import type { Dns01Event } from "../core/events.ts";
 import { type Command, failOn } from "./command.ts";
+import { registeredIn } from "./registered.ts";
 import { align } from "./table.ts";
 
 /** `dns01 config check`: everything that is wrong with the file, at once; nothing is called. */
@@ -19,9 +20,11 @@ export const command: Command = {
       if (event.type === "warning") warnings.push({ code: event.code, text: event.text });
       input.observer(event);
     };
-    const read = await readPlan({ flags, env: io.env, redactor, config, registry, observer });
+    const isRegistered = registeredIn(input);
+    const read = await readPlan({ flags, env: io.env, redactor, config, registry, observer, isRegistered });
     failOn([...input.issues, ...read.issues]);
     const plan = read.complete();
+    for (const overlap of plan.overlaps) observer({ type: "warning", code: "W_OVERLAP", text: overlap });
     return { json: { file: config.file, valid: true, ...summary(plan), warnings }, text: text(plan) };
   },
 };

@@ -12,6 +12,7 @@ import type { DnsSettings } from "../issuer/network.ts";
 import { sameSet } from "../issuer/order.ts";
 import type { IssueRequest } from "../issuer/request.ts";
 import type { CommandInput } from "./command.ts";
+import { registeredIn } from "./registered.ts";
 
 export interface ReadRequest {
   readonly issues: readonly ConfigIssue[];
@@ -33,7 +34,8 @@ export interface ReadRequest {
 export async function readIssueRequest(input: CommandInput): Promise<ReadRequest> {
   const { flags, io, redactor, registry, observer } = input;
   const config = await input.loadConfig();
-  const sources = { flags, env: io.env, redactor, config, registry, observer };
+  const isRegistered = registeredIn(input);
+  const sources = { flags, env: io.env, redactor, config, registry, observer, isRegistered };
   const isNamed = flags.list("domain").length === 0 && flags.text("csr") === undefined;
   const declared = isNamed ? await readDeclared(flags.text("name"), sources) : undefined;
   if (declared !== undefined) return declared;

@@ -12,6 +12,7 @@ import { createRouter } from "../issuer/router.ts";
 import { type SharedRouter, shareRouter } from "../issuer/shared-router.ts";
 import { flagsOf } from "./args.ts";
 import type { CommandInput } from "./command.ts";
+import { registeredIn } from "./registered.ts";
 
 export interface RenewPlan {
   readonly plan: Plan;
@@ -26,6 +27,8 @@ export interface RenewPlans {
   declared(name: string): PlannedCertificate | undefined;
   /** All that the file declares. */
   readonly certificates: readonly PlannedCertificate[];
+  /** Those that share names, in words. */
+  readonly overlaps: readonly string[];
   /** PEM trusted besides the system's for this CA. */
   rootOf(directoryUrl: string): string | undefined;
   caOf(directoryUrl: string): PlannedCa;
@@ -49,7 +52,8 @@ export async function readRenewPlans(
 ): Promise<RenewPlans> {
   const { flags, io, redactor, registry, observer } = input;
   const config = await input.loadConfig();
-  const sources = { flags, env: io.env, redactor, config, registry, observer, filesRead };
+  const isRegistered = registeredIn(input);
+  const sources = { flags, env: io.env, redactor, config, registry, observer, filesRead, isRegistered };
   const isSaid =
     flags.text("provider") !== undefined ||
     (config.config.solvers ?? []).length > 0 ||
@@ -89,6 +93,9 @@ export async function readRenewPlans(
     // Asked for only when there are no issues.
     get certificates() {
       return said?.complete().certificates ?? [];
+    },
+    get overlaps() {
+      return said?.complete().overlaps ?? [];
     },
     declared: (name) => said?.complete().certificates.find((c) => c.name === name),
     rootOf: (directoryUrl) => cas.of(directoryUrl).rootPem,

@@ -106,6 +106,13 @@ async function live(
   });
   const server = listen === undefined ? undefined : await serve(listen, { input, life, metrics, report });
   const notifier = createNotifier({ env: io.env, pid: process.pid, onFault: report.warn });
+  const told = new Set<string>();
+  const tellOverlaps = () => {
+    for (const overlap of generation.plans.overlaps) {
+      if (!told.has(overlap)) report.warn(`${overlap} [W_OVERLAP]`, { code: "W_OVERLAP" });
+      told.add(overlap);
+    }
+  };
   const targets = createTargets(watch, metrics, (known) =>
     targetsOf({ generation, input, store }, known, report.fault),
   );
@@ -116,6 +123,7 @@ async function live(
     const cleaning = takeOutLeftovers({ ...engine, solvers }, report);
     life.loaded();
     report.info(`looking after ${status} in ${store.dir}`);
+    tellOverlaps();
     ends.push(startTimers({ life, notifier, rescanMs, rescan: () => targets.take("new"), onFault: report.fault }));
     let { filesRead } = said;
     const reload = async (fresh: CommandInput): Promise<string> => {
@@ -123,6 +131,7 @@ async function live(
       filesRead = new Set();
       const next = await open(await readSaid(fresh, filesRead));
       generation = next;
+      tellOverlaps();
       infos.forget();
       for (const name of targets.names()) await engine.budget.forgive(name);
       return await targets.take("all");

@@ -66,7 +66,7 @@ export async function readCas(sources: Sources): Promise<ReadCas> {
   const common = { email, keyType: flags.text("key-type") as KeyType | undefined };
   const first = {
     rootPem: await readPem(flags.text("ca-root"), flags.source("ca-root") ?? "--ca-root", sources, issues),
-    eab: await readEab(entry, sources, issues),
+    eab: await readEab(entry, ca, sources, issues),
     contact: email === undefined ? [] : [`mailto:${email}`],
     profile: flags.text("profile"),
     profileRequired: entry?.values.profileRequired ?? false,
@@ -178,7 +178,7 @@ async function readEntry(
   const planned = {
     ...bare({ ...common, email }),
     rootPem: await readPem(root, at("caRoot"), sources, issues),
-    eab: await readFileEab({ path, values }, sources, issues),
+    eab: await readFileEab({ path, values }, ca, sources, issues),
     profile: values.profile,
     profileRequired: values.profileRequired ?? false,
     preferredChain: values.preferredChain,

@@ -1,4 +1,5 @@
 import { checkEab } from "../acme/account.ts";
+import type { Ca } from "../acme/directories.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { attempt, readInput } from "./attempt.ts";
 import type { Path } from "./document.ts";
@@ -14,7 +15,12 @@ interface EabEntry {
  * From flags and environment (the HMAC key from a file named by the flag or by DNS01_EAB_HMAC_KEY_FILE, or from
  * DNS01_EAB_HMAC_KEY), else what the file says of this CA.
  */
-export async function readEab(entry: EabEntry | undefined, sources: Sources, issues: ConfigIssue[]) {
+export async function readEab(
+  entry: EabEntry | undefined,
+  ca: Ca | undefined,
+  sources: Sources,
+  issues: ConfigIssue[],
+) {
   const { flags, env, redactor } = sources;
   const inline = env["DNS01_EAB_HMAC_KEY"];
   const fromEnv = env["DNS01_EAB_HMAC_KEY_FILE"];
@@ -26,7 +32,7 @@ export async function readEab(entry: EabEntry | undefined, sources: Sources, iss
   const path = file ?? fromEnv;
   if (path === undefined && inline === undefined) {
     if (!isGivenOutside(flags, "eab-kid"))
-      return entry === undefined ? undefined : await readFileEab(entry, sources, issues);
+      return entry === undefined ? undefined : await readFileEab(entry, ca, sources, issues);
     const message = "is missing: give --eab-hmac-key FILE, DNS01_EAB_HMAC_KEY or DNS01_EAB_HMAC_KEY_FILE";
     issues.push({ path: "--eab-hmac-key", message });
     return undefined;
@@ -43,14 +49,30 @@ export async function readEab(entry: EabEntry | undefined, sources: Sources, iss
   return checked({ kid, hmacKey: key.trim() }, undefined, issues);
 }
 
-/** As the file gives it for one CA. */
-export async function readFileEab({ path, values }: EabEntry, sources: Sources, issues: ConfigIssue[]) {
+/** As the file gives it for one CA. It is used once: with an account at the CA, its source may be gone. */
+export async function readFileEab(
+  { path, values }: EabEntry,
+  ca: Ca | undefined,
+  sources: Sources,
+  issues: ConfigIssue[],
+) {
   const { kid, hmacKey } = values.eab ?? {};
   if (kid === undefined || hmacKey === undefined) return undefined;
   const keyPath = [...path, "eab", "hmacKey"];
-  const key = await readSecret(hmacKey, keyPath, sources, issues);
+  const absent: ConfigIssue[] = [];
+  const key = await readSecret(hmacKey, keyPath, sources, issues, absent);
+  if (absent.length > 0 && !(await isRegistered(ca, sources))) {
+    const where = ca === undefined ? "" : `, and no account is registered at ${ca.id ?? ca.directoryUrl} yet`;
+    issues.push(...absent.map(({ path: at, message }) => ({ path: at, message: `${message}${where}` })));
+  }
   if (key === undefined) return undefined;
   return checked({ kid, hmacKey: key.trim() }, sources.config.place(keyPath), issues);
+}
+
+async function isRegistered(ca: Ca | undefined, sources: Sources): Promise<boolean> {
+  for (const url of [ca?.directoryUrl, ca?.rsaDirectoryUrl])
+    if (url !== undefined && (await sources.isRegistered?.(url)) === true) return true;
+  return false;
 }
 
 function checked(eab: { kid: string; hmacKey: string }, place: string | undefined, issues: ConfigIssue[]) {

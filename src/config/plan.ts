@@ -6,6 +6,7 @@ import { type PlannedCertificate, readCertificates } from "./certificates.ts";
 import { readDnsSettings } from "./dns-settings.ts";
 import { inOrder } from "./document.ts";
 import { parseEndpoint } from "./endpoints.ts";
+import { overlapsOf } from "./overlaps.ts";
 import type { Sources } from "./settings.ts";
 import { type ChosenRoute, readRoutes } from "./solvers.ts";
 
@@ -18,6 +19,8 @@ export interface Plan {
   readonly file: string | undefined;
   /** What the file declares, in its order. */
   readonly certificates: readonly PlannedCertificate[];
+  /** Certificates that share some of their names, in words. No faults. */
+  readonly overlaps: readonly string[];
   /** Who writes where; connect with routeOf (solvers.ts), the longest zone wins (issuer/router.ts). */
   readonly routes: readonly ChosenRoute[];
   readonly dns: DnsSettings;
@@ -71,6 +74,7 @@ export async function readPlan(sources: Sources): Promise<ReadPlan> {
       return {
         file: config.file,
         certificates: read.certificates,
+        overlaps: overlapsOf(read.certificates),
         routes: solvers.routes,
         dns: dns.settings,
         cas: cas.cas,

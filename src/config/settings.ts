@@ -26,6 +26,8 @@ export interface Sources {
   readonly observer: Observer;
   /** Gets every file that is read besides the configuration file (secrets, roots, requests): for who watches them. */
   readonly filesRead?: Set<string> | undefined;
+  /** Whether an account is registered at this directory already; without it none is. */
+  readonly isRegistered?: ((directoryUrl: string) => Promise<boolean>) | undefined;
 }
 
 /** Whether a flag or its environment form says it, and not the file or a default. */

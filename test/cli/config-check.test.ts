@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { generateKey } from "../../src/acme/keys.ts";
+import { openStore } from "../../src/store/index.ts";
 
 const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 let dir: string;
@@ -71,6 +73,39 @@ test("a secret's file is warned of once, also where its content is at fault", as
   const { status, stderr } = await run(["config", "check", "once.yaml"]);
   expect(status).toBe(2);
   expect(stderr.match(/W_FILE_MODE/g)).toHaveLength(1);
+});
+
+test("certificates that share names: exit 0, and a warning with both lines", async () => {
+  const more = good.replace("dns:", '  - { name: www, domains: [a.b.example.com, "*.example.com"] }\ndns:');
+  await writeFile(join(dir, "overlap.yaml"), more);
+  const { status, stdout, stderr } = await run(["config", "check", "overlap.yaml", "--json"]);
+  expect(status).toBe(0);
+  const text = "overlap.yaml:8 certificates[1]: *.example.com is in overlap.yaml:7 certificates[0], too";
+  expect(stderr.split(text)).toHaveLength(2);
+  expect(JSON.parse(stdout)).toMatchObject({ warnings: [{ code: "W_OVERLAP", text }] });
+});
+
+test("an EAB whose variable is gone: a fault with its line, until an account is registered in the state folder", async () => {
+  const eab = good.replace("ca: letsencrypt", "ca: zerossl, eab: { kid: k, hmacKey: { env: GONE } }");
+  await writeFile(join(dir, "eab.yaml"), eab);
+  const env = { DNS01_STATE: join(dir, "state") };
+  const before = await run(["config", "check", "eab.yaml"], env);
+  expect([before.status, before.stderr]).toEqual([
+    2,
+    expect.stringContaining(
+      "eab.yaml:1 acme.eab.hmacKey: the environment variable GONE is not set, and no account is registered at zerossl yet",
+    ),
+  ]);
+  const store = await openStore(env.DNS01_STATE);
+  const ca = "https://acme.zerossl.com/v2/DV90";
+  await store.accounts.save({
+    ca,
+    privkey: await generateKey("ec256"),
+    url: "https://acme.zerossl.com/a/1",
+    contact: [],
+  });
+  await store.close();
+  expect((await run(["config", "check", "eab.yaml"], env)).status).toBe(0);
 });
 
 test("a broken file: exit 2, and the faults of file, provider and names in one document with their lines", async () => {

@@ -44,7 +44,7 @@ certificates:
     domains: [EXAMPLE.com, "*.example.com"]
     keyType: rsa2048
     profile: mine
-    out: { dir: tls, owner: www, mode: "0640" }
+    out: { dir: tls, owner: root, mode: "0640" }
     pfx: { password: { file: hmac }, legacy: true }
     deploy: { command: reload, timeout: 90s }
   - { domains: [b\u00fccher.example], ca: zerossl, out: /srv/tls }
@@ -84,7 +84,7 @@ run: { listen: ":9402", parallel: 7 }
     });
     expect(rsa?.cas.map((c) => c.profile)).toEqual(["mine", "other", undefined]);
     expect(rsa?.deployment).toEqual({
-      out: { dir: join(world.dir, "tls"), owner: "www", group: undefined, mode: 0o640 },
+      out: { dir: join(world.dir, "tls"), owner: "root", group: undefined, mode: 0o640 },
       pfx: { password: "c2VjcmV0LXNlY3JldA", legacy: true },
       hook: { command: "reload", timeoutMs: 90_000 },
     });
@@ -228,6 +228,46 @@ certificates:
     ]);
   });
 
+  test("users and groups that this machine does not know; numbers need no name", async () => {
+    const { faults } = await read(`solvers: [{ provider: memory }]
+certificates:
+  - { domains: [a.example], out: { dir: tls, owner: root, group: "12345" } }
+  - { domains: [b.example], out: { dir: tls, owner: nobody-of-this-name, group: no-group-of-this-name } }
+  - { domains: [c.example], out: { dir: tls, owner: "root:root" } }
+  - { domains: [d.example], out: { dir: tls, owner: "-u" } }
+`);
+    expect(faults).toEqual([
+      '4 certificates[1].out.owner: there is no user "nobody-of-this-name" on this machine',
+      '4 certificates[1].out.group: there is no group "no-group-of-this-name" on this machine',
+      '5 certificates[2].out.owner: there is no user "root:root" on this machine; a group is given by itself',
+      '6 certificates[3].out.owner: there is no user "-u" on this machine',
+    ]);
+  });
+
+  test("certificates that share names are sound, and each is told once, with the lines of both", async () => {
+    const { plan, faults } = await read(`solvers: [{ provider: memory }]
+certificates:
+  - { name: a, domains: [a.example, b.example, c.example, d.example, f.example] }
+  - { name: part, domains: [d.example, b.example] }
+  - { name: whole, domains: [a.example, b.example, c.example, d.example, f.example, e.example] }
+  - { name: some, domains: [b.example, x.example] }
+  - { name: many, domains: [a.example, b.example, c.example, d.example, y.example] }
+  - { name: rsa, domains: [y.example], keyType: rsa2048 }
+  - { name: both, domains: [z.example] }
+  - { name: twin, domains: [z.example], keyType: rsa2048 }
+  - { name: apart, domains: [www.z.example] }
+`);
+    expect(faults).toEqual([]);
+    const prefix = new RegExp(`${plan.complete().file}:`, "g");
+    expect(plan.complete().overlaps.map((line) => line.replaceAll(prefix, ""))).toEqual([
+      "4 certificates[1]: all of its names are in 3 certificates[0], too; is it needed?",
+      "5 certificates[2]: has all the names of 3 certificates[0], and more; is that one still needed?",
+      "6 certificates[3]: b.example is in 3 certificates[0], too",
+      "7 certificates[4]: a.example, b.example, c.example and 1 more are in 3 certificates[0], too",
+      "8 certificates[5]: all of its names are in 7 certificates[4], too; is it needed?",
+    ]);
+  });
+
   test("two solvers for every name, and the same CA twice", async () => {
     const { faults } = await read(
       "acme: { fallback: [{ ca: zerossl }, { ca: ZeroSSL }] }\nsolvers:\n  - provider: memory\n  - provider: memory\n",
@@ -300,6 +340,34 @@ test("files of secrets: from the file's own folder, missing ones are faults, ope
   expect(plan.issues).toHaveLength(1);
   expect(world.events.map((e) => (e.type === "warning" ? e.code : e.type))).toEqual(["W_FILE_MODE"]);
   expect(world.redactor.redact("c2VjcmV0LXNlY3JldA")).toBe("***");
+});
+
+describe("an external account binding whose source is gone", () => {
+  const text = `acme:
+  ca: letsencrypt
+  fallback:
+    - { ca: zerossl, eab: { kid: k, hmacKey: { env: GONE } } }
+    - { ca: sslcom, email: ops@example.com, eab: { kid: k, hmacKey: { file: gone } } }
+${anyName}`;
+  const readAs = async (registered: readonly string[]) => {
+    const world = await openWorld(text);
+    const plan = await readPlan({ ...world, isRegistered: async (url) => registered.includes(url) });
+    return { plan, faults: told(world, plan.issues) };
+  };
+
+  test("is a fault as long as no account is registered, with its line", async () => {
+    const { faults } = await readAs(["https://acme-v02.api.letsencrypt.org/directory"]);
+    expect(faults).toEqual([
+      "4 acme.fallback[0].eab.hmacKey: the environment variable GONE is not set, and no account is registered at zerossl yet",
+      expect.stringMatching(/^5 acme\.fallback\[1\]\.eab\.hmacKey: cannot read .*gone: ENOENT.*, and no account/),
+    ]);
+  });
+
+  test("is none afterwards, also at the CA's other directory", async () => {
+    const { plan, faults } = await readAs(["https://acme.zerossl.com/v2/DV90", "https://acme.ssl.com/sslcom-dv-rsa"]);
+    expect(faults).toEqual([]);
+    expect(plan.complete().cas.map((ca) => ca.eab)).toEqual([undefined, undefined, undefined]);
+  });
 });
 
 test("inline secrets are taken when that is allowed, and are masked all the same", async () => {
