@@ -19,7 +19,7 @@ export function nextRenewal(meta: CertificateMeta, kept: RenewalState | undefine
   const subject = subjectOf(meta);
   const { checkAt, checkFault, lastError } = stateOf(subject, kept);
   const more = {
-    ...(checkAt === undefined ? {} : { checkAt }),
+    ...(checkAt === undefined ? {} : { checkAt: new Date(checkAt).toISOString() }),
     ...(checkFault === undefined ? {} : { checkFault }),
     ...(lastError === undefined ? {} : { lastError }),
   };

@@ -20,19 +20,19 @@ export function subjectOf(meta: {
 
 /**
  * What is kept of a certificate's renewal between two looks at it (`renewal.json`). It is about the certificate of this
- * serial; beside any other one it says nothing. Times are RFC 3339.
+ * serial; beside any other one it says nothing. Instants are milliseconds of the wall clock.
  */
 export interface RenewalState {
   readonly serial: string;
   /** The window the CA suggested last, and the instant that was chosen in it, once. */
   readonly window?: RenewalWindow;
   /** The instant that was chosen where no window is, so that the load is level; before the last moment. */
-  readonly plannedAt?: string;
+  readonly plannedAt?: number;
   /** It was ordered because of a window, so it has to reach some age before the next one counts. */
   readonly isHurried?: true;
-  readonly checkedAt?: string;
+  readonly checkedAt?: number;
   /** When the CA is to be asked again. */
-  readonly checkAt?: string;
+  readonly checkAt?: number;
   /** Answers of the CA that failed for a passing reason, in a row. */
   readonly checkFailures?: number;
   /** Why there is no window, for people. */
@@ -42,13 +42,15 @@ export interface RenewalState {
 }
 
 export interface RenewalWindow {
+  /** RFC 3339, as it is shown. */
   readonly start: string;
   readonly end: string;
-  readonly at: string;
+  readonly at: number;
   readonly explanationUrl?: string;
 }
 
 export interface RenewalFault {
+  /** RFC 3339. */
   readonly at: string;
   readonly code: string;
   readonly message: string;
@@ -114,20 +116,18 @@ function reasonOf(subject: RenewalSubject, { window }: RenewalState, by: Rule, i
 
 type Rule = "window" | "plan" | "lifetime";
 
-/** An unreadable time (the file was edited) is as good as none: comparisons with NaN are false. */
 function instantOf(
   subject: RenewalSubject,
   { window, plannedAt }: RenewalState,
 ): { readonly at: number; readonly by: Rule } {
   const moment = renewAfter(subject.notBefore, subject.notAfter);
-  if (window !== undefined) {
-    const chosen = Date.parse(window.at);
-    const last = Math.trunc(moment + postponement * lifetimeMs(subject));
-    if (chosen <= last) return { at: chosen, by: "window" };
-    return { at: chosen > last ? last : moment, by: "lifetime" };
+  if (window === undefined) {
+    return plannedAt !== undefined && plannedAt < moment
+      ? { at: plannedAt, by: "plan" }
+      : { at: moment, by: "lifetime" };
   }
-  const planned = plannedAt === undefined ? Number.NaN : Date.parse(plannedAt);
-  return planned < moment ? { at: planned, by: "plan" } : { at: moment, by: "lifetime" };
+  const last = Math.trunc(moment + postponement * lifetimeMs(subject));
+  return window.at <= last ? { at: window.at, by: "window" } : { at: last, by: "lifetime" };
 }
 
 /** Whether the CA is to be asked now: not while the answer is fresh, and not for what is due or over anyway. */
@@ -137,11 +137,9 @@ export function isCheckDue(subject: RenewalSubject, kept: RenewalState | undefin
 
 /** When the CA is to be asked next; `now` when it never was, or when the clock was wrong at the time. */
 export function nextCheck(subject: RenewalSubject, kept: RenewalState | undefined, now: number): number {
-  const { checkAt, checkedAt } = stateOf(subject, kept);
-  if (checkAt === undefined) return now;
-  const at = Date.parse(checkAt);
-  const isSane = at - now <= dayMs && !(checkedAt !== undefined && Date.parse(checkedAt) > now);
-  return isSane ? at : now;
+  const { checkAt = now, checkedAt = now } = stateOf(subject, kept);
+  const isSane = checkAt - now <= dayMs && checkedAt <= now;
+  return isSane ? checkAt : now;
 }
 
 /** What to keep of the CA's answer. The instant of a window that has not changed stays as it is. */
@@ -156,8 +154,8 @@ export function afterCheck(
   const state = (checkMs: number, more: Partial<RenewalState>): RenewalState => ({
     serial: subject.serial,
     ...(window === undefined ? {} : { window }),
-    checkedAt: timeText(now),
-    checkAt: timeText(now + checkMs),
+    checkedAt: now,
+    checkAt: now + checkMs,
     ...(lastError === undefined ? {} : { lastError }),
     ...(plannedAt === undefined ? {} : { plannedAt }),
     ...(isHurried === undefined ? {} : { isHurried }),
@@ -188,7 +186,7 @@ export function afterFailure(
   const state = stateOf(subject, kept);
   const { code, message, hint } = error;
   const count = (state.lastError?.count ?? 0) + 1;
-  const at = timeText(now);
+  const at = new Date(now).toISOString();
   return { ...state, lastError: { at, code, message, ...(hint === undefined ? {} : { hint }), count } };
 }
 
@@ -203,7 +201,7 @@ function chooseIn(
   const isSame = before?.start === start && before.end === end;
   if (isSame && before.explanationUrl === explanationUrl) return before;
   const from = answer.start.getTime();
-  const at = isSame ? before.at : timeText(from + random() * (answer.end.getTime() - from));
+  const at = isSame ? before.at : Math.floor(from + random() * (answer.end.getTime() - from));
   return { start, end, at, ...(explanationUrl === undefined ? {} : { explanationUrl }) };
 }
 
@@ -213,10 +211,6 @@ function without({ window: _, ...state }: RenewalState): RenewalState {
 
 function lifetimeMs({ notBefore, notAfter }: RenewalSubject): number {
   return notAfter - notBefore;
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 function short(time: string): string {

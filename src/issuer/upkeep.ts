@@ -83,7 +83,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     if (rule === "lifetime" && state.window === undefined && state.plannedAt === undefined) {
       const chosen = spread.place(kept.name, held.subject, at, now());
       if (chosen >= at) return { at: chosen };
-      return { at: chosen, keep: { ...state, plannedAt: new Date(chosen).toISOString() } };
+      return { at: chosen, keep: { ...state, plannedAt: chosen } };
     }
     spread.note(kept.name, held.subject, at);
     // A CA whose windows always lie in the past must not be asked for one certificate after the other.

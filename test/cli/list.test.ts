@@ -52,7 +52,7 @@ test("says when each is renewed and by which rule, and how the last try ended", 
       };
       await store.certificates.save(name, { cert: pair.cert, chain: "", privkey: pair.privkey }, meta);
       const at = "2001-01-01T00:00:00.000Z";
-      const window = { start: at, end: "2001-01-02T00:00:00.000Z", at };
+      const window = { start: at, end: "2001-01-02T00:00:00.000Z", at: Date.parse(at) };
       const lastError = { at, code: "ACME", message: "refused", count: 2 };
       if (name.startsWith("b")) await store.renewals.save(name, { serial: meta.serial, window, lastError });
     }

@@ -85,13 +85,6 @@ describe("with the CA's window", () => {
     const later = afterCheck(subject, state, { kind: "unsupported" }, at(2 * day), random);
     expect(decideRenewal(subject, later, at(20 * day)).isDue).toBe(false);
   });
-
-  it("times that somebody made unreadable leave the rule of lifetimes", () => {
-    const state: RenewalState = { serial: "01", window: { start: "x", end: "y", at: "z" }, checkAt: "q" };
-    expect(decideRenewal(subject, state, at(59 * day)).isDue).toBe(false);
-    expect(decideRenewal(subject, state, at(60 * day)).isDue).toBe(true);
-    expect(isCheckDue(subject, state, at(day))).toBe(true);
-  });
 });
 
 describe("when the CA is asked", () => {
@@ -216,7 +209,7 @@ describe("whatever the CA says and whenever it is asked", () => {
         (from, length, chances) => {
           const subject = living(90);
           let state: RenewalState | undefined;
-          const chosen = new Set<string | undefined>();
+          const chosen = new Set<number | undefined>();
           for (const value of chances) {
             state = afterCheck(subject, state, window(from, from + length), at(day), () => value);
             // As the store keeps it.
@@ -224,7 +217,7 @@ describe("whatever the CA says and whenever it is asked", () => {
             chosen.add(state.window?.at);
           }
           expect(chosen.size).toBe(1);
-          const instant = Date.parse(state?.window?.at ?? "");
+          const instant = state?.window?.at ?? Number.NaN;
           expect(instant).toBeGreaterThanOrEqual(at(from));
           expect(instant).toBeLessThanOrEqual(at(from + length));
         },
@@ -237,7 +230,7 @@ describe("whatever the CA says and whenever it is asked", () => {
     fc.assert(
       fc.property(chance, (value) => {
         const state = afterCheck(living(90), undefined, window(10 * day, 20 * day), at(day), () => value);
-        expect(Date.parse(state.window?.at ?? "") - at(10 * day)).toBeCloseTo(value * 10 * day, -1);
+        expect((state.window?.at ?? Number.NaN) - at(10 * day)).toBeCloseTo(value * 10 * day, -1);
       }),
       { seed, numRuns: 100 },
     );
