@@ -1,4 +1,4 @@
-import type { FlagSpec } from "./spec.ts";
+import type { FlagSpec } from "./command-spec.ts";
 import { webhookFlags } from "./webhook-flags.ts";
 
 /** Flags of `dns01 webhook` that say what is served, for the commands that look at it from outside. */

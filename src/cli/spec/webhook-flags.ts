@@ -1,4 +1,4 @@
-import type { FlagSpec } from "./spec.ts";
+import type { FlagSpec } from "./command-spec.ts";
 
 /** Named as other extension API servers name them. */
 export const webhookFlags: readonly FlagSpec[] = [
