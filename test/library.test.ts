@@ -66,6 +66,17 @@ test("the example of docs/library.md runs as it is written", async () => {
   expect(box.zone.txt("_acme-challenge.example.test")).toEqual([]);
 });
 
+test("issue: what a CA refused is kept in the state folder, and it is not asked again before its time", async () => {
+  const { box, lab, solvers, stateDir } = await inSandbox();
+  Object.assign(box.ca.state.behaviour, { blocked: ["a.example.test"] });
+  const options = { ...lab, solvers, stateDir, ca: box.directoryUrl, domains: ["a.example.test"] };
+  await expect(issue(options)).rejects.toMatchObject({ code: "ACME" });
+  const asked = box.log.entries.length;
+  await expect(issue(options)).rejects.toMatchObject({ code: "RATE_LIMITED", details: { name: "a.example.test" } });
+  await expect(issue({ ...options, force: true })).rejects.toMatchObject({ code: "RATE_LIMITED" });
+  expect(box.log.entries.length).toBe(asked);
+});
+
 test("renew: the chosen ones, forced, with what became of each", async () => {
   const { box, lab, solvers, stateDir } = await inSandbox();
   const common = { ...lab, solvers, stateDir };

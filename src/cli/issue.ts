@@ -4,10 +4,12 @@ import { routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { deployStored } from "../deploy/deploy.ts";
+import { openBudget } from "../issuer/budget-use.ts";
 import { createHintStore } from "../issuer/hints.ts";
 import { issueAnywhere } from "../issuer/issue-anywhere.ts";
 import { uniqueWarnings } from "../issuer/kept-warnings.ts";
 import { openDns } from "../issuer/network.ts";
+import { createOrderGate } from "../issuer/order-gate.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
@@ -38,6 +40,8 @@ export const command: Command = {
       if (account?.url === undefined) throw new ConfigError(eabMissing(directoryUrl), { hint: eabHelp(directoryUrl) });
     }
     const dns = await openDns(settings, observer, createHintStore(store.hints));
+    const now = () => new Date();
+    const budget = await openBudget(store.budget, { clock: systemClock, now });
     const result = await issueAnywhere(request, others, {
       certificates: store.certificates,
       accounts: store.accounts,
@@ -48,15 +52,16 @@ export const command: Command = {
       dns,
       observer,
       clock: systemClock,
-      now: () => new Date(),
+      now,
       signal: io.signal,
+      gate: createOrderGate(budget, { now, signal: io.signal }),
     });
     // With what was said of files and plugins, before anything was ordered.
     const warned = () => ({ warnings: uniqueWarnings([...input.warnings(), ...result.warnings]) });
     if (result.files === undefined) return { json: { ...result, ...warned() }, text: issueText(result) };
     const { redact } = input.redactor;
     const deps = { certificates: store.certificates, env: io.env, signal: io.signal, observer, redact, result };
-    const deployed = await deployStored(request.name, deployment, { ...deps, now: () => new Date() });
+    const deployed = await deployStored(request.name, deployment, { ...deps, now });
     const whole = deployed === undefined ? result : { ...result, files: deployed.files };
     return { json: { ...whole, ...warned() }, text: issueText(whole) };
   },

@@ -1,8 +1,7 @@
 import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts";
 import { createAcmeConnector } from "../acme/connector.ts";
 import { systemClock } from "../core/clock.ts";
-import { createBudget } from "../issuer/budget.ts";
-import { loadRegisteredDomain } from "../issuer/suffixes.ts";
+import { openBudget } from "../issuer/budget-use.ts";
 import type { WatchDeps } from "../issuer/watch.ts";
 import type { Store } from "../store/index.ts";
 import type { CommandInput } from "./command.ts";
@@ -33,13 +32,7 @@ export async function openEngine(
     accounts: store.accounts,
     journal: store.journal,
     renewals: store.renewals,
-    budget: createBudget({
-      store: store.budget,
-      now: () => now().getTime(),
-      steady: () => systemClock.now(),
-      random: () => systemClock.random(),
-      registeredDomain: await loadRegisteredDomain(),
-    }),
+    budget: await openBudget(store.budget, { clock: systemClock, now }),
     connectAcme: connector.connect,
     close: () => connector.close(),
     observer,

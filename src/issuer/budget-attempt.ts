@@ -7,6 +7,8 @@ export interface Attempt {
   readonly names: readonly string[];
   /** "same-set": the CA has issued for exactly these names before. "ari": `replaces` is sent, inside the window. */
   readonly kind: "new" | "same-set" | "ari";
+  /** Ends before the certificate is asked for: it proves the names and nothing more. */
+  readonly isTrial?: boolean;
 }
 
 /** What CAs count an attempt by. */

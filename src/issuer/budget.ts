@@ -2,7 +2,7 @@ import { type Attempt, baseOf, countOf } from "./budget-attempt.ts";
 import { type Bar, caBars, certificateBars, domainBars } from "./budget-bars.ts";
 import { createFailures } from "./budget-failures.ts";
 import { type CaLimits, type Level, limitsOf, take } from "./budget-limits.ts";
-import { type DomainRecord, noCertificate, openRecords } from "./budget-records.ts";
+import { type CertificateRecord, type DomainRecord, noCertificate, openRecords } from "./budget-records.ts";
 import type { Failure } from "./failure-kind.ts";
 import type { BudgetStore } from "./ports.ts";
 
@@ -64,7 +64,6 @@ export function createBudget(options: BudgetOptions): Budget {
         elsewhere &&= bar.elsewhere;
       }
     };
-    weigh(certificateBars(await records.certificate(certificate), directoryUrl));
     weigh(caBars(await records.ca(directoryUrl), limit, kind, at));
     const { domains, set } = countOf(attempt, registeredDomain);
     const drift = at - steady();
@@ -73,6 +72,8 @@ export function createBudget(options: BudgetOptions): Budget {
       const record = await records.domain(directoryUrl, domain);
       weigh(domainBars({ domain, kind, names, set, failedAt }, record, limit, at));
     }
+    // Last: of two bars that end together, what the CA said tells more.
+    weigh(certificateBars(await records.certificate(certificate), directoryUrl));
     return last === undefined ? allowed : { allowed: false, until: last.until, reason: last.reason, elsewhere };
   }
 
@@ -92,7 +93,9 @@ export function createBudget(options: BudgetOptions): Budget {
       const { directoryUrl } = attempt;
       const limit = limits(directoryUrl);
       const { domains, set } = countOf(attempt, registeredDomain);
-      await records.changeCertificate(attempt.certificate, () => noCertificate);
+      await records.changeCertificate(attempt.certificate, (record) =>
+        attempt.isTrial === true ? withoutRow(record, directoryUrl) : noCertificate,
+      );
       await records.changeCa(directoryUrl, ({ outages: _, outage: __, ...record }) => record);
       for (const domain of domains.keys()) {
         await records.changeDomain(directoryUrl, domain, (record) => afterSuccess(record, attempt, set, limit, at));
@@ -108,14 +111,21 @@ function afterSuccess(record: DomainRecord, attempt: Attempt, set: string, limit
   const { limited, names, certificates } = record;
   const { domainCertificates, setCertificates } = limits;
   const proven = new Set(attempt.names.map(baseOf));
-  const isSpent = domainCertificates !== undefined && attempt.kind === "new";
-  const isCounted = setCertificates !== undefined && attempt.kind !== "ari";
+  const isIssued = attempt.isTrial !== true;
+  const isSpent = isIssued && domainCertificates !== undefined && attempt.kind === "new";
+  const isCounted = isIssued && setCertificates !== undefined && attempt.kind !== "ari";
   return {
     names: Object.fromEntries(Object.entries(names).filter(([name]) => !proven.has(name))),
     sets: isCounted ? withSet(record.sets, set, setCertificates, now) : record.sets,
     ...(limited === undefined || limited.until <= now ? {} : { limited }),
     certificates: isSpent ? take(certificates, domainCertificates, now) : certificates,
   };
+}
+
+/** A trial that succeeds at one CA says nothing of what another one refused. */
+function withoutRow({ cas, ...record }: CertificateRecord, directoryUrl: string): CertificateRecord {
+  const { [directoryUrl]: _, ...others } = cas;
+  return { ...record, cas: others };
 }
 
 function withSet(

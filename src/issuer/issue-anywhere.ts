@@ -2,6 +2,7 @@ import { Dns01Error } from "../core/errors.ts";
 import { failureKind, isCaTrouble } from "./failure-kind.ts";
 import { issue } from "./issue.ts";
 import { keepWarnings, uniqueWarnings } from "./kept-warnings.ts";
+import { PutOffError } from "./order-gate.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
 
 /**
@@ -22,9 +23,8 @@ export async function issueAnywhere(
       const result = await issue(request, { ...deps, observer: kept.observer });
       return { ...result, warnings: uniqueWarnings([...kept.warnings(), ...result.warnings]) };
     } catch (error) {
-      const names = request.identifiers.map((i) => i.text);
       if (next === undefined || !Dns01Error.is(error) || deps.signal.aborted) throw error;
-      if (!isCaTrouble(failureKind(error, names))) throw error;
+      if (!isForOthers(error, request)) throw error;
       kept.observer({
         type: "warning",
         code: "W_OTHER_CA",
@@ -33,4 +33,11 @@ export async function issueAnywhere(
     }
   }
   throw new Error("no CA was named");
+}
+
+/** Whether another CA may well serve what this one did not, or was not asked for. */
+function isForOthers(error: Dns01Error, request: IssueRequest): boolean {
+  if (error instanceof PutOffError) return error.elsewhere;
+  const names = request.identifiers.map((i) => i.text);
+  return isCaTrouble(failureKind(error, names));
 }

@@ -43,7 +43,8 @@ export async function issue(request: IssueRequest, given: IssueDeps): Promise<Is
       await certificates.clearPending(request.name);
       return reusedResult(stored, kept.warnings(), deps.clock.now() - started);
     }
-    return await issueLocked(request, deps, stored, kept, started);
+    const work = () => issueLocked(request, deps, stored, kept, started);
+    return await (deps.gate === undefined ? work() : deps.gate(request, stored, work));
   } finally {
     await release();
   }

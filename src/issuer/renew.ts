@@ -3,6 +3,7 @@ import { renewalId } from "../acme/renewal-id.ts";
 import { Dns01Error, RateLimitedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { Budget } from "./budget.ts";
+import { withoutLocal } from "./budget-use.ts";
 import { inParallel } from "./in-parallel.ts";
 import { issue } from "./issue.ts";
 import { asDns01Error, type Held, type Kept, type UpkeepEvent } from "./kept.ts";
@@ -193,16 +194,15 @@ async function order(
   }
 }
 
-/** What fails here and not at the CA may be mended by the next minute: only what the CA counts is kept in mind. */
 function budgetFor({ force, dryRun }: RenewOptions, budget: Budget): Budget {
   const nothing = async () => {};
+  const kept = withoutLocal(budget);
   return {
-    check: async (attempt) => (force || dryRun ? { allowed: true } : await budget.check(attempt)),
-    begin: dryRun ? nothing : budget.begin,
-    forgive: budget.forgive,
-    succeeded: dryRun ? nothing : budget.succeeded,
-    failed: async (attempt, failure) =>
-      failure.kind === "local" || dryRun ? 0 : await budget.failed(attempt, failure),
+    check: async (attempt) => (force || dryRun ? { allowed: true } : await kept.check(attempt)),
+    begin: dryRun ? nothing : kept.begin,
+    forgive: kept.forgive,
+    succeeded: dryRun ? nothing : kept.succeeded,
+    failed: dryRun ? async () => 0 : kept.failed,
   };
 }
 

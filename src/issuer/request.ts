@@ -7,7 +7,7 @@ import type { Solver } from "../core/solver.ts";
 import type { Endpoint, Exchange } from "../dns/exchange.ts";
 import type { PropagationHint } from "../dns/hint.ts";
 import type { Discovery, Placement, Verdict, Warning } from "../dns/types.ts";
-import type { AccountStore, CertificateFiles, CertificateStore, Journal } from "./ports.ts";
+import type { AccountStore, CertificateFiles, CertificateStore, Journal, StoredCertificate } from "./ports.ts";
 
 export type PropagationMode = "authoritative" | "recursive" | "both" | "none";
 
@@ -64,7 +64,16 @@ export interface IssueDeps {
   /** Wall clock, for certificates. */
   readonly now: () => Date;
   readonly signal: AbortSignal;
+  /** Around what is ordered, once it is sure that something is. Absent where the caller has asked the budget already. */
+  readonly gate?: OrderGate | undefined;
 }
+
+/** Does the work, or throws why it is put off; `stored` is the certificate of this name as it is now. */
+export type OrderGate = <T>(
+  request: IssueRequest,
+  stored: StoredCertificate | undefined,
+  work: () => Promise<T>,
+) => Promise<T>;
 
 export interface DnsDeps {
   readonly discovery: Discovery;

@@ -3,8 +3,9 @@ import { createRateLimit, type RateLimit } from "../core/rate.ts";
 import type { Permit } from "./budget.ts";
 import type { Attempt } from "./budget-attempt.ts";
 import { MINUTE } from "./budget-limits.ts";
-import { failureKind, isCaTrouble } from "./failure-kind.ts";
-import { asDns01Error, type Held, type Kept, type UpkeepDeps } from "./kept.ts";
+import { counted } from "./budget-use.ts";
+import { isCaTrouble } from "./failure-kind.ts";
+import type { Held, Kept, UpkeepDeps } from "./kept.ts";
 import { stateOf } from "./renewal.ts";
 import type { Look } from "./schedule.ts";
 
@@ -109,19 +110,13 @@ export function createOrdering(
     const { name } = kept;
     const ca = attempt.directoryUrl;
     onEvent({ type: "ordering", name, ca, reason });
-    await budget.begin(attempt);
-    let serial: string | undefined;
-    try {
-      serial = await deps.order(kept, ca, held);
-    } catch (error) {
-      if (deps.signal.aborted) throw error;
-      const told = asDns01Error(error);
-      const failure = failureKind(told, kept.names);
-      const retryAt = await budget.failed(attempt, failure);
-      onEvent({ type: "failed", name, ca, failure, error: told, retryAt });
+    const outcome = await counted(budget, attempt, deps.signal, () => deps.order(kept, ca, held));
+    if ("error" in outcome) {
+      const { failure, retryAt } = outcome;
+      onEvent({ type: "failed", name, ca, ...outcome });
       return { retryAt, elsewhere: isCaTrouble(failure) };
     }
-    await budget.succeeded(attempt);
+    const serial = outcome.done;
     // With the certificate, so that a restart does not forget it.
     if (attempt.kind === "ari" && serial !== undefined) await deps.keepState(kept, { serial, isHurried: true });
     onEvent({ type: "renewed", name, ca, first: held === undefined });

@@ -1,8 +1,10 @@
 import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
 import { ConfigError } from "../core/errors.ts";
+import { openBudget } from "../issuer/budget-use.ts";
 import { readDomains } from "../issuer/domains.ts";
 import { issue as issueCertificate } from "../issuer/issue.ts";
+import { createOrderGate } from "../issuer/order-gate.ts";
 import type { IssueResult } from "../issuer/request.ts";
 import { collect, type EngineOptions, openEngine } from "./engine.ts";
 import { checkOptions } from "./options.ts";
@@ -42,7 +44,7 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
   );
   issues.push(...domains.issues);
   const ca = collect(issues, () => findCa(sound.ca ?? "letsencrypt", "ca"));
-  const { deps, propagation, provider } = await openEngine(options, sound, "issue", issues);
+  const { store, deps, propagation, provider } = await openEngine(options, sound, "issue", issues);
   const first = domains.identifiers[0];
   if (ca === undefined || first === undefined) throw new ConfigError(issues);
   const { dryRun = false, keyType = "ec256" } = options;
@@ -65,6 +67,6 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
       propagation,
       provider,
     },
-    deps,
+    { ...deps, gate: createOrderGate(await openBudget(store.budget, deps), deps) },
   );
 }

@@ -2,11 +2,10 @@ import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts"
 import { cas } from "../acme/directories.ts";
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { createBudget } from "../issuer/budget.ts";
+import { openBudget } from "../issuer/budget-use.ts";
 import { loadKnown, type RenewOutcome, type RenewTarget, renewAll } from "../issuer/renew.ts";
 import { casOf, renewalRequest } from "../issuer/renewal-request.ts";
 import { shareRouter } from "../issuer/shared-router.ts";
-import { loadRegisteredDomain } from "../issuer/suffixes.ts";
 import { type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
 import { checkOptions } from "./options.ts";
 
@@ -45,13 +44,7 @@ export async function renew(options: RenewOptions): Promise<readonly RenewOutcom
     clients.set(directoryUrl, client);
     return client;
   };
-  const budget = createBudget({
-    store: store.budget,
-    now: () => deps.now().getTime(),
-    steady: () => deps.clock.now(),
-    random: () => deps.clock.random(),
-    registeredDomain: await loadRegisteredDomain(),
-  });
+  const budget = await openBudget(store.budget, deps);
   const { force = false, dryRun = false, parallel = 4 } = options;
   try {
     const known = await loadKnown(await chosenNames(options, engine), store.certificates);

@@ -3,12 +3,11 @@ import { createAcmeConnector } from "../acme/connector.ts";
 import { findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/keys.ts";
 import type { ConfigIssue } from "../core/errors.ts";
-import { createBudget } from "../issuer/budget.ts";
+import { openBudget } from "../issuer/budget-use.ts";
 import { readDomains } from "../issuer/domains.ts";
 import type { UpkeepEvent } from "../issuer/kept.ts";
 import { reconcile } from "../issuer/reconcile.ts";
 import { shareRouter } from "../issuer/shared-router.ts";
-import { loadRegisteredDomain } from "../issuer/suffixes.ts";
 import { createWatch, type WatchTarget } from "../issuer/watch.ts";
 import { collect, type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
 import { checkOptions } from "./options.ts";
@@ -82,13 +81,7 @@ async function keep(wanted: readonly Wanted[], options: WatchOptions, engine: En
       ...deps,
       connectAcme: connector.connect,
       renewals: store.renewals,
-      budget: createBudget({
-        store: store.budget,
-        now: () => deps.now().getTime(),
-        steady: () => deps.clock.now(),
-        random: () => deps.clock.random(),
-        registeredDomain: await loadRegisteredDomain(),
-      }),
+      budget: await openBudget(store.budget, deps),
       renewalInfo,
       parallel: options.parallel ?? 4,
       ordersPerSecond: options.ordersPerSecond ?? 1,
