@@ -1,15 +1,14 @@
-import { directoryFor } from "../config/cas.ts";
-import { type PlannedCertificate, requestOf } from "../config/plan.ts";
-import { type Deployment, deployStored } from "../deploy/deploy.ts";
+import type { PlannedCertificate } from "../config/plan.ts";
+import type { Deployment } from "../deploy/deploy.ts";
 import { createHintStore } from "../issuer/hints.ts";
 import { inParallel } from "../issuer/in-parallel.ts";
 import { openDns } from "../issuer/network.ts";
 import type { CertificateMeta } from "../issuer/ports.ts";
-import { casOf, renewalRequest } from "../issuer/renewal-request.ts";
 import type { DnsDeps } from "../issuer/request.ts";
 import type { WatchTarget } from "../issuer/watch.ts";
 import type { Store } from "../store/index.ts";
 import type { CommandInput } from "./command.ts";
+import { deployNamed, type OrderPlan, planByDeclaration, planByRecord } from "./order-plan.ts";
 import type { RenewPlans } from "./renew-plans.ts";
 
 /** The configuration that is in force, and what it opens. */
@@ -64,52 +63,33 @@ export async function targetsOf(
 }
 
 function byDeclaration(declared: PlannedCertificate, sources: Sources): WatchTarget {
-  const { plans, dns } = sources.generation;
-  const directoryOf = (ca: PlannedCertificate["cas"][number]) => directoryFor(ca.ca, ca.keyType, false);
+  const { plans } = sources.generation;
   return {
     name: declared.name,
-    names: declared.identifiers.map((i) => i.text),
-    cas: declared.cas.map(directoryOf),
     wanted: { keyType: declared.keyType, profile: declared.cas[0]?.profile },
-    async prepare(directoryUrl) {
-      const ca = declared.cas.find((one) => directoryOf(one) === directoryUrl);
-      const { plan, solvers } = await plans.planFor({ provider: "" });
-      const request = requestOf(plan, declared, ca === undefined ? {} : { ca });
-      return { request: { ...request, profileOptional: ca?.profileRequired !== true }, solvers, dns };
-    },
+    ...withDns(planByDeclaration(declared, { plans, dryRun: false }), sources),
     ...deployed(declared.name, declared.deployment, sources),
   };
 }
 
 function byRecord(meta: CertificateMeta, sources: Sources): WatchTarget {
-  const { plans, dns, deployment } = sources.generation;
+  const { plans, deployment } = sources.generation;
   return {
     name: meta.name,
-    names: meta.domains,
-    cas: casOf(meta),
     byRecord: (fresh) => byRecord(fresh, sources),
-    async prepare(directoryUrl) {
-      const { plan, solvers } = await plans.planFor(meta);
-      const { rootPem, contact, eab } = plans.caOf(directoryUrl);
-      const ca = { directoryUrl, rootPem, contact, eab };
-      const { propagation } = plan.dns;
-      return { request: renewalRequest(meta, { ca, propagation, dryRun: false }), solvers, dns };
-    },
+    ...withDns(planByRecord(meta, { plans, dryRun: false }), sources),
     ...deployed(meta.name, deployment, sources),
   };
 }
 
-function deployed(name: string, deployment: Deployment, { input, store }: Sources): Pick<WatchTarget, "deploy"> {
+/** An order goes through the DNS of its own generation, also when the file is read again meanwhile. */
+function withDns(plan: OrderPlan, { generation }: Sources): Pick<WatchTarget, keyof OrderPlan> {
+  const { dns } = generation;
+  return { ...plan, prepare: async (directoryUrl) => ({ ...(await plan.prepare(directoryUrl)), dns }) };
+}
+
+function deployed(name: string, deployment: Deployment, sources: Sources): Pick<WatchTarget, "deploy"> {
   const { pfx, out, hook } = deployment;
   if (pfx === undefined && out === undefined && hook === undefined) return {};
-  const { io, observer, redactor } = input;
-  const deps = {
-    certificates: store.certificates,
-    now: () => new Date(),
-    env: io.env,
-    signal: io.signal,
-    observer,
-    redact: redactor.redact,
-  };
-  return { deploy: async () => (await deployStored(name, deployment, deps))?.hookRan ?? false };
+  return { deploy: async () => (await deployNamed(name, deployment, sources))?.hookRan ?? false };
 }
