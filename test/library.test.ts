@@ -66,11 +66,12 @@ test("the example of docs/library.md runs as it is written", async () => {
   expect(box.zone.txt("_acme-challenge.example.test")).toEqual([]);
 });
 
-test("issue: what a CA refused is kept in the state folder, and it is not asked again before its time", async () => {
+test("issue: what a CA said of its limits is kept in the state folder, and it is not asked again before its time", async () => {
   const { box, lab, solvers, stateDir } = await inSandbox();
-  Object.assign(box.ca.state.behaviour, { blocked: ["a.example.test"] });
+  Object.assign(box.ca.state.behaviour, { orderLimit: { count: 1, perMs: 3_600_000 } });
   const options = { ...lab, solvers, stateDir, ca: box.directoryUrl, domains: ["a.example.test"] };
-  await expect(issue(options)).rejects.toMatchObject({ code: "ACME" });
+  await issue({ ...options, domains: ["b.example.test"] });
+  await expect(issue(options)).rejects.toMatchObject({ code: "RATE_LIMITED" });
   const asked = box.log.entries.length;
   await expect(issue(options)).rejects.toMatchObject({ code: "RATE_LIMITED", details: { name: "a.example.test" } });
   await expect(issue({ ...options, force: true })).rejects.toMatchObject({ code: "RATE_LIMITED" });

@@ -9,6 +9,8 @@ export interface Attempt {
   readonly kind: "new" | "same-set" | "ari";
   /** Ends before the certificate is asked for: it proves the names and nothing more. */
   readonly isTrial?: boolean;
+  /** Somebody has just asked for it, and may have mended what failed: only what the CA itself counts or said holds. */
+  readonly isByHand?: boolean;
 }
 
 /** What CAs count an attempt by. */

@@ -1,3 +1,4 @@
+import type { Attempt } from "./budget-attempt.ts";
 import { type CaLimits, HOUR, type Level, type Limit, readyAt } from "./budget-limits.ts";
 import type { CaRecord, CertificateRecord, DomainRecord, Row } from "./budget-records.ts";
 
@@ -19,22 +20,31 @@ export interface DomainAttempt {
   readonly set: string;
   /** When a name failed last in this process, by the clock `now` is of; a jump of the wall clock does not touch it. */
   readonly failedAt: (name: string) => number;
+  readonly isByHand: boolean;
 }
 
 /** What the certificate itself has met: at this CA, and on the way to any. */
-export function* certificateBars(record: CertificateRecord, directoryUrl: string): Iterable<Bar> {
-  for (const row of [record.cas[directoryUrl], record.local]) if (row !== undefined) yield barOfRow(row);
+export function* certificateBars(record: CertificateRecord, directoryUrl: string, isByHand: boolean): Iterable<Bar> {
+  for (const row of [record.cas[directoryUrl], record.local]) {
+    if (row !== undefined && (!isByHand || row.code === "RATE_LIMITED")) yield barOfRow(row);
+  }
 }
 
 /** What holds for everything that is ordered at this CA. */
-export function* caBars(record: CaRecord, limits: CaLimits, kind: string, now: number): Iterable<Bar> {
-  for (const pause of [record.limited, record.outage]) if (pause !== undefined) yield { ...pause, elsewhere: true };
+export function* caBars(
+  record: CaRecord,
+  limits: CaLimits,
+  { kind, isByHand }: Pick<Attempt, "kind" | "isByHand">,
+  now: number,
+): Iterable<Bar> {
+  const outage = isByHand === true ? undefined : record.outage;
+  for (const pause of [record.limited, outage]) if (pause !== undefined) yield { ...pause, elsewhere: true };
   if (limits.orders !== undefined && kind === "new")
     yield* barOf(record.orders, limits.orders, 1, now, `${limits.orders.size} orders of this account`);
 }
 
 export function* domainBars(
-  { domain, kind, names, set, failedAt }: DomainAttempt,
+  { domain, kind, names, set, failedAt, isByHand }: DomainAttempt,
   record: DomainRecord,
   limits: CaLimits,
   now: number,
@@ -52,7 +62,7 @@ export function* domainBars(
   for (const name of names) {
     const past = record.names[name];
     const failed = Math.max(past?.failedAt ?? Number.NEGATIVE_INFINITY, failedAt(name));
-    if (failed + HOUR > now) {
+    if (failed + HOUR > now && !isByHand) {
       yield { until: failed + HOUR, reason: `validation of ${name} failed less than an hour ago`, elsewhere: false };
     }
     if (past === undefined) continue;

@@ -53,7 +53,7 @@ export function createBudget(options: BudgetOptions): Budget {
 
   async function check(attempt: Attempt): Promise<Permit> {
     const at = now();
-    const { certificate, directoryUrl, kind } = attempt;
+    const { certificate, directoryUrl, kind, isByHand = false } = attempt;
     const limit = limits(directoryUrl);
     let last: Bar | undefined;
     let elsewhere = true;
@@ -64,16 +64,16 @@ export function createBudget(options: BudgetOptions): Budget {
         elsewhere &&= bar.elsewhere;
       }
     };
-    weigh(caBars(await records.ca(directoryUrl), limit, kind, at));
+    weigh(caBars(await records.ca(directoryUrl), limit, attempt, at));
     const { domains, set } = countOf(attempt, registeredDomain);
     const drift = at - steady();
     const failedAt = (name: string) => failures.lastOf(directoryUrl, name) + drift;
     for (const [domain, names] of domains) {
       const record = await records.domain(directoryUrl, domain);
-      weigh(domainBars({ domain, kind, names, set, failedAt }, record, limit, at));
+      weigh(domainBars({ domain, kind, names, set, failedAt, isByHand }, record, limit, at));
     }
     // Last: of two bars that end together, what the CA said tells more.
-    weigh(certificateBars(await records.certificate(certificate), directoryUrl));
+    weigh(certificateBars(await records.certificate(certificate), directoryUrl, isByHand));
     return last === undefined ? allowed : { allowed: false, until: last.until, reason: last.reason, elsewhere };
   }
 

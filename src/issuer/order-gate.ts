@@ -28,7 +28,9 @@ type Refusal = Extract<Permit, { allowed: false }>;
 
 /**
  * The failure budget for orders that nobody plans: asked once it is sure that one is needed, before the CA hears of it.
- * `--force` orders what is not due; it lifts no limit, so that a container that starts again and again cannot either.
+ * What the CA counts holds, and the time that it has named: a container that starts again and again burns no limit. The
+ * daemon's longer and longer waits are not for somebody who mends what failed and tries again. `--force` orders what is not
+ * due; it lifts no limit.
  */
 export function createOrderGate(budget: Budget, deps: Pick<IssueDeps, "now" | "signal">): OrderGate {
   const kept = withoutLocal(budget);
@@ -46,11 +48,12 @@ function attemptOf({ name, identifiers, ca, dryRun }: IssueRequest, stored: Stor
   const names = identifiers.map((i) => i.text);
   const isOwn = stored?.meta.ca === ca.directoryUrl && sameSet(stored.meta.domains, names);
   const kind = isOwn ? "same-set" : "new";
-  return { certificate: name, directoryUrl: ca.directoryUrl, names, kind, ...(dryRun ? { isTrial: true } : {}) };
+  const isTrial = dryRun ? { isTrial: true } : {};
+  return { certificate: name, directoryUrl: ca.directoryUrl, names, kind, isByHand: true, ...isTrial };
 }
 
 function hintFor({ dryRun }: IssueRequest, elsewhere: boolean): string {
   if (elsewhere) return "Run it again after that time, or name another CA with --ca. --force does not lift this.";
   const trial = dryRun ? "" : ", trials before that with --ca letsencrypt-staging or --dry-run";
-  return `Correct what failed and run it again after that time${trial}. --force does not lift this.`;
+  return `Run it again after that time${trial}. --force does not lift this.`;
 }

@@ -55,6 +55,23 @@ describe("back-off of a certificate", () => {
   });
 });
 
+test("by hand only what the CA counts or has said holds", async () => {
+  const world = new BudgetWorld();
+  const byHand = world.attempt({ isByHand: true });
+  await world.fails(byHand, { kind: "refused" });
+  await world.fails(byHand, { kind: "unavailable" });
+  expect(await world.waits(byHand)).toBe(0);
+  expect(await world.waits(world.attempt())).toBeGreaterThan(0);
+  const names = byHand.names;
+  for (let n = 0; n < 3; n++) await world.fails(byHand, { kind: "invalid", names });
+  expect(await world.waits(byHand)).toBe(0);
+  // Five an hour, and the last is left alone.
+  await world.fails(byHand, { kind: "invalid", names });
+  expect(await world.waits(byHand)).toBe(HOUR / 5);
+  await world.fails(byHand, { kind: "limited", of: "account", retryAfterMs: DAY });
+  expect(await world.waits(byHand)).toBe(DAY);
+});
+
 describe("failed authorizations", () => {
   test("not twice an hour for a name, whichever certificate it is in", async () => {
     const world = new BudgetWorld();
