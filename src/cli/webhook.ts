@@ -1,4 +1,4 @@
-import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+import { setFlagsFromString } from "node:v8";
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
@@ -65,25 +65,14 @@ async function webhook(given: CommandInput) {
   return { json: undefined, text: "", status: cut > 0 ? 1 : 0 };
 }
 
-/** Twice the 4 MB of a semi-space: what 50 calls under way need, so that they are not taken for old. */
-const YOUNG_BYTES = 8 * 1024 * 1024;
-const LOOK_MS = 50;
-
 /**
  * V8 lets its young generation grow to 32 MB under load and keeps it, and lets garbage in the old one pile up to several
- * times of what lives. Both can be bounded while V8 runs, unlike the maxima: the young one grows once, by four, and is held
- * there. With less of either a call costs up to a fifth more, all of it garbage collection (measured).
+ * times of what lives. Both can be bounded at any time, unlike the maximum, which cannot be changed once V8 runs. Below 60
+ * percent a call costs up to a fifth more, all of it garbage collection.
  */
 function boundMemory(): void {
+  setFlagsFromString("--semi-space-growth-factor=1");
   setFlagsFromString("--heap-growing-percent=60");
-  setFlagsFromString("--semi-space-growth-factor=4");
-  const timer = setInterval(() => {
-    const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === "new_space");
-    if ((young?.space_size ?? 0) < YOUNG_BYTES) return;
-    setFlagsFromString("--semi-space-growth-factor=1");
-    clearInterval(timer);
-  }, LOOK_MS);
-  timer.unref();
 }
 
 interface Settings {
