@@ -3,6 +3,13 @@
  * are never reached and never looked at, and one AbortSignal costs as much as all the rest of a step (Node 20).
  */
 export class LazySignal {
+  static readonly #owners = new WeakMap<AbortSignal, LazySignal>();
+
+  /** Where a signal comes from, so that listeners need not go through its events. */
+  static of(signal: AbortSignal): LazySignal | undefined {
+    return LazySignal.#owners.get(signal);
+  }
+
   #controller: AbortController | undefined;
   #listeners: Set<() => void> | undefined;
   #reason: Error | undefined;
@@ -19,6 +26,7 @@ export class LazySignal {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      LazySignal.#owners.set(this.#controller.signal, this);
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;

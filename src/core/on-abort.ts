@@ -14,6 +14,8 @@ interface Hub {
 /** Calls `listener` once when the signal fires, unless the function returned is called before. */
 export function onAbort(signal: Stop, listener: () => void): () => void {
   if (signal instanceof LazySignal) return signal.onAbort(listener);
+  const owner = LazySignal.of(signal);
+  if (owner !== undefined) return owner.onAbort(listener);
   const { listeners, fire } = hubs.get(signal) ?? createHub(signal);
   // An object of its own, so that the same function given twice counts twice.
   const entry = () => listener();

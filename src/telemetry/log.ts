@@ -35,6 +35,10 @@ function formatLine(line: LogLine, options: Pick<LogOptions, "format" | "now">):
 
 /** One event in words; undefined for those that only a live display shows. */
 export function describeEvent(event: Dns01Event): LogLine | undefined {
+  // Before anything is made of the others: this is what a server writes.
+  if (event.type === "log") {
+    return { level: event.level, text: event.text, fields: { event: event.type, ...event.fields } };
+  }
   const { type, ...fields } = event;
   const line = (level: LogLevel, text: string): LogLine => ({ level, text, fields: { event: type, ...fields } });
   switch (event.type) {
@@ -89,8 +93,6 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
       );
     case "lock.wait":
       return line("info", `waiting for ${event.name}: held by ${event.holder}`);
-    case "log":
-      return { level: event.level, text: event.text, fields: { event: type, ...event.fields } };
     case "step":
       return undefined;
   }

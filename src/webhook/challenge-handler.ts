@@ -58,6 +58,9 @@ export function createChallengeHandler(options: ChallengeHandlerOptions): Challe
   };
 }
 
+/** As Kubernetes' clients say it. */
+const usualAccept = "application/json, */*";
+
 /** What is not JSON is not taken, and nothing else is answered. */
 function checkMediaTypes(req: IncomingMessage): void {
   const type = (req.headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase();
@@ -66,7 +69,8 @@ function checkMediaTypes(req: IncomingMessage): void {
   if (encoding !== undefined && encoding.trim().toLowerCase() !== "identity") {
     throw new Refusal(415, "the body must not be compressed");
   }
-  if (!acceptsJson(acceptedBy(req.headers.accept))) {
+  const { accept } = req.headers;
+  if (accept !== usualAccept && !acceptsJson(acceptedBy(accept))) {
     throw new Refusal(406, "answers are application/json, which the request does not accept");
   }
 }

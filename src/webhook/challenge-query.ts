@@ -7,12 +7,15 @@ export interface ChallengeQuery {
   readonly fieldValidation: FieldValidation;
 }
 
+const usual: ChallengeQuery = { dryRun: false, fieldValidation: "Warn" };
+
 const validations: readonly string[] = ["Ignore", "Warn", "Strict"] satisfies readonly FieldValidation[];
 
 /** The parameters that every `create` of Kubernetes takes. Throws Refusal for values that nobody defines. */
 export function readChallengeQuery(url: string): ChallengeQuery {
   const at = url.indexOf("?");
-  const query = new URLSearchParams(at === -1 ? "" : url.slice(at + 1));
+  if (at === -1) return usual;
+  const query = new URLSearchParams(url.slice(at + 1));
   const dryRuns = query.getAll("dryRun");
   // Anything else could be meant as a dry run: better none than a real one.
   if (dryRuns.some((value) => value !== "All")) throw new Refusal(400, "dryRun: has to be All");

@@ -1,7 +1,7 @@
 import { over, raceAbort } from "../../core/abort.ts";
 import { abortReason, after, type Clock } from "../../core/clock.ts";
 import { AbortedError, type Dns01Error, TransientError } from "../../core/errors.ts";
-import type { Stop } from "../../core/lazy-signal.ts";
+import { LazySignal, type Stop } from "../../core/lazy-signal.ts";
 import { waitAtMost } from "../../core/time-limit.ts";
 
 /** What a job may know of itself. */
@@ -51,7 +51,7 @@ interface Job {
   readonly subject: string;
   readonly correlationId: string;
   readonly done: Promise<void>;
-  readonly end: AbortController;
+  readonly end: LazySignal;
   waiters: number;
   readonly progress: { step: Step };
   /** A caller was answered that it goes on. */
@@ -95,7 +95,7 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
 
   const start = (request: JobRequest, work: (context: JobContext) => Promise<void>): Job => {
     const { key, subject, correlationId } = request;
-    const end = new AbortController();
+    const end = new LazySignal();
     const cancel = after(clock, jobTimeoutMs, () =>
       end.abort(new TransientError(`was given up after ${jobTimeoutMs / 1000} s`, { timeout: true })),
     );
@@ -103,7 +103,7 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
     const step = (now: Step): void => {
       progress.step = now;
     };
-    const done = raceAbort((async () => work({ signal: end.signal, step }))(), end.signal).finally(() => {
+    const done = raceAbort((async () => work({ signal: end.signal, step }))(), end).finally(() => {
       cancel();
       end.abort(over);
     });
