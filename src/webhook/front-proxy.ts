@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import {
@@ -40,7 +41,13 @@ export function createFrontProxy(initial: FrontProxyState, now: () => number): F
     shown.set(socket, certificate);
     const fault =
       certificateFault(certificate, config.authorities, time) ?? nameFault(certificate, config.allowedNames);
-    const verdict = { config, fault, ...validity(certificate.leaf) };
+    const { from, to } = validity(certificate.leaf);
+    const verdict = {
+      config,
+      fault,
+      from,
+      to: Math.min(to, nextEnd([...config.authorities, ...certificate.intermediates], time)),
+    };
     verdicts.set(socket, verdict);
     return verdict;
   };
@@ -60,4 +67,10 @@ export function createFrontProxy(initial: FrontProxyState, now: () => number): F
       return identity === undefined ? { fault: "the front proxy names no user" } : { identity };
     },
   };
+}
+
+/** When the next of these CAs ends: what was good by it is not good any more then. */
+function nextEnd(authorities: readonly X509Certificate[], now: number): number {
+  const ends = authorities.map((authority) => validity(authority).to).filter((to) => to >= now);
+  return Math.min(...ends, Number.POSITIVE_INFINITY);
 }

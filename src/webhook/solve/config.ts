@@ -51,6 +51,8 @@ export function readIssuerConfig(
       { path: "config", message: `is ${what}; it has to be an object with the provider's fields` },
     ]);
   }
+  const size = sizeFault(config);
+  if (size !== undefined) throw faults(provider, [size]);
   const fields = fieldsOf(provider);
   const values: Record<string, unknown> = { ...ambient };
   const places: Record<string, string> = {};
@@ -90,6 +92,36 @@ export function readIssuerConfig(
   issues.push(...schemaFaults(provider, fields, input, places, unread));
   if (issues.length > 0) throw faults(provider, issues);
   return { values, references, ttlSeconds, gate, places };
+}
+
+/** Many times what any provider's fields need. */
+const mostKeys = 100;
+const mostCharacters = 65_536;
+
+/**
+ * Of a configuration that is far too large, which is told as one fault: an Issuer may hold a megabyte, and looking at
+ * each of a hundred thousand keys would keep every other call waiting, discovery too.
+ */
+export function sizeFault(config: unknown): ConfigIssue | undefined {
+  if (isObject(config)) {
+    const count = Object.keys(config).length;
+    if (count > mostKeys) return { path: "config", message: `has ${count} keys; no provider has that many fields` };
+  }
+  if (roomAfter(config, mostCharacters) >= 0) return undefined;
+  return { path: "config", message: `is longer than ${mostCharacters} characters` };
+}
+
+/** How much of the room is left behind this; negative as soon as there is none. */
+function roomAfter(data: unknown, room: number): number {
+  if (typeof data === "string") return room - data.length;
+  if (typeof data !== "object" || data === null) return room - 1;
+  // An object weighs enough that the depth is bounded with the length.
+  let left = room - 16;
+  for (const key in data) {
+    if (left < 0) break;
+    left = roomAfter((data as Readonly<Record<string, unknown>>)[key], left - key.length);
+  }
+  return left;
 }
 
 /** The whole configuration, once the Secrets are read. Throws ConfigError for what only their values could show. */

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { ConfigError, type ConfigIssue } from "../../core/errors.ts";
 import { childOf, type DomainName, isWithin, parseName, rootName } from "../../core/name.ts";
 import type { ChallengeRequest } from "../challenge.ts";
+import { sizeFault } from "./config.ts";
 
 /** What a call asks for, checked. */
 export interface Question {
@@ -41,6 +42,8 @@ export function readQuestion(
   if (value === "") issues.push({ path: "key", message: "is empty: it is the value to publish" });
   if (value.length > maxValue) issues.push({ path: "key", message: `is longer than ${maxValue} characters` });
   const owner = nameOf("resolvedFQDN", request.resolvedFQDN, issues);
+  const size = sizeFault(config);
+  if (size !== undefined) issues.push(size);
   if (owner === rootName) issues.push({ path: "resolvedFQDN", message: "is the root, where no challenge is" });
   if (issues.length > 0 || owner === undefined) throw new ConfigError(issues, { provider });
   const hint = nameOf("resolvedZone", request.resolvedZone, []);
@@ -64,7 +67,14 @@ export function readQuestion(
   };
 }
 
+/** However it is spelled, what is longer is no name; it is not looked at letter by letter. */
+const longestSpelling = 4_096;
+
 function nameOf(path: string, text: string, issues: ConfigIssue[]): DomainName | undefined {
+  if (text.length > longestSpelling) {
+    issues.push({ path, message: "is longer than 253 octets" });
+    return undefined;
+  }
   try {
     return parseName(text, path);
   } catch (error) {

@@ -147,15 +147,20 @@ function factsOf(request: ChallengeRequest, call: SolveCall, provider: Provider 
     correlationId: call.correlationId,
     action: request.action,
     provider: provider?.id ?? call.solver,
-    namespace: request.resourceNamespace,
-    dnsName: request.dnsName,
+    namespace: cut(request.resourceNamespace),
+    dnsName: cut(request.dnsName),
     owner: bare(request.resolvedFQDN),
     zoneHint: bare(request.resolvedZone),
   };
 }
 
 function bare(name: string): string {
-  return name.replace(/\.$/, "").toLowerCase();
+  return cut(name.replace(/\.$/, "").toLowerCase());
+}
+
+/** For the log: names are not that long, but whatever was sent is. */
+function cut(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }
 
 function unserved(solver: string, served: ReadonlyMap<string, Provider>): ConfigError {

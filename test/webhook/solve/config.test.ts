@@ -2,8 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../../src/core/errors.ts";
 import { loadProvider, providerIds } from "../../../src/providers.ts";
+import type { ChallengeRequest } from "../../../src/webhook/challenge.ts";
 import { completeConfig, readIssuerConfig } from "../../../src/webhook/solve/config.ts";
 import { parseAllowedEndpoints } from "../../../src/webhook/solve/endpoints.ts";
+import { readQuestion } from "../../../src/webhook/solve/question.ts";
 
 const none = { allowed: [] };
 const ref = (key: string) => ({ name: "credentials", key });
@@ -251,4 +253,41 @@ test("the order of keys changes nothing, and nothing that is JSON escapes as ano
       { seed, numRuns: 200 },
     );
   }
+});
+
+describe("a configuration that is far too large", () => {
+  const many = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, 1]));
+  const shapes: readonly (readonly [string, object, string])[] = [
+    ["keys", many, "config has 100000 keys; no provider has that many fields"],
+    ["a long value", { nameserver: "a.".repeat(100_000) }, "config is longer than 65536 characters"],
+    ["a long key", { ["n".repeat(100_000)]: 1 }, "config is longer than 65536 characters"],
+    ["a reference with many keys", { tsigSecretSecretRef: many }, "config is longer than 65536 characters"],
+    [
+      "a long list",
+      { nameserver: Array.from({ length: 100_000 }, () => []) },
+      "config is longer than 65536 characters",
+    ],
+  ];
+  test.each(shapes)("%s: one fault, by the webhook and by validate", async (_, config, fault) => {
+    expect(await faults("rfc2136", config)).toEqual([fault]);
+    const request: ChallengeRequest = {
+      ...{
+        action: "Present",
+        type: "dns-01",
+        dnsName: "example.com",
+        key: "value",
+        uid: "",
+        resourceNamespace: "shop",
+      },
+      ...{ resolvedFQDN: "_acme-challenge.example.com.", resolvedZone: "example.com.", allowAmbientCredentials: false },
+      config: {},
+    };
+    const ask = (more: object) => () => readQuestion("rfc2136", { ...request, ...more }, () => false);
+    expect(ask({ config })).toThrow(fault.replace(/^config /, "config: "));
+    expect(ask({ resolvedFQDN: "a.".repeat(1_000_000) })).toThrow("resolvedFQDN: is longer than 253 octets");
+    expect(ask({ dnsName: "a.".repeat(1_000_000), resolvedZone: "b.".repeat(1_000_000) })()).toMatchObject({
+      owner: "_acme-challenge.example.com",
+      zoneCut: undefined,
+    });
+  });
 });
