@@ -12,9 +12,19 @@ export interface RateLimit {
   silence(deadline: number): unknown;
 }
 
+const firstGapMs = 50;
+const mostGapMs = 2_000;
+/** A space this small is none. */
+const leastGapMs = 5;
+const fadesInMs = 10_000;
+const oneWaveMs = 1_000;
+
 /**
  * At most `requests` in every window of `perMs` milliseconds. Remembers when the last `requests` passed rather than
  * filling a bucket: a full bucket lets twice the limit through in its first window, and services answer that with a block.
+ *
+ * After a silence requests come one by one: all who waited would otherwise come at once, be refused again and use up the
+ * limit for nothing. The space between them doubles whenever the service asks for silence again, and fades in between.
  */
 export function createRateLimit(
   clock: Clock,
@@ -23,13 +33,25 @@ export function createRateLimit(
   /** Times of the last requests, oldest first; never more than the limit. */
   const passed: number[] = [];
   let silentUntil = Number.NEGATIVE_INFINITY;
+  let widestMs = 0;
+  let widenedAt = Number.NEGATIVE_INFINITY;
+  let lastAt = Number.NEGATIVE_INFINITY;
   let said: unknown;
   let line: Promise<void> = Promise.resolve();
   let waiting = 0;
 
+  /** Half as much with every `fadesInMs` that nobody was refused. */
+  const gapMs = (): number => {
+    if (widestMs === 0) return 0;
+    const quietMs = Math.max(0, clock.now() - Math.max(widenedAt, silentUntil));
+    const faded = widestMs * 0.5 ** (quietMs / fadesInMs);
+    return faded < leastGapMs ? 0 : faded;
+  };
+
   const readyAt = (): number => {
     const oldest = limit !== undefined && passed.length >= limit.requests ? passed[0] : undefined;
-    return oldest === undefined ? silentUntil : Math.max(silentUntil, oldest + (limit?.perMs ?? 0));
+    const spaced = Math.max(silentUntil, lastAt + gapMs());
+    return oldest === undefined ? spaced : Math.max(spaced, oldest + (limit?.perMs ?? 0));
   };
 
   const pass = async (signal: Stop): Promise<void> => {
@@ -37,6 +59,7 @@ export function createRateLimit(
     for (let wait = readyAt() - clock.now(); wait > 0; wait = readyAt() - clock.now()) {
       await clock.sleep(wait, signal instanceof LazySignal ? signal.signal : signal);
     }
+    lastAt = clock.now();
     if (limit === undefined) return;
     if (passed.length >= limit.requests) passed.shift();
     passed.push(clock.now());
@@ -57,7 +80,13 @@ export function createRateLimit(
       return raceAbort(mine, signal);
     },
     pause(ms, words) {
-      const until = clock.now() + ms;
+      const now = clock.now();
+      // Refusals of what was sent together are one.
+      if (now >= silentUntil && now - widenedAt >= oneWaveMs) {
+        widestMs = Math.min(Math.max(2 * gapMs(), firstGapMs), mostGapMs);
+        widenedAt = now;
+      }
+      const until = now + ms;
       if (until <= silentUntil) return;
       silentUntil = until;
       said = words;
