@@ -10,6 +10,8 @@ export interface Written {
   /** The caller's own: of others it must neither bring back nor take away anything. */
   readonly items: readonly SolverItem[];
   readonly solved: readonly Solved[];
+  /** The caller's name for his request, for events of the looks. */
+  readonly trace?: string;
 }
 
 export interface SettleOptions {
@@ -41,7 +43,7 @@ export function isUnsettled({ solved }: Pick<Written, "solved">): boolean {
  * the pause, and three who meet just so may pass the loss on to one who has looked already.
  */
 export async function settle(written: Written, options: SettleOptions): Promise<void> {
-  const { solver, act, items } = written;
+  const { solver, act, items, trace } = written;
   const { clock, observer, signal, lookSignal = signal, onLook = () => {} } = options;
   let solved = written.solved;
   for (let round = 1; isUnsettled({ solved }); round++) {
@@ -54,6 +56,7 @@ export async function settle(written: Written, options: SettleOptions): Promise<
     solved = await solver[act](
       items.filter(({ owner }) => owners.has(owner)),
       lookSignal,
+      trace,
     );
     const undone = solved.filter(({ changed }) => changed).map(({ owner }) => owner);
     if (undone.length > 0) observer(rewritten(solver, undone));

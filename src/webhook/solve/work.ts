@@ -109,7 +109,8 @@ export function createWork(options: WorkOptions): Work {
         const act = action === "Present" ? "present" : "cleanUp";
         try {
           const told: Observer = (event) => observer(event, correlationId);
-          const written = { solver, act, items, solved: await solver[act](items, signal, correlationId) } as const;
+          const solved = await solver[act](items, signal, correlationId);
+          const written = { solver, act, items, solved, trace: correlationId } as const;
           tell(breaker.accepted(credentials));
           await settleDuring([written], see, (seen) => seen, { clock, observer: told, signal });
         } catch (error) {

@@ -55,6 +55,18 @@ test("where a write may be overwritten Present answers when a second look has fo
   expect(warnings(replica)).toEqual([]);
 });
 
+test("what is told of a second look names its call, also where two are under way", async () => {
+  const { replica, methods } = await startDesec();
+  const both = ["one", "two"].map((key) =>
+    replica.present({ key, resolvedFQDN: `_acme-challenge.${key}.example.com.` }),
+  );
+  expect(await Promise.all(both)).toEqual([ok, ok]);
+  expect(methods().match(/GET/g)?.length).toBeGreaterThan(4);
+  const ids = replica.eventsOf("engine").flatMap((e) => (e.event.type === "call" ? [e.correlationId] : []));
+  expect(ids.length).toBeGreaterThan(6);
+  expect(ids).not.toContain("");
+});
+
 test("a value that somebody overwrites is written again before Present answers, and that is told", async () => {
   const { fake, replica, overwrite } = await startDesec();
   overwrite(['"theirs"']);
