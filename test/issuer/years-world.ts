@@ -58,6 +58,9 @@ interface Cert {
   inFlight: boolean;
 }
 
+/** Less than a supervisor takes, and as long as the pace of orders is kept in mind. */
+const RESTART_MS = 1000;
+
 interface Span {
   readonly from: number;
   readonly to: number;
@@ -290,7 +293,11 @@ export async function liveThrough({ seed, certificates, days, blockHours }: Year
   }
 
   const life = (async () => {
-    for (const until of [...restarts, end]) await live(until);
+    for (const until of [...restarts, end]) {
+      await live(until);
+      // No program starts in the instant in which it ended; ours is started again after 30 s (src/daemon/units.ts).
+      await clock.sleep(RESTART_MS);
+    }
   })();
   await clock.run(life);
   for (const cert of fleet.values()) noteExpiry(cert, trueNow());

@@ -93,7 +93,11 @@ describe.skipIf(reason !== undefined)(`Route 53 as moto has it${reason === undef
       start,
       // moto takes a CREATE over a set that stands, and a DELETE whatever its values: nothing to compare and swap with.
       writers: 1,
-      skip: Object.fromEntries(skipped.map(({ id }) => [id, "moto has no faults; the fake in test/fakes has"])),
+      skip: {
+        ...Object.fromEntries(skipped.map(({ id }) => [id, "moto has no faults; the fake in test/fakes has"])),
+        "concurrency.settling":
+          "moto compares nothing, so a swap that lost is told as done; the fake in test/fakes compares",
+      },
     },
     { seed, operations: 40 },
   );
