@@ -12,6 +12,7 @@ import { readChallengeQuery } from "./challenge-query.ts";
 import { type Payload, parsePayload, payloadAnswer } from "./payload.ts";
 import { Refusal } from "./refusal.ts";
 import { readBody } from "./request-body.ts";
+import { createSideBySide } from "./side-by-side.ts";
 
 export interface ChallengeHandlerOptions {
   readonly solving: Pick<Solving, "solve">;
@@ -32,10 +33,13 @@ export type ChallengeHandler = (req: IncomingMessage, res: ServerResponse, solve
 /** `POST /apis/GROUP/v1alpha1/SOLVER` by somebody who may: reads, has it solved and answers. Throws Refusal. */
 export function createChallengeHandler(options: ChallengeHandlerOptions): ChallengeHandler {
   const { clock, metrics } = options;
+  const sideBySide = createSideBySide();
   return async (req, res, solver) => {
     checkMediaTypes(req);
     const { dryRun, fieldValidation } = readChallengeQuery(req.url ?? "");
-    const payload = parsePayload(await readBody(req), fieldValidation);
+    const body = await readBody(req);
+    await sideBySide();
+    const payload = parsePayload(body, fieldValidation);
     if (dryRun) {
       send(res, payload, { success: true }, [...payload.warnings, "dry run: nothing was done"]);
       return;
@@ -111,6 +115,7 @@ function solveInTime(
       resolve(undefined);
     };
     const onClose = () => giveUp("the caller went away");
+    if (res.destroyed) return onClose();
     res.once("close", onClose);
     const release = onAbort(signal, () => giveUp("dns01 ends"));
     const cancel = after(clock, limitMs, () => giveUp("no answer in time"));
