@@ -1,4 +1,5 @@
 import { type LinkedSignal, linkSignal, over, raceAbort } from "./abort.ts";
+import { stopOf } from "./call.ts";
 import { type Attempted, toDns01Error } from "./classify.ts";
 import { abortReason, after, type Clock } from "./clock.ts";
 import { visibleZonesOf } from "./conduct.ts";
@@ -50,11 +51,12 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
   ): Promise<T> => {
     const timeoutMs = options.timeoutMs ?? 120_000;
     const deadline = clock.now() + timeoutMs;
-    const link = linkSignal(call.signal);
+    const stop = stopOf(call);
+    const link = linkSignal(stop);
     const { trace } = call;
     const attempted: Attempted = { ...what, provider: provider.id, plugin: provider.plugin };
     const explain = (error: unknown) =>
-      call.signal.aborted ? abortReason(call.signal) : toDns01Error(error, attempted, toClassify(options));
+      stop.aborted ? abortReason(stop) : toDns01Error(error, attempted, toClassify(options));
     let lastFailure: Dns01Error | undefined;
     const cancel = after(clock, timeoutMs, () =>
       // What kept failing says more than the time that it took.

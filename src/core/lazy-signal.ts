@@ -53,3 +53,8 @@ export class LazySignal {
 
 /** Whatever can end a wait. */
 export type Stop = AbortSignal | LazySignal;
+
+/** A real signal of it, for whoever needs one. */
+export function signalOf(stop: Stop): AbortSignal {
+  return stop instanceof LazySignal ? stop.signal : stop;
+}

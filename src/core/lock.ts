@@ -1,4 +1,5 @@
 import { abortReason } from "./clock.ts";
+import type { Stop } from "./lazy-signal.ts";
 import { onAbort } from "./on-abort.ts";
 
 /** One holder at a time per key, within this process; fair, in order of arrival. */
@@ -7,7 +8,7 @@ export interface KeyedLock {
    * Runs `work` while holding all `keys`. Keys are taken in one order by everybody, so two callers cannot wait for each
    * other. Rejects with the signal's reason if it fires while waiting; once `work` runs, the signal is its business.
    */
-  hold<T>(keys: readonly string[], signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  hold<T>(keys: readonly string[], signal: Stop, work: () => Promise<T>): Promise<T>;
   /** Keys held or waited for; for tests. */
   readonly size: number;
 }
@@ -16,7 +17,7 @@ export function createLock(): KeyedLock {
   /** Per held key the waiters, first come first. A key that nobody holds has no entry. */
   const queues = new Map<string, (() => void)[]>();
 
-  const acquire = (key: string, signal: AbortSignal): Promise<void> =>
+  const acquire = (key: string, signal: Stop): Promise<void> =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(abortReason(signal));
       const queue = queues.get(key);

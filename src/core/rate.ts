@@ -1,6 +1,6 @@
 import { raceAbort } from "./abort.ts";
 import { abortReason, type Clock } from "./clock.ts";
-import { LazySignal, type Stop } from "./lazy-signal.ts";
+import { type Stop, signalOf } from "./lazy-signal.ts";
 
 /** Spaces requests so that a service's published limit is kept. */
 export interface RateLimit {
@@ -57,7 +57,7 @@ export function createRateLimit(
   const pass = async (signal: Stop): Promise<void> => {
     if (signal.aborted) throw abortReason(signal);
     for (let wait = readyAt() - clock.now(); wait > 0; wait = readyAt() - clock.now()) {
-      await clock.sleep(wait, signal instanceof LazySignal ? signal.signal : signal);
+      await clock.sleep(wait, signalOf(signal));
     }
     lastAt = clock.now();
     if (limit === undefined) return;

@@ -1,10 +1,11 @@
-import type { Clock } from "./clock.ts";
-import { abortReason } from "./clock.ts";
+import { callOf } from "./call.ts";
+import { abortReason, type Clock } from "./clock.ts";
 import { Dns01Error } from "./errors.ts";
 import type { Observer } from "./events.ts";
+import type { Stop } from "./lazy-signal.ts";
 import { createLock, type KeyedLock } from "./lock.ts";
 import { type DomainName, relativeTo } from "./name.ts";
-import type { Call, Edit, Provider, TxtBackend, Zone } from "./provider.ts";
+import type { Edit, Provider, TxtBackend, Zone } from "./provider.ts";
 import { createZoneFinder } from "./zones.ts";
 
 /** TXT values of one owner. */
@@ -36,14 +37,14 @@ export interface Solver {
   /** The provider's id. */
   readonly provider: string;
   /** The zone of the account that will be written for this owner. Throws ZoneNotFoundError. */
-  locate(owner: DomainName, zoneCut: DomainName | undefined, signal: AbortSignal, trace?: string): Promise<Zone>;
+  locate(owner: DomainName, zoneCut: DomainName | undefined, signal: Stop, trace?: string): Promise<Zone>;
   /**
    * Adds the values; those that are there are left alone. One `apply` per zone, zones side by side. When a zone fails
    * the others are still finished: clean up all items afterwards. `details.zones` of the error says what became of each.
    */
-  present(items: readonly SolverItem[], signal: AbortSignal, trace?: string): Promise<readonly Solved[]>;
+  present(items: readonly SolverItem[], signal: Stop, trace?: string): Promise<readonly Solved[]>;
   /** Removes exactly these values; those that are gone are no error. Otherwise as `present`. */
-  cleanUp(items: readonly SolverItem[], signal: AbortSignal, trace?: string): Promise<readonly Solved[]>;
+  cleanUp(items: readonly SolverItem[], signal: Stop, trace?: string): Promise<readonly Solved[]>;
 }
 
 export interface SolverOptions {
@@ -72,7 +73,7 @@ export function createSolver(options: SolverOptions): Solver {
   const reported = new Set<string>();
 
   const locate: Solver["locate"] = async (owner, zoneCut, signal, trace) => {
-    const zone = await zones.find(owner, zoneCut, { signal, ttlSeconds, trace });
+    const zone = await zones.find(owner, zoneCut, callOf(signal, { ttlSeconds, trace }));
     const key = `${owner}\n${zone.apex}\n${zoneCut ?? ""}`;
     if (!reported.has(key)) {
       // Said once per owner; forgotten as a whole before it could grow without end.
@@ -89,12 +90,12 @@ export function createSolver(options: SolverOptions): Solver {
   const applyZone = async (
     { zone, edits }: ZoneWork,
     act: Act,
-    signal: AbortSignal,
+    signal: Stop,
     trace?: string,
   ): Promise<readonly Solved[]> => {
     const names = provider.traits.lock === "zone" ? [] : edits.map(({ owner }) => owner.fqdn);
     const keys = provider.traits.lock === "zone" ? [`zone ${zone.apex}`] : names;
-    const call: Call = { signal, ttlSeconds, trace };
+    const call = callOf(signal, { ttlSeconds, trace });
     let tookMs = 0;
     try {
       const changes = await lock.hold(keys, signal, async () => {
@@ -121,7 +122,7 @@ export function createSolver(options: SolverOptions): Solver {
   const solve = async (
     items: readonly SolverItem[],
     act: Act,
-    signal: AbortSignal,
+    signal: Stop,
     trace?: string,
   ): Promise<readonly Solved[]> => {
     if (signal.aborted) throw abortReason(signal);
@@ -207,7 +208,7 @@ function groupByZone(
 export function combineFailures(
   failed: readonly { readonly name: string; readonly error: unknown }[],
   done: readonly string[],
-  signal: AbortSignal,
+  signal: Stop,
 ): unknown {
   if (signal.aborted) return abortReason(signal);
   const first = failed[0]?.error;

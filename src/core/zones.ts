@@ -1,3 +1,4 @@
+import { stopOf } from "./call.ts";
 import { abortReason, type Clock } from "./clock.ts";
 import { Dns01Error, ZoneNotFoundError } from "./errors.ts";
 import { createLock } from "./lock.ts";
@@ -34,7 +35,7 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
 
   /** Side by side for different names, once for the same: twenty names of a zone ask one question. */
   const ask = (apex: DomainName, call: Call): Promise<Zone | undefined> =>
-    asking.hold([apex], call.signal, async () => {
+    asking.hold([apex], stopOf(call), async () => {
       const entry = known.get(apex);
       if (entry !== undefined && entry.until > clock.now()) return entry.zone;
       const zone = await backend.findZone(apex, call);
@@ -47,9 +48,19 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
       return zone;
     });
 
+  /** Most calls ask for a zone that is known: they wait for nobody. */
+  const foundBefore = (owner: DomainName, zoneCut: DomainName | undefined): Zone | undefined => {
+    // One label is only taken for a zone where nothing longer is one.
+    if (zoneCut === undefined || labelsOf(zoneCut).length < 2 || !isWithin(owner, zoneCut)) return undefined;
+    const entry = known.get(zoneCut);
+    return entry !== undefined && entry.until > clock.now() ? entry.zone : undefined;
+  };
+
   return {
     forget: (apex) => void known.delete(apex),
     async find(owner, zoneCut, call) {
+      const found = foundBefore(owner, zoneCut);
+      if (found !== undefined) return found;
       const asked = candidates(owner, zoneCut);
       let refused: Dns01Error | undefined;
       let unusable: Dns01Error | undefined;
@@ -69,7 +80,7 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
       if (unusable !== undefined) throw unusable;
       if (refused !== undefined) throw refused;
       const visible = await zonesSeen.some(call);
-      if (call.signal.aborted) throw abortReason(call.signal);
+      if (stopOf(call).aborted) throw abortReason(stopOf(call));
       throw new ZoneNotFoundError(
         `${provider}: no zone of this account holds ${owner}${described(visible)}; asked for ${asked.join(", ") || "none"}`,
         asked,

@@ -1,4 +1,5 @@
 import { abortReason, type Clock } from "../core/clock.ts";
+import { signalOf } from "../core/lazy-signal.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Zone } from "../core/provider.ts";
 import { combineFailures, type Solved, type Solver, type SolverItem } from "../core/solver.ts";
@@ -107,8 +108,8 @@ export function createSharedSolver(
       return {
         provider: solver.provider,
         locate: (owner, zoneCut, signal) => solver.locate(owner, zoneCut, signal),
-        present: (items, signal) => solve(caller, "present", items, signal),
-        cleanUp: (items, signal) => solve(caller, "cleanUp", items, signal),
+        present: (items, stop) => solve(caller, "present", items, signalOf(stop)),
+        cleanUp: (items, stop) => solve(caller, "cleanUp", items, signalOf(stop)),
         close() {
           callers.delete(caller);
           waiting.delete(caller);

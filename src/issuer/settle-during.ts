@@ -1,12 +1,16 @@
 import { linkSignal, over } from "../core/abort.ts";
 import { Dns01Error } from "../core/errors.ts";
+import type { Stop } from "../core/lazy-signal.ts";
 import { isUnsettled, type SettleOptions, settle, type Written } from "../core/settle.ts";
 import { withGrace } from "./grace.ts";
 
 /** How long a look that has begun may go on after the caller gave up: cut off, a repair could land after the clean-up. */
 const LOOK_GRACE_MS = 5_000;
 
-export type DuringOptions = Pick<SettleOptions, "clock" | "observer" | "signal">;
+export interface DuringOptions extends Pick<SettleOptions, "clock" | "observer"> {
+  /** The caller gives up. */
+  readonly signal: Stop;
+}
 
 /**
  * Runs `wait`, the wait for the nameservers, beside the second looks at what was written (src/core/settle.ts), so that

@@ -6,7 +6,7 @@ import { waitAtMost } from "../../core/time-limit.ts";
 
 /** What a job may know of itself. */
 export interface JobContext {
-  readonly signal: AbortSignal;
+  readonly stop: LazySignal;
   /** Says what is being done, for the answer of a call whose time is over. */
   step(step: Step): void;
 }
@@ -103,7 +103,7 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
     const step = (now: Step): void => {
       progress.step = now;
     };
-    const done = raceAbort((async () => work({ signal: end.signal, step }))(), end).finally(() => {
+    const done = raceAbort((async () => work({ stop: end, step }))(), end).finally(() => {
       cancel();
       end.abort(over);
     });

@@ -1,4 +1,5 @@
 import { type ConfigIssue, TransientError } from "../../core/errors.ts";
+import { type Stop, signalOf } from "../../core/lazy-signal.ts";
 import { nearest } from "../../core/nearest.ts";
 import type { KubernetesApi, SecretData } from "../../kubernetes/api.ts";
 import { KubernetesError } from "../../kubernetes/error.ts";
@@ -25,13 +26,14 @@ export async function readSecrets(
   references: readonly SecretReference[],
   namespace: string,
   kubernetes: KubernetesApi | undefined,
-  signal: AbortSignal,
+  stop: Stop,
 ): Promise<ReadSecrets> {
   if (references.length === 0) return { found: true, values: {}, versions: "" };
   if (kubernetes === undefined) {
     const message = "refers to a Secret, and dns01 was started without a cluster (--kubeconfig none)";
     return { found: false, issues: references.map(({ path }) => ({ path, message })) };
   }
+  const signal = signalOf(stop);
   const names = [...new Set(references.map(({ name }) => name))].sort();
   const secrets = await Promise.all(
     names.map(async (name) => {

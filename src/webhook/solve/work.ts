@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { ConfigError, Dns01Error, TransientError } from "../../core/errors.ts";
 import type { Observer } from "../../core/events.ts";
+import type { Stop } from "../../core/lazy-signal.ts";
 import { createLock } from "../../core/lock.ts";
 import type { Provider } from "../../core/provider.ts";
 import { settleDuring } from "../../issuer/settle-during.ts";
@@ -71,9 +72,9 @@ export function createWork(options: WorkOptions): Work {
     provider: Provider,
     issuer: Issuer,
     { namespace }: Question,
-    signal: AbortSignal,
+    stop: Stop,
   ): Promise<Prepared> => {
-    const secrets = await readSecrets(issuer.config.references, namespace, kubernetes, signal);
+    const secrets = await readSecrets(issuer.config.references, namespace, kubernetes, stop);
     if (!secrets.found) return { ready: false, fault: new ConfigError(secrets.issues, { provider: provider.id }) };
     try {
       return { ready: true, request: issuer.connection(secrets.values), versions: secrets.versions };
@@ -92,7 +93,7 @@ export function createWork(options: WorkOptions): Work {
     versions: string,
     question: Question,
     correlationId: string,
-    signal: AbortSignal,
+    stop: Stop,
     see: () => Promise<boolean> = async () => false,
   ): Promise<void> => {
     const { owner, value, zoneCut, action } = question;
@@ -109,13 +110,13 @@ export function createWork(options: WorkOptions): Work {
         const act = action === "Present" ? "present" : "cleanUp";
         try {
           const told: Observer = (event) => observer(event, correlationId);
-          const solved = await solver[act](items, signal, correlationId);
+          const solved = await solver[act](items, stop, correlationId);
           const written = { solver, act, items, solved, trace: correlationId } as const;
           tell(breaker.accepted(credentials));
-          await settleDuring([written], see, (seen) => seen, { clock, observer: told, signal });
+          await settleDuring([written], see, (seen) => seen, { clock, observer: told, signal: stop });
         } catch (error) {
           // Who has not the zone in memory any more is refused at the look-up already: all say what that one says.
-          if (Dns01Error.is(error) && error.code === "AUTH") await solver.locate(owner, zoneCut, signal, correlationId);
+          if (Dns01Error.is(error) && error.code === "AUTH") await solver.locate(owner, zoneCut, stop, correlationId);
           throw error;
         }
       });
@@ -131,19 +132,19 @@ export function createWork(options: WorkOptions): Work {
     issuer: Issuer,
     question: Question,
     correlationId: string,
-    { signal, step }: JobContext,
+    { stop, step }: JobContext,
   ): Promise<void> => {
     step("secrets");
-    const prepared = await prepare(provider, issuer, question, signal);
+    const prepared = await prepare(provider, issuer, question, stop);
     if (!prepared.ready) throw prepared.fault;
     step("provider");
     // Before the write: it may land although its answer does not arrive.
     presented.add(question.subject, prepared.request);
     const isGated = issuer.config.gate ?? options.propagationGate;
-    await call(prepared.request, prepared.versions, question, correlationId, signal, async () => {
+    await call(prepared.request, prepared.versions, question, correlationId, stop, async () => {
       if (!isGated) return false;
       step("propagation");
-      const status = await gate.wait(question, correlationId, signal, (report) =>
+      const status = await gate.wait(question, correlationId, stop.signal, (report) =>
         observe({ type: "propagation", correlationId, provider: provider.id, owner: question.owner, ...report }),
       );
       return status === "propagated";
@@ -172,13 +173,13 @@ export function createWork(options: WorkOptions): Work {
     checked: Issuer | ConfigError,
     question: Question,
     facts: ChallengeFacts,
-    { signal, step }: JobContext,
+    { stop, step }: JobContext,
   ): Promise<void> => {
     step("secrets");
     const prepared: Prepared =
       checked instanceof ConfigError
         ? { ready: false, fault: checked }
-        : await prepare(provider, checked, question, signal);
+        : await prepare(provider, checked, question, stop);
     step("provider");
     const before = presented.get(question.subject);
     const request = prepared.ready ? prepared.request : before;
@@ -188,13 +189,13 @@ export function createWork(options: WorkOptions): Work {
     }
     const versions = prepared.ready ? prepared.versions : "";
     try {
-      await call(request, versions, question, facts.correlationId, signal);
+      await call(request, versions, question, facts.correlationId, stop);
     } catch (error) {
       if (error instanceof ConfigError) return leaveOver(error, question, facts);
       // With the zone its records are gone, unless it is in the account that the value was presented with.
       if (!Dns01Error.is(error) || error.code !== "ZONE_NOT_FOUND") throw error;
       if (before !== undefined && connectionKey(before) !== connectionKey(request)) {
-        await call(before, "", question, facts.correlationId, signal).catch((second: unknown) => {
+        await call(before, "", question, facts.correlationId, stop).catch((second: unknown) => {
           if (!Dns01Error.is(second) || (second.code !== "ZONE_NOT_FOUND" && second.code !== "AUTH")) throw second;
         });
       }
@@ -227,7 +228,7 @@ export function createWork(options: WorkOptions): Work {
           },
         },
         (job) =>
-          turns.hold([subject], job.signal, () =>
+          turns.hold([subject], job.stop, () =>
             checked instanceof ConfigError || action === "CleanUp"
               ? cleanUp(provider, checked, question, facts, job)
               : present(provider, checked, question, correlationId, job),
