@@ -3,15 +3,21 @@ import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { proxyFor, tunnel } from "./proxy.ts";
 
-/**
- * Trust in `caRoot` besides what Node trusts. One context for all connections: parsing the public roots takes 20 ms.
- */
-export function trustAlso(caRoot: string | undefined): { readonly secureContext?: tls.SecureContext } {
-  if (caRoot === undefined) return {};
-  // Since Node 22.15; includes NODE_EXTRA_CA_CERTS and the system's store where it is in use.
-  const known = tls as typeof tls & { readonly getCACertificates?: (type: "default") => readonly string[] };
-  const roots = known.getCACertificates?.("default") ?? tls.rootCertificates;
-  return { secureContext: tls.createSecureContext({ ca: [...roots, caRoot] }) };
+/** OpenSSL's words for a chain that does not end at anybody who is trusted; nothing has been sent by then. */
+const untrusted: ReadonlySet<string> = new Set([
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_UNTRUSTED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
+
+/** Whether a connection failed because nobody who is trusted vouches for the server. */
+export function isUntrusted(cause: unknown): boolean {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return typeof code === "string" && untrusted.has(code);
 }
 
 type CreateConnection = (

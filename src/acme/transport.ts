@@ -1,12 +1,13 @@
 import { setMaxListeners } from "node:events";
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { type AgentOptions, Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
+import { createSecureContext } from "node:tls";
 import { abortReason } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
 import { ExchangeError } from "./exchange-error.ts";
 import { isLoopback } from "./proxy.ts";
-import { throughProxy, trustAlso } from "./tls.ts";
+import { isUntrusted, throughProxy } from "./tls.ts";
 
 export interface HttpMessage {
   readonly status: number;
@@ -52,20 +53,27 @@ export function createTransport(options: TransportOptions): Transport {
   // Node's 250 ms for each address gives up on servers that are merely far away.
   const agentOptions = { keepAlive: true, autoSelectFamilyAttemptTimeout: 1500 };
   let plain: HttpAgent | undefined;
-  let secure: HttpsAgent | undefined;
+  /** Who trusts the root that was given, and who trusts what Node does. */
+  let own: HttpsAgent | undefined;
+  let common: HttpsAgent | undefined;
+  /** Hosts that the root that was given does not vouch for. */
+  const strangers = new Set<string>();
+
+  const secureAgent = (trust: AgentOptions) =>
+    throughProxy(new HttpsAgent({ ...agentOptions, ...trust }), options.env, closing.signal, connectTimeoutMs);
 
   const agentFor = (url: URL) => {
     if (url.protocol === "http:") {
       plain ??= new HttpAgent(agentOptions);
       return plain;
     }
-    secure ??= throughProxy(
-      new HttpsAgent({ ...agentOptions, ...trustAlso(options.caRoot) }),
-      options.env,
-      closing.signal,
-      connectTimeoutMs,
-    );
-    return secure;
+    if (options.caRoot !== undefined && !strangers.has(url.host)) {
+      // One context for all connections.
+      own ??= secureAgent({ secureContext: createSecureContext({ ca: options.caRoot }) });
+      return own;
+    }
+    common ??= secureAgent({});
+    return common;
   };
 
   const open = (request: HttpSend, url: URL) =>
@@ -127,12 +135,24 @@ export function createTransport(options: TransportOptions): Transport {
       if (url === undefined || !(url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname)))) {
         throw new ExchangeError(`"${request.url}" is not an https address`, { sent: false, permanent: true });
       }
-      return exchange(request, url);
+      if (url.protocol === "http:" || options.caRoot === undefined || strangers.has(url.host)) {
+        return await exchange(request, url);
+      }
+      try {
+        return await exchange(request, url);
+      } catch (error) {
+        if (!(error instanceof ExchangeError) || error.sent || !isUntrusted(error.cause)) throw error;
+        // One after the other: to read all public roots besides takes longer than a whole request, and Node 20 has no way to
+        // add to what it trusts itself (NODE_EXTRA_CA_CERTS, the system's store).
+        strangers.add(url.host);
+        return await exchange(request, url);
+      }
     },
     close() {
       closing.abort();
       plain?.destroy();
-      secure?.destroy();
+      own?.destroy();
+      common?.destroy();
     },
   };
 }

@@ -1,5 +1,8 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { rootCertificates } from "node:tls";
 import { expect, test } from "vitest";
-import { cli, issueArgs, labEnv } from "./lab/cli.ts";
+import { cli, issueArgs, labEnv, newState } from "./lab/cli.ts";
 import { askedOfResolver, markUpdates, updatesSince } from "./lab/counts.ts";
 import { expectCleanDns, expectGoodCertificate, issued } from "./lab/outcome.ts";
 import { describeInLab } from "./lab/suite.ts";
@@ -55,6 +58,18 @@ describeInLab("dns01 issue against Pebble, Knot, NSD and BIND", (inLab) => {
     const again = issued(await cli(issueArgs(pair), env));
     expect(again).toMatchObject({ reused: true, serial: first.serial, files: first.files });
     expect(await markUpdates(lab, "example.test")).toBe(mark);
+  });
+
+  test("a root that does not vouch for the CA does no harm where Node trusts it anyhow", async () => {
+    const lab = inLab();
+    const { DNS01_CA_ROOT: root, ...env } = labEnv(lab);
+    const stranger = join(lab.dir, "stranger.pem");
+    writeFileSync(stranger, rootCertificates[0] ?? "");
+    const both = { ...env, DNS01_CA_ROOT: stranger, NODE_EXTRA_CA_CERTS: root };
+    expect(issued(await cli(issueArgs(pair), both))).toMatchObject({ reused: false, domains: pair });
+    const neither = await cli(issueArgs(pair), { ...env, DNS01_CA_ROOT: stranger, DNS01_STATE: newState(lab) });
+    expect(neither.status).not.toBe(0);
+    expect(neither.stderr).toContain("--ca-root");
   });
 
   test("twenty names of one zone are written in one update and taken out in one", async () => {
