@@ -10,17 +10,18 @@ const reachedInto = ["acme-client", "acme-client/*"];
 const sdks = ["@aws-sdk/*", "tencentcloud-sdk-nodejs-dnspod"];
 
 /**
- * What is never used costs time at every start: the same table of media types once for each of Express' packages, tables of
- * East Asian character sets (bodies are UTF-8), messages of zod in forty languages.
+ * What is never used costs time at every start, and memory: of Express only its router is taken in (src/webhook/app.ts says
+ * why), without the application, its parsers of bodies and their tables; of zod's messages, one of forty languages.
  */
 const slim = {
   name: "slim",
   setup(build) {
-    // Express' packages want the same version; npm puts a copy beside each, since another tool has an older one on top.
-    const express = createRequire(createRequire(import.meta.url).resolve("express"));
-    const mimeTypes = express.resolve("mime-types");
-    build.onResolve({ filter: /^mime-types$/ }, () => ({ path: mimeTypes }));
-    build.onLoad({ filter: /iconv-lite\/encodings\/tables\/.*\.json$/ }, () => ({ contents: "[]", loader: "json" }));
+    const express = dirname(createRequire(import.meta.url).resolve("express/package.json"));
+    build.onResolve({ filter: /^express$/ }, () => ({ path: "express", namespace: "router-alone" }));
+    build.onLoad({ filter: /^/, namespace: "router-alone" }, () => ({
+      contents: 'module.exports = { Router: require("router") };',
+      resolveDir: express,
+    }));
     build.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, ({ path }) => ({
       contents: 'export { default as en } from "./en.js";',
       resolveDir: dirname(path),
