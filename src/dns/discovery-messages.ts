@@ -42,7 +42,8 @@ export function toDiscoveryError(name: DomainName, error: unknown): unknown {
   }
   if (!(error instanceof AskError)) return error;
   const zone = error.zone === "." ? "the root" : error.zone;
-  if (error.failures.length > 0 && error.failures.every((f) => f.kind === "lame")) {
+  // A resolver that refuses us says nothing of the zone.
+  if (zone !== undefined && error.failures.length > 0 && error.failures.every((f) => f.kind === "lame")) {
     return new DiscoveryError(
       "no-delegation",
       `none of the nameservers of ${zone} that were asked serves it (${describeFailures(error.failures)})`,
