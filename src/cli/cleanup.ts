@@ -1,9 +1,9 @@
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
-import { cleanUpForGood } from "../core/settle.ts";
 import { openDns } from "../issuer/network.ts";
 import { createRouter } from "../issuer/router.ts";
+import { takeOut } from "../issuer/take-out.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
 import { defaultStateDir } from "./state.ts";
@@ -24,18 +24,18 @@ export const command: Command = {
     failOn([...input.issues, ...strange, ...read.issues, ...issues, ...dns.issues]);
     if (read.arguments === undefined) throw new Error("unchecked arguments");
     const { fqdn, values } = read.arguments;
-    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
-    const network = await openDns(dns.settings, observer);
-    const noted = (await store.journal.list()).filter((e) => e.certificate === "" && values.includes(e.value));
-    const placement = await network.place(fqdn, io.signal);
-    const solver = await createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal))).solverFor(
-      placement.owner,
-    );
-    const items = [{ owner: placement.owner, zoneCut: placement.delegation.zone, values }];
-    const solved = await cleanUpForGood(solver, items, { clock: systemClock, observer, signal: io.signal });
-    const changes = solved.map(({ owner, zone, changed }) => ({ owner, zone, changed }));
-    await store.journal.remove(noted.filter((e) => e.owner === placement.owner).map((e) => e.id));
-    const json = { fqdn, owner: placement.owner, provider: solver.provider, values, changes };
-    return { json, text: `${placement.owner}: taken out\n` };
+    const { journal } = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
+    const done = await takeOut(fqdn, values, {
+      dns: await openDns(dns.settings, observer),
+      solvers: createRouter(routes.map((r) => routeOf(r, observer, redactor, io.signal))),
+      journal,
+      clock: systemClock,
+      observer,
+      signal: io.signal,
+    });
+    const changes = done.map(({ owner, zone, changed }) => ({ owner, zone, changed }));
+    const json = { fqdn, owner: done[0]?.owner ?? fqdn, provider: done[0]?.provider, values, changes };
+    const lines = done.map(({ owner, changed }) => `${owner}: ${changed ? "taken out" : "was not there"}\n`);
+    return { json, text: lines.join("") };
   },
 };

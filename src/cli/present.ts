@@ -2,8 +2,10 @@ import { readDnsSettings } from "../config/dns-settings.ts";
 import { isGivenOutside } from "../config/settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
+import { DiscoveryError } from "../dns/discovery-error.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
+import { placeAnyway } from "../issuer/place-anyway.ts";
 import { createRouter } from "../issuer/router.ts";
 import { settleDuring } from "../issuer/settle-during.ts";
 import { createValueLedger } from "../issuer/values.ts";
@@ -26,15 +28,17 @@ export const command: Command = {
     const { fqdn, values, hook } = read.arguments;
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
     const network = await openDns(dns.settings, observer);
-    const placement = await network.place(fqdn, io.signal);
-    const { owner, delegation } = placement;
+    const asked = isGivenOutside(flags, "propagation");
+    const mode = hook || asked ? dns.settings.propagation.mode : "none";
+    const { owner, delegation, warnings, failure } = await placeAnyway(fqdn, network, io.signal);
+    // Whoever did not say that DNS need not be asked is not to find the value beside a CNAME that was not seen.
+    if (failure !== undefined && !(asked && mode === "none")) throw mode === "none" ? withWayOut(failure) : failure;
+    for (const w of warnings) observer({ type: "warning", ...w });
     const solvers = createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal)));
     const deps = { solvers, journal: store.journal, clock: systemClock, observer, signal: io.signal };
     const ledger = createValueLedger(deps, "");
-    const asked = isGivenOutside(flags, "propagation");
-    const mode = hook || asked ? dns.settings.propagation.mode : "none";
     try {
-      const { at, written } = await ledger.present([{ owner, zoneCut: delegation.zone, values }], io.signal);
+      const { at, written } = await ledger.present([{ owner, fqdn, zoneCut: delegation?.zone, values }], io.signal);
       const wait = () =>
         waitForTxt({
           items: [{ owner, values, delegation }],
@@ -51,7 +55,7 @@ export const command: Command = {
       const verdict = await settleDuring(written, wait, ({ status }) => status === "propagated", deps);
       io.signal.throwIfAborted();
       if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
-      const { zone, provider } = at.get(owner) ?? { zone: delegation.zone, provider: "" };
+      const { zone, provider } = at.get(owner) ?? { zone: delegation?.zone ?? "", provider: "" };
       const json = { fqdn, owner, zone, provider, values, propagation: verdict.status };
       return { json, text: `${owner} TXT ${values.map((v) => `"${v}"`).join(" ")} in ${zone}\n` };
     } catch (error) {
@@ -60,3 +64,11 @@ export const command: Command = {
     }
   },
 };
+
+function withWayOut({ fault, message, asked, aliases, zone, fqdn, hint, cause }: DiscoveryError): DiscoveryError {
+  const wayOut = "To write at the name itself, whether or not it is an alias, give --propagation none.";
+  return new DiscoveryError(fault, message, asked, {
+    ...{ aliases, zone, fqdn, cause },
+    hint: hint === undefined ? wayOut : `${hint} ${wayOut}`,
+  });
+}

@@ -177,7 +177,7 @@ function inChain(chain: readonly DomainName[], error: unknown): unknown {
     {
       fqdn: chain[0],
       zone: error.zone,
-      details: { aliases: chain },
+      aliases: chain,
       hint:
         error.fault === "no-delegation"
           ? `Correct the CNAME of ${chain.at(-2)}, or have the zone of its target delegated.`
@@ -190,7 +190,7 @@ function inChain(chain: readonly DomainName[], error: unknown): unknown {
 function aliasError(fqdn: DomainName, chain: readonly DomainName[], what: string): DiscoveryError {
   return new DiscoveryError("alias", `the alias chain of ${fqdn} ${what}: ${chain.join(" → ")}`, [], {
     fqdn,
-    details: { aliases: chain },
+    aliases: chain,
     hint: "Correct the CNAME records so that the chain ends at a name in a zone you can write to.",
   });
 }

@@ -29,16 +29,24 @@ export type DiscoveryFault = "no-delegation" | "alias" | "temporary";
 export class DiscoveryError extends Dns01Error {
   readonly fault: DiscoveryFault;
   readonly asked: readonly Failure[];
+  /** The chain that led to the name it is about, the challenge name first; empty without an alias. */
+  readonly aliases: readonly DomainName[];
 
-  constructor(fault: DiscoveryFault, message: string, asked: readonly Failure[], facts: ErrorFacts = {}) {
+  constructor(
+    fault: DiscoveryFault,
+    message: string,
+    asked: readonly Failure[],
+    { aliases = [], ...facts }: ErrorFacts & { readonly aliases?: readonly DomainName[] | undefined } = {},
+  ) {
     const temporary = fault === "temporary";
     super(temporary ? "TRANSIENT" : "ZONE_NOT_FOUND", message, temporary, {
       operation: "discovery",
       ...facts,
-      details: { ...facts.details, fault, asked },
+      details: { ...facts.details, ...(aliases.length === 0 ? {} : { aliases }), fault, asked },
     });
     this.fault = fault;
     this.asked = asked;
+    this.aliases = aliases;
   }
 }
 

@@ -202,6 +202,7 @@ function wavesOf(placed: readonly Placed[]): readonly (readonly Placed[])[] {
 function valuesOf(wave: readonly Placed[]): readonly OwnerValues[] {
   return [...groupBy(wave, (p) => p.placement.owner)].map(([owner, group]) => ({
     owner,
+    fqdn: group.every((p) => p.placement.fqdn === group[0]?.placement.fqdn) ? group[0]?.placement.fqdn : undefined,
     zoneCut: group[0]?.placement.delegation.zone ?? owner,
     // A set: some CAs give apex and wildcard one token, hence one value (acme.md §3).
     values: [...new Set(group.map((p) => p.challenge.value))],

@@ -12,6 +12,8 @@ export interface JournalEntry {
   readonly provider: string;
   readonly zone: string;
   readonly owner: string;
+  /** The challenge name, where the owner is the end of its aliases, and of no other name's. */
+  readonly fqdn?: string;
   readonly value: string;
   /** RFC 3339. */
   readonly createdAt: string;

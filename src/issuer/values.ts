@@ -12,10 +12,12 @@ import type { SolverRouter } from "./request.ts";
 /** How long a write that has begun may go on after the caller gave up. */
 const WRITE_GRACE_MS = 5_000;
 
-/** Values that shall stand at one owner, and the DNS zone that holds it. */
+/** Values that shall stand at one owner, and the DNS zone that holds it, where known. */
 export interface OwnerValues {
   readonly owner: DomainName;
-  readonly zoneCut: DomainName;
+  /** The challenge name, where they are all of one. */
+  readonly fqdn?: DomainName | undefined;
+  readonly zoneCut: DomainName | undefined;
   readonly values: readonly string[];
 }
 
@@ -23,7 +25,7 @@ interface Noted {
   readonly id: string;
   readonly owner: DomainName;
   readonly value: string;
-  readonly zoneCut: DomainName;
+  readonly zoneCut: DomainName | undefined;
   readonly solver: Solver;
 }
 
@@ -71,7 +73,14 @@ export function createValueLedger(deps: LedgerDeps, certificate: string): ValueL
         }),
       );
       const entries = placed.flatMap((p) =>
-        p.values.map((value) => ({ certificate, provider: p.solver.provider, zone: p.zone, owner: p.owner, value })),
+        p.values.map((value) => ({
+          certificate,
+          provider: p.solver.provider,
+          zone: p.zone,
+          owner: p.owner,
+          ...(p.fqdn === undefined || p.fqdn === p.owner ? {} : { fqdn: p.fqdn }),
+          value,
+        })),
       );
       const noted = await journal.add(entries);
       const byOwner = new Map(placed.map((p) => [p.owner, p]));
@@ -124,7 +133,7 @@ export async function removeAll(
     readonly id: string;
     readonly owner: DomainName;
     readonly value: string;
-    readonly zoneCut?: DomainName;
+    readonly zoneCut?: DomainName | undefined;
   }[],
   { journal, clock, observer, signal }: Omit<LedgerDeps, "solvers"> & { readonly signal: AbortSignal },
 ): Promise<readonly Warning[]> {
@@ -132,7 +141,7 @@ export async function removeAll(
   const wanted = [...byOwner].map(([owner, list]) => ({
     owner,
     values: list.map((i) => i.value),
-    ...(list[0]?.zoneCut === undefined ? {} : { zoneCut: list[0].zoneCut }),
+    zoneCut: list[0]?.zoneCut,
   }));
   try {
     await cleanUpForGood(solver, wanted, { clock, observer, signal });

@@ -87,12 +87,14 @@ function parse(text: string, path: string): readonly JournalEntry[] {
   const page = membersOf(parseDocument(text, path, kind), path, kind);
   return page.objects("entries").map((entry) => {
     const members = membersOf(entry, path, kind);
+    const fqdn = members.optionalText("fqdn");
     return {
       id: members.text("id"),
       certificate: members.text("certificate"),
       provider: members.text("provider"),
       zone: members.text("zone"),
       owner: members.text("owner"),
+      ...(fqdn === undefined ? {} : { fqdn }),
       value: members.text("value"),
       createdAt: members.text("createdAt"),
     };

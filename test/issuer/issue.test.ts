@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { afterEach, expect, test } from "vitest";
 import { generateKey } from "../../src/acme/keys.ts";
 import { AcmeError, PropagationError } from "../../src/core/errors.ts";
+import { ExchangeError } from "../../src/dns/exchange.ts";
 import { issue } from "../../src/issuer/issue.ts";
 import type { IssueDeps } from "../../src/issuer/request.ts";
 import { openWorld, updatesOf, type World } from "./world.ts";
@@ -111,6 +112,24 @@ test("a nameserver that never follows ends in NOT_PROPAGATED, named, with nothin
   expect(failure).toBeInstanceOf(PropagationError);
   expect((failure as Error).message).toContain("ns2.example.test");
   expect(world.box.log.entries.filter((e) => e.kind === "acme" && e.path.startsWith("/chall"))).toEqual([]);
+  expect(world.box.zone.txt(owner)).toEqual([]);
+  expect(await world.store.journal.list()).toEqual([]);
+});
+
+test("DNS that falls silent behind the write leaves nothing there: the clean-up goes by what was written", async () => {
+  world = await openWorld();
+  const deps = await world.deps();
+  const silent = () => Promise.reject(new ExchangeError("silent", "nobody answers", { udp: 1, tcp: 0, doh: 0 }));
+  let isWritten = false;
+  const place: IssueDeps["dns"]["place"] = (...args) => (isWritten ? silent() : deps.dns.place(...args));
+  const observer: IssueDeps["observer"] = (event) => {
+    isWritten ||= event.type === "phase" && event.phase === "present" && event.state === "done";
+    deps.observer(event);
+  };
+  const dns = { ...deps.dns, place, exchange: silent, discovery: { delegationOf: silent, forget: () => {} } };
+  const request = world.request(pair, { propagation: { mode: "authoritative", timeoutMs: 700 } });
+  await expect(issue(request, { ...deps, dns, observer })).rejects.toBeInstanceOf(PropagationError);
+  expect(updatesOf(world.box).map((changes) => changes.length)).toEqual([2, 2]);
   expect(world.box.zone.txt(owner)).toEqual([]);
   expect(await world.store.journal.list()).toEqual([]);
 });
