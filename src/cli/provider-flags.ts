@@ -4,19 +4,22 @@ import type { FlagSpec } from "./spec.ts";
 
 /** The chosen provider's fields on the command line; nothing while it is not known which, or it does not exist. */
 export interface ProviderFlags {
+  /** Its id. */
+  readonly provider: string;
   readonly fields: readonly Field[];
   readonly specs: readonly FlagSpec[];
   /** What the flag of a secret would be called, and the environment name that takes its place. */
   readonly secrets: ReadonlyMap<string, string>;
 }
 
-export const noProviderFlags: ProviderFlags = { fields: [], specs: [], secrets: new Map() };
+export const noProviderFlags: ProviderFlags = { provider: "", fields: [], specs: [], secrets: new Map() };
 
 export async function readProviderFlags(id: string | undefined, registry: Registry): Promise<ProviderFlags> {
   const provider = id === undefined ? undefined : await registry.load(id).catch(() => undefined);
   if (provider === undefined) return noProviderFlags;
   const fields = fieldsOf(provider);
   return {
+    provider: provider.id,
     fields,
     specs: fields.flatMap(flagSpec),
     secrets: new Map(

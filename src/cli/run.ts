@@ -74,7 +74,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
               { flags, env: io.env, redactor, config, registry, observer },
               new Set(specs.map((s) => s.name)),
             );
-      print(showConfig(flags, specs, more.fields, io.env, file?.rows));
+      print(showConfig(flags, specs, more, io.env, file?.rows));
       // What is sound has been shown; what is not is told beside it.
       const faults = inOrder([...all, ...(file?.issues ?? [])]);
       if (faults.length > 0) tell(errorText(new ConfigError(faults)));

@@ -1,5 +1,6 @@
 import type { Field } from "../core/fields.ts";
 import { environmentName, type Flags } from "./args.ts";
+import type { ProviderFlags } from "./provider-flags.ts";
 import type { FlagSpec } from "./spec.ts";
 
 /** One line: a setting with what it is and where that comes from. */
@@ -18,7 +19,7 @@ export const masked = "***";
 export function showConfig(
   flags: Flags,
   specs: readonly FlagSpec[],
-  fields: readonly Field[],
+  { provider, fields }: Pick<ProviderFlags, "provider" | "fields">,
   env: Readonly<Record<string, string | undefined>>,
   more: readonly Shown[] = [],
 ): string {
@@ -27,7 +28,7 @@ export function showConfig(
     ...specs
       .filter((s) => !["help", "show-config"].includes(s.name) && !ofProvider.has(s.name))
       .map((s) => ofFlag(flags, s, env)),
-    ...fields.map((field) => ofField(flags, field, env)),
+    ...fields.map((field) => ofField(flags, provider, field, env)),
     ...more,
   ];
   if (flags.on("json")) {
@@ -49,8 +50,16 @@ function ofFlag(flags: Flags, spec: FlagSpec, env: Readonly<Record<string, strin
   return { name: spec.name, value, source, ways: [`--${spec.name}`, variable] };
 }
 
-/** As resolveConfig reads it: the flag before the environment, that before the default. */
-function ofField(flags: Flags, field: Field, env: Readonly<Record<string, string | undefined>>): Shown {
+/**
+ * As resolveConfig reads it: the flag before the environment, that before the default. Named with its provider: a field
+ * may be called as a flag is, rfc2136's `nameserver` as `--nameserver`.
+ */
+function ofField(
+  flags: Flags,
+  provider: string,
+  field: Field,
+  env: Readonly<Record<string, string | undefined>>,
+): Shown {
   const flag = field.flag?.replace(/^--/, "");
   const given = flag === undefined ? undefined : flags.given.get(flag);
   const variable = field.env.flatMap((name) => [name, `${name}_FILE`]).find((name) => (env[name] ?? "") !== "");
@@ -58,7 +67,7 @@ function ofField(flags: Flags, field: Field, env: Readonly<Record<string, string
   const plain = given?.values.at(-1) ?? (variable === undefined ? usual : env[variable]);
   const source = given?.source ?? variable ?? (usual === undefined ? undefined : "default");
   return {
-    name: field.name,
+    name: `${provider}.${field.name}`,
     value: field.secret && plain !== undefined && variable?.endsWith("_FILE") !== true ? masked : plain,
     source,
     ways: [...(field.flag === undefined ? [] : [field.flag]), ...field.env],

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { providers } from "../../providers/index.ts";
 import { readFlags } from "../../src/cli/args.ts";
-import { readProviderFlags } from "../../src/cli/provider-flags.ts";
+import { noProviderFlags, readProviderFlags } from "../../src/cli/provider-flags.ts";
 import { showConfig } from "../../src/cli/show-config.ts";
 import { commands, globalFlags } from "../../src/cli/spec.ts";
 import { createRegistry } from "../../src/providers.ts";
@@ -17,21 +17,37 @@ async function read(args: readonly string[]) {
   const more = await readProviderFlags("rfc2136", registry);
   const specs = [...globalFlags, ...more.specs];
   const { flags, issues } = readFlags(args, specs, env, more.secrets);
-  return { issues, text: showConfig(flags, specs, more.fields, env) };
+  return { issues, text: showConfig(flags, specs, more, env) };
 }
 
 test("values of the provider are shown with the variable they come from, secrets masked", async () => {
   const { text } = await read(["--rfc2136-transport", "udp"]);
-  expect(text).toMatch(/^nameserver +192\.0\.2\.53 +RFC2136_NAMESERVER$/m);
-  expect(text).toMatch(/^tsigSecret +\*\*\* +RFC2136_TSIG_SECRET$/m);
-  expect(text).toMatch(/^transport +udp +--rfc2136-transport$/m);
+  expect(text).toMatch(/^rfc2136\.nameserver +192\.0\.2\.53 +RFC2136_NAMESERVER$/m);
+  expect(text).toMatch(/^rfc2136\.tsigSecret +\*\*\* +RFC2136_TSIG_SECRET$/m);
+  expect(text).toMatch(/^rfc2136\.transport +udp +--rfc2136-transport$/m);
   expect(text).not.toContain(env.RFC2136_TSIG_SECRET);
+});
+
+test("every row has a name of its own: a provider's field may be called as a flag is", async () => {
+  const more = await readProviderFlags("rfc2136", registry);
+  const specs = [...globalFlags, ...(commands.find((c) => c.name === "issue")?.flags ?? []), ...more.specs];
+  const args = ["--json", "--nameserver", "192.0.2.1", "--rfc2136-nameserver", "192.0.2.2"];
+  const { settings } = JSON.parse(showConfig(readFlags(args, specs, {}, more.secrets).flags, specs, more, {})) as {
+    settings: { name: string; value: string | null }[];
+  };
+  const names = settings.map(({ name }) => name);
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  const servers = settings.filter(({ name }) => name.endsWith("nameserver")).map(({ name, value }) => [name, value]);
+  expect(servers).toEqual([
+    ["nameserver", "192.0.2.1"],
+    ["rfc2136.nameserver", "192.0.2.2"],
+  ]);
 });
 
 test("with --json it is one document", async () => {
   const { settings } = JSON.parse((await read(["--json"])).text) as { settings: { name: string }[] };
-  expect(settings).toContainEqual({ name: "nameserver", value: "192.0.2.53", source: "RFC2136_NAMESERVER" });
-  expect(settings).toContainEqual({ name: "tsigSecret", value: "***", source: "RFC2136_TSIG_SECRET" });
+  expect(settings).toContainEqual({ name: "rfc2136.nameserver", value: "192.0.2.53", source: "RFC2136_NAMESERVER" });
+  expect(settings).toContainEqual({ name: "rfc2136.tsigSecret", value: "***", source: "RFC2136_TSIG_SECRET" });
 });
 
 test("a secret given as a flag is refused with the variable to use, and its value is not repeated", async () => {
@@ -48,7 +64,7 @@ test("a secret whose flag names a file is shown with its variable, too, and mask
   const specs = commands.find((c) => c.name === "issue")?.flags ?? [];
   for (const variable of ["DNS01_EAB_HMAC_KEY", "DNS01_EAB_HMAC_KEY_FILE"]) {
     const held = { [variable]: "c2VjcmV0LWhtYWM" };
-    const text = showConfig(readFlags([], specs, held).flags, specs, [], held);
+    const text = showConfig(readFlags([], specs, held).flags, specs, noProviderFlags, held);
     expect(text).toMatch(new RegExp(`^eab-hmac-key +\\*{3} +${variable}$`, "m"));
     expect(text).not.toContain("c2VjcmV0LWhtYWM");
   }
