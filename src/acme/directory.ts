@@ -47,7 +47,10 @@ export function checkProfile(directory: Directory, profile: string | undefined):
   const offered = Object.keys(directory.meta?.profiles ?? {});
   if (profile === undefined || offered.includes(profile)) return;
   const list = offered.length === 0 ? "the CA offers none" : `the CA offers ${offered.join(", ")}`;
-  throw new ConfigError([{ path: "--profile", message: `"${profile}" is no profile of this CA: ${list}` }]);
+  // The CA has been talked to by now, and the account may be new.
+  throw new ConfigError([{ path: "--profile", message: `"${profile}" is no profile of this CA: ${list}` }], {
+    hint: `${offered.length === 0 ? "Leave the profile out" : "Choose one of these, or leave it out"}; nothing was ordered.`,
+  });
 }
 
 function notADirectory(url: string, why: string): AcmeError {

@@ -92,14 +92,30 @@ export function readProblem(x: unknown): Problem | undefined {
   };
 }
 
-/** Type, detail and every subproblem with its identifier, one line each. */
+/** Type, detail and every subproblem with its identifier, one line each; what a subproblem repeats is said once. */
 export function describeProblem(problem: Problem): string {
+  const { identifier, subproblems = [] } = problem;
+  const said = sentence(problem);
+  const isRepeated = subproblems.some(
+    (sub) =>
+      sub.identifier !== undefined &&
+      sentence(sub) === said &&
+      (identifier === undefined || baseOf(sub.identifier.value) === baseOf(identifier.value)),
+  );
+  const head = `${identifier === undefined ? "" : `${identifier.value}: `}${said}`;
+  const inner = new Set(subproblems.map((sub) => describeProblem(sub).replaceAll("\n", "\n  ")));
+  return [...(isRepeated ? [] : [head]), ...inner].join("\n  ");
+}
+
+function sentence(problem: Problem): string {
   const type = shortType(problem);
-  const name = problem.identifier === undefined ? "" : `${problem.identifier.value}: `;
   const text = problem.detail ?? problem.title ?? "no detail given";
-  const head = `${name}${text}${type === "about:blank" ? "" : ` (${type})`}`;
-  const inner = (problem.subproblems ?? []).map((p) => describeProblem(p).replaceAll("\n", "\n  "));
-  return [head, ...inner].join("\n  ");
+  return `${text}${type === "about:blank" ? "" : ` (${type})`}`;
+}
+
+/** An order's own problem has the name without the wildcard. */
+function baseOf(name: string): string {
+  return name.replace(/^\*\./, "");
 }
 
 /** What the user can do, by type (RFC 8555 §6.7, RFC 9773, draft-ietf-acme-profiles). */
@@ -117,7 +133,7 @@ const hints: Readonly<Record<string, string>> = {
   externalAccountRequired: "Give --eab-kid and --eab-hmac-key from the CA's web site.",
   incorrectResponse: "The CA saw another TXT value: look for leftovers, a second client, or a nameserver that lags.",
   invalidContact: "Check --email, or leave it out.",
-  invalidProfile: "Choose a --profile that the CA's directory lists.",
+  invalidProfile: "Choose another --profile, or leave it out.",
   orderNotReady: "The order's authorizations are not all valid yet; run again.",
   rateLimited: "Do not repeat before the CA allows it; use letsencrypt-staging for trials.",
   rejectedIdentifier: "The CA does not issue for this name; remove it or choose another CA.",

@@ -230,8 +230,14 @@ describe("directory (RFC 8555 §7.1.1)", () => {
     const error = await failureOf(client.newOrder({ ...pair, profile: "tlsserver" }, never));
     expect(error).toBeInstanceOf(ConfigError);
     expect(error.message).toContain("classic, shortlived");
+    expect(error).toMatchObject({ hint: "Choose one of these, or leave it out; nothing was ordered." });
     expect(ca.count("newOrder")).toBe(0);
     client.close();
+    ca.directoryExtra = {};
+    const other = await open(ca);
+    const none = await failureOf(other.client.newOrder({ ...pair, profile: "tlsserver" }, never));
+    expect(none).toMatchObject({ hint: "Leave the profile out; nothing was ordered." });
+    other.client.close();
   });
 
   it("sends a profile that it lists", async () => {
