@@ -13,7 +13,7 @@ import {
   ZoneNotFoundError,
   z,
 } from "../src/index.ts";
-import { classify, codeOf, isDuplicate } from "./hetzner/errors.ts";
+import { afterAccepted, classify, codeOf, isDuplicate } from "./hetzner/errors.ts";
 
 const config = z.strictObject({
   apiToken: secret("API token (Read & Write) of the Hetzner Cloud project that holds the zones", { header: true }).meta(
@@ -57,7 +57,9 @@ export default defineProvider({
         if (status === "success") return;
         if (status === "error") throw new TransientError(`the action failed: ${error?.message} (${error?.code})`);
         await clock.sleep(pauseMs, call.signal);
-        answer = await api(`actions/${id}`, { signal: call.signal });
+        answer = await api(`actions/${id}`, { signal: call.signal }).catch((cause: unknown) => {
+          throw afterAccepted(cause);
+        });
       }
     };
 

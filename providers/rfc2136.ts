@@ -6,6 +6,7 @@ import {
   RoundTripError,
   resolveServer,
   type TxtBackend,
+  UpdateError,
   updateTxt,
 } from "../src/index.ts";
 import { config, transportOf } from "./rfc2136/config.ts";
@@ -34,6 +35,8 @@ export default defineProvider({
         try {
           return await work({ server: endpoint, transport, tsig });
         } catch (error) {
+          // What was sent to another address may have been carried out, though no answer came.
+          if (failed !== undefined && error instanceof UpdateError) throw error.afterOthers();
           if (!(error instanceof RoundTripError)) throw error;
           failed = error;
         }

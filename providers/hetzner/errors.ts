@@ -58,3 +58,12 @@ export function classify(cause: unknown): Dns01Error | undefined {
     return new AuthError(message, { cause, hint: hint ?? hints["unauthorized"], wrongKeys: status === 401 });
   return new RejectedError(message, { cause, hint, serviceCode: code || String(status) });
 }
+
+/** The change was accepted: a refusal to tell what became of it is no refusal of the change. */
+export function afterAccepted(cause: unknown): unknown {
+  const known = classify(cause);
+  if (known === undefined) return cause;
+  const message = `what became of the change is not known: ${known.message}`;
+  if (!(known instanceof RateLimitedError)) return new TransientError(message, { cause, hint: known.hint });
+  return new RateLimitedError(message, { cause, retryAfterMs: known.retryAfterMs, nothingWritten: false });
+}

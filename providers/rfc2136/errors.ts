@@ -25,8 +25,8 @@ export function classify(cause: unknown): Dns01Error | undefined {
     });
   }
   if (!(cause instanceof UpdateError)) return undefined;
-  const { message, rcode, zone, skewSeconds } = cause;
-  const facts = (hint: string) => ({ cause, zone, hint, details: { rcode, skewSeconds } });
+  const { message, rcode, zone, skewSeconds, nothingDone: nothingWritten } = cause;
+  const facts = (hint: string) => ({ cause, zone, hint, details: { rcode, skewSeconds }, nothingWritten });
   const wrong = (hint: string) => ({ ...facts(hint), wrongKeys: true });
   switch (cause.failure) {
     case "bad-signature":
@@ -86,7 +86,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
   }
 }
 
-function notHeld({ message, zone, rcode }: UpdateError): ZoneNotFoundError {
+function notHeld({ message, zone, rcode, nothingDone: nothingWritten }: UpdateError): ZoneNotFoundError {
   const hint = "Check that nameserver is the zone's primary, not a secondary or a resolver.";
-  return new ZoneNotFoundError(message, [zone], { zone, hint, details: { rcode } });
+  return new ZoneNotFoundError(message, [zone], { zone, hint, details: { rcode }, nothingWritten });
 }

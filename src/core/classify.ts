@@ -94,6 +94,11 @@ function isWhole(error: unknown): error is Dns01Error {
   return Dns01Error.is(error) && error instanceof Error && typeof error.code === "string";
 }
 
+/** Completes an error with what only the whole operation knows. */
+export function noteNothingWritten(error: Dns01Error, nothingWritten: boolean): void {
+  fill(error, { nothingWritten });
+}
+
 /** Dns01Error's fields are readonly for everybody but its maker; here the making is completed. */
 function fill(error: Dns01Error, facts: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(facts)) {

@@ -10,6 +10,11 @@ export interface ErrorFacts {
   readonly details?: Readonly<Record<string, unknown>> | undefined;
   /** The service's own name for the request that failed, for its support. Never in the message: equal causes read the same. */
   readonly requestId?: string | undefined;
+  /**
+   * Whether it is certain that nothing of what was to be written has been: then nothing has to be taken out. `false`
+   * where that is in doubt, although the code sounds like it.
+   */
+  readonly nothingWritten?: boolean | undefined;
   readonly cause?: unknown;
 }
 
@@ -48,6 +53,8 @@ export class Dns01Error extends Error {
   readonly details: Readonly<Record<string, unknown>> | undefined;
   /** For the log, see ErrorFacts. */
   readonly requestId: string | undefined;
+  /** See ErrorFacts. */
+  readonly nothingWritten: boolean | undefined;
 
   constructor(code: ErrorCode, message: string, retryable: boolean, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -61,6 +68,7 @@ export class Dns01Error extends Error {
     this.hint = facts.hint;
     this.details = facts.details;
     this.requestId = facts.requestId;
+    this.nothingWritten = facts.nothingWritten;
   }
 
   static is(x: unknown): x is Dns01Error {

@@ -1,6 +1,6 @@
 import { type LinkedSignal, linkSignal, over, raceAbort } from "./abort.ts";
 import { stopOf } from "./call.ts";
-import { type Attempted, toDns01Error } from "./classify.ts";
+import { type Attempted, noteNothingWritten, toDns01Error } from "./classify.ts";
 import { abortReason, after, type Clock } from "./clock.ts";
 import { visibleZonesOf } from "./conduct.ts";
 import { Dns01Error, type RateLimitedError, TransientError } from "./errors.ts";
@@ -28,6 +28,13 @@ export interface GuardOptions {
 }
 
 type ConductedCall = Call & { readonly conduct: Conduct };
+
+/** The writing requests of one operation, over all its attempts. */
+interface Writes {
+  begun: number;
+  /** Of them, those that the service certainly has not carried out. */
+  refused: number;
+}
 
 /** How long a new attempt waits for an abandoned write of the same zone to end before it begins by reading. */
 const graceMs = 5000;
@@ -58,6 +65,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const explain = (error: unknown) =>
       stop.aborted ? abortReason(stop) : toDns01Error(error, attempted, toClassify(options));
     let lastFailure: Dns01Error | undefined;
+    const writes: Writes = { begun: 0, refused: 0 };
     const cancel = after(clock, timeoutMs, () =>
       // What kept failing says more than the time that it took.
       link.abort(lastFailure ?? new TransientError(`no answer within ${timeoutMs / 1000} s`, { timeout: true })),
@@ -67,9 +75,10 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       parallel: provider.traits.lock === "zone" ? 1 : 4,
       request: (label, run) => {
         const { zone } = what;
-        if (!label.write || zone === undefined) return request(label, inner, link.stop, zone, deadline, run);
+        const bounds = { stop: link.stop, zone, deadline, writes };
+        if (!label.write || zone === undefined) return request(label, inner, bounds, run);
         return floors.keep(zone, call, (ttlSeconds) =>
-          request(label, seenBy(link, { ttlSeconds, trace }, conduct), link.stop, zone, deadline, run),
+          request(label, seenBy(link, { ttlSeconds, trace }, conduct), bounds, run),
         );
       },
       attempt: (subject, run) =>
@@ -95,7 +104,12 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     try {
       return await raceAbort(work(inner), link.stop);
     } catch (error) {
-      throw explain(error);
+      const explained = explain(error);
+      // After an abort, which is not ours to write on, something may still be under way.
+      if (!stop.aborted && Dns01Error.is(explained)) {
+        noteNothingWritten(explained, !link.stop.aborted && writes.begun === writes.refused);
+      }
+      throw explained;
     } finally {
       cancel();
       link.release();
@@ -107,11 +121,15 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
   const request = async <T>(
     label: RequestLabel,
     call: ConductedCall,
-    stop: Stop,
-    zone: string | undefined,
-    deadline: number,
+    bounds: {
+      readonly stop: Stop;
+      readonly zone: string | undefined;
+      readonly deadline: number;
+      readonly writes: Writes;
+    },
     run: (call: Call) => Promise<T>,
   ): Promise<T> => {
+    const { stop, zone, deadline, writes } = bounds;
     const { operation, write, name } = label;
     const { trace } = call;
     const explain = (reason: unknown) =>
@@ -132,7 +150,10 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       link.abort(new TransientError(`no answer within ${requestTimeoutMs / 1000} s`, { timeout: true })),
     );
     const step = `${provider.id} ${operation} ${name}`;
-    if (write) observer({ type: "step", kind: "dns", state: "before", detail: step }, trace);
+    if (write) {
+      observer({ type: "step", kind: "dns", state: "before", detail: step }, trace);
+      writes.begun++;
+    }
     const startedAt = clock.now();
     const report = (code: Dns01Error["code"] | "OK", requestId?: string) => {
       const durationMs = clock.now() - startedAt;
@@ -156,6 +177,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       const reason: unknown = link.stop.aborted ? link.stop.reason : cause;
       const error = explain(reason);
       report(error.code, error.requestId);
+      if (write && isRefused(error, backend)) writes.refused++;
       if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0, reason);
       throw error;
     } finally {
@@ -209,6 +231,14 @@ function visibleOf(
 
 function checkNames(names: unknown): readonly string[] {
   return Array.isArray(names) ? names.filter((name): name is string => typeof name === "string") : [];
+}
+
+/** What a service says of one request of a lift that it does not carry out. */
+const refusing: ReadonlySet<string> = new Set(["AUTH", "REJECTED", "ZONE_NOT_FOUND", "RATE_LIMITED"]);
+
+/** Without a lift `apply` may be several requests, and has to say itself that none of them was carried out. */
+function isRefused({ code, nothingWritten }: Dns01Error, { conducted }: TxtBackend): boolean {
+  return nothingWritten ?? (conducted === true && refusing.has(code));
 }
 
 /** The call as a backend sees it. Its signal is made when the backend looks at it: not all do. */

@@ -152,7 +152,8 @@ function isConflict(error: unknown): boolean {
 
 /** Whether the failed create certainly left nothing behind. */
 function notCarriedOut(error: unknown): boolean {
-  return Dns01Error.is(error) && (!error.retryable || error.code === "CONFLICT" || error.code === "RATE_LIMITED");
+  if (!Dns01Error.is(error)) return false;
+  return error.nothingWritten ?? (!error.retryable || error.code === "CONFLICT" || error.code === "RATE_LIMITED");
 }
 
 /** What this backend did moments ago and a list may not show yet. */

@@ -40,7 +40,8 @@ export interface Solver {
   locate(owner: DomainName, zoneCut: DomainName | undefined, signal: Stop, trace?: string): Promise<Zone>;
   /**
    * Adds the values; those that are there are left alone. One `apply` per zone, zones side by side. When a zone fails
-   * the others are still finished: clean up all items afterwards. `details.zones` of the error says what became of each.
+   * the others are still finished: clean up all items afterwards, but those where `isUntouched` says that there is nothing
+   * to take out. `details.zones` of the error says what became of each.
    */
   present(items: readonly SolverItem[], signal: Stop, trace?: string): Promise<readonly Solved[]>;
   /** Removes exactly these values; those that are gone are no error. Otherwise as `present`. */
@@ -219,6 +220,7 @@ export function combineFailures(
       state: "failed",
       code: Dns01Error.is(error) ? error.code : "UNKNOWN",
       message: error instanceof Error ? error.message : String(error),
+      ...(isUntouched(error, name) ? { nothingWritten: true } : {}),
     })),
     ...done.map((name) => ({ zone: name, state: "done" })),
   ];
@@ -235,8 +237,22 @@ export function combineFailures(
     hint: first.hint,
     details: { ...first.details, zones },
     requestId: first.requestId,
+    nothingWritten: done.length === 0 && failed.every(({ name, error }) => isUntouched(error, name)),
     cause: first,
   });
+}
+
+/** Whether a `present` that failed with this error has certainly written nothing into this zone. */
+export function isUntouched(error: unknown, zone: string): boolean {
+  if (!Dns01Error.is(error)) return false;
+  if (error.nothingWritten === true) return true;
+  const zones = error.details?.["zones"];
+  return (
+    Array.isArray(zones) &&
+    zones.some((entry: { zone?: unknown; nothingWritten?: unknown }) => {
+      return entry.zone === zone && entry.nothingWritten === true;
+    })
+  );
 }
 
 function chooseTtl({ provider, ttlSeconds, observer }: SolverOptions): number {

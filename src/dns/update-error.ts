@@ -33,6 +33,8 @@ export class UpdateError extends Error {
   readonly skewSeconds: number | undefined;
   /** The reply was not signed: with "not-auth" the key, or the lack of one, may be meant. */
   readonly keyMayBeMeant: boolean;
+  /** Certain that nothing of the request was carried out. */
+  readonly nothingDone: boolean;
 
   constructor(
     failure: UpdateFailure,
@@ -42,6 +44,7 @@ export class UpdateError extends Error {
       readonly zone: DomainName;
       readonly skewSeconds?: number | undefined;
       readonly keyMayBeMeant?: boolean;
+      readonly nothingDone?: boolean;
     },
   ) {
     super(message);
@@ -51,8 +54,28 @@ export class UpdateError extends Error {
     this.zone = facts.zone;
     this.skewSeconds = facts.skewSeconds;
     this.keyMayBeMeant = facts.keyMayBeMeant ?? false;
+    this.nothingDone = facts.nothingDone ?? false;
+  }
+
+  /** The same of a request of which something may have been carried out before. */
+  afterOthers(): UpdateError {
+    return new UpdateError(this.failure, this.message, { ...this, nothingDone: false });
   }
 }
+
+/** A server that says one of these has not carried the update out, nor any part of it (RFC 2136 §3). */
+const refusals: ReadonlySet<UpdateFailure> = new Set<UpdateFailure>([
+  "alias",
+  "bad-key",
+  "bad-signature",
+  "bad-time",
+  "bad-truncation",
+  "not-auth",
+  "not-zone",
+  "refused",
+  "not-implemented",
+  "format",
+]);
 
 /** The error a reply stands for; `undefined` when it is a success that can be trusted. */
 export function failureOf(reply: SignedReply, primary: Primary, zone: DomainName): UpdateError | undefined {
@@ -61,8 +84,12 @@ export function failureOf(reply: SignedReply, primary: Primary, zone: DomainName
   const key = primary.tsig === undefined ? "" : `"${primary.tsig.name}" (${primary.tsig.algorithm})`;
   const signer = primary.tsig === undefined ? "updates without a TSIG key" : `the TSIG key ${key}`;
   const keyMayBeMeant = reply.signature !== "verified";
-  const fail = (failure: UpdateFailure, text: string, skewSeconds?: number) =>
-    new UpdateError(failure, `${at} ${text}`, { rcode, zone, skewSeconds, keyMayBeMeant });
+  // Over UDP anybody may have sent what is not signed.
+  const isTheirs = reply.signature === "verified" || primary.transport === "tcp";
+  const fail = (failure: UpdateFailure, text: string, skewSeconds?: number) => {
+    const nothingDone = isTheirs && refusals.has(failure);
+    return new UpdateError(failure, `${at} ${text}`, { rcode, zone, skewSeconds, keyMayBeMeant, nothingDone });
+  };
   switch (reply.tsigError) {
     case tsigError.badSig:
       return fail("bad-signature", `has another secret for the TSIG key ${key} than the one given (BADSIG)`);

@@ -65,7 +65,13 @@ function txt(name: DomainName, recordClass: "IN" | "NONE", ttl: number, value: s
  * after an unclear end does no harm. Throws UpdateError, RoundTripError or the signal's reason.
  */
 export async function sendUpdate(request: UpdateRequest): Promise<void> {
-  for (const edits of parts(request.edits)) await sendPart({ ...request, edits });
+  for (const [sent, edits] of parts(request.edits).entries()) {
+    try {
+      await sendPart({ ...request, edits });
+    } catch (error) {
+      throw sent > 0 && error instanceof UpdateError ? error.afterOthers() : error;
+    }
+  }
 }
 
 async function sendPart(request: UpdateRequest): Promise<void> {
@@ -81,7 +87,7 @@ async function sendPart(request: UpdateRequest): Promise<void> {
   // A server that knows no prerequisites. What they guard against is looked up by updateTxt.
   const knowsNone = failure?.failure === "format" || failure?.failure === "not-implemented";
   if (knowsNone && edits.some(({ add }) => add.length > 0)) failure = await send(false);
-  if (failure?.failure === "alias") throw (await findAlias(request)) ?? failure;
+  if (failure?.failure === "alias") throw (await findAlias(request, failure.nothingDone)) ?? failure;
   if (failure !== undefined) throw failure;
 }
 
@@ -138,14 +144,17 @@ function hasSoa({ message }: SignedReply, apex: DomainName): boolean {
 }
 
 /** The error that names the first owner at which the server has an alias, and where that leads. */
-async function findAlias({ primary, zone, edits, signal }: UpdateRequest): Promise<UpdateError | undefined> {
+async function findAlias(
+  { primary, zone, edits, signal }: UpdateRequest,
+  nothingDone = false,
+): Promise<UpdateError | undefined> {
   const owners = ownersOf(edits.filter(({ add }) => add.length > 0));
   const found = await readOwners({ primary, signal }, owners);
   for (const owner of owners) {
     const target = found.get(owner)?.alias;
     if (target === undefined) continue;
     const text = `${owner} is an alias (CNAME) of ${target} in the zone ${zone}: a TXT cannot be added beside it`;
-    return new UpdateError("alias", text, { rcode: "YXRRSET", zone });
+    return new UpdateError("alias", text, { rcode: "YXRRSET", zone, nothingDone });
   }
   return undefined;
 }

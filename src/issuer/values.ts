@@ -3,7 +3,7 @@ import { Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
 import { cleanUpForGood, type Written } from "../core/settle.ts";
-import type { Solver } from "../core/solver.ts";
+import { isUntouched, type Solver } from "../core/solver.ts";
 import type { Warning } from "../dns/types.ts";
 import { withGrace } from "./grace.ts";
 import type { Journal } from "./ports.ts";
@@ -26,6 +26,7 @@ interface Noted {
   readonly owner: DomainName;
   readonly value: string;
   readonly zoneCut: DomainName | undefined;
+  readonly zone: DomainName;
   readonly solver: Solver;
 }
 
@@ -84,21 +85,30 @@ export function createValueLedger(deps: LedgerDeps, certificate: string): ValueL
       );
       const noted = await journal.add(entries);
       const byOwner = new Map(placed.map((p) => [p.owner, p]));
-      written = [
-        ...written,
-        ...noted.flatMap(({ id, owner, value }) => {
-          const place = byOwner.get(owner as DomainName);
-          return place === undefined
-            ? []
-            : [{ id, owner: place.owner, value, zoneCut: place.zoneCut, solver: place.solver }];
-        }),
-      ];
+      const own = noted.flatMap(({ id, owner, value }): readonly Noted[] => {
+        const place = byOwner.get(owner as DomainName);
+        if (place === undefined) return [];
+        return [{ id, owner: place.owner, value, zoneCut: place.zoneCut, zone: place.zone, solver: place.solver }];
+      });
+      written = [...written, ...own];
+      /** What the service has certainly not taken: nothing is left of it, and it would only be refused once more. */
+      const forgetUntouched = async (solver: Solver, error: unknown) => {
+        const untouched = own.filter((w) => w.solver === solver && isUntouched(error, w.zone));
+        written = written.filter((w) => !untouched.includes(w));
+        // A disk that fails keeps the entries: the next run then looks for nothing.
+        await journal.remove(untouched.map(({ id }) => id)).catch(() => {});
+      };
       const bySolver = groupBy(placed, (p) => p.solver);
       const writing = withGrace(signal, WRITE_GRACE_MS);
       try {
         const work = [...bySolver].map(async ([solver, items]): Promise<Written> => {
-          const solved = await solver.present(items, writing.signal);
-          return { solver, act: "present", items, solved };
+          try {
+            const solved = await solver.present(items, writing.signal);
+            return { solver, act: "present", items, solved };
+          } catch (error) {
+            await forgetUntouched(solver, error);
+            throw error;
+          }
         });
         const ends = await Promise.allSettled(work);
         const failed = ends.find((o) => o.status === "rejected");

@@ -1,3 +1,4 @@
+import { noteNothingWritten } from "../core/classify.ts";
 import { abortReason, after, type Clock } from "../core/clock.ts";
 import { Dns01Error } from "../core/errors.ts";
 import { onAbort } from "../core/on-abort.ts";
@@ -188,7 +189,8 @@ function takeBatch(jobs: readonly Job[], act: Act, maxValues: number): readonly 
   return batch;
 }
 
-async function writeBatch(batch: readonly Job[], deps: QueueDeps): Promise<void> {
+/** `isUnclear`: these have been part of a write that may have been carried out. */
+async function writeBatch(batch: readonly Job[], deps: QueueDeps, isUnclear = false): Promise<void> {
   const [first] = batch;
   if (first === undefined) return;
   const alive = whileAnyLives(batch.map((job) => job.signal));
@@ -198,11 +200,13 @@ async function writeBatch(batch: readonly Job[], deps: QueueDeps): Promise<void>
   } catch (error) {
     const blames = batch.length > 1 && !alive.signal.aborted && Dns01Error.is(error) && blaming.has(error.code);
     if (!blames) {
+      if (isUnclear && Dns01Error.is(error)) noteNothingWritten(error, false);
       for (const job of batch) job.reject(error);
       return;
     }
     // Adding and removing are idempotent: what the failed write has done meanwhile is no harm.
-    for (const job of batch) if (!job.signal.aborted) await writeBatch([job], deps);
+    const doubtful = isUnclear || error.nothingWritten !== true;
+    for (const job of batch) if (!job.signal.aborted) await writeBatch([job], deps, doubtful);
   } finally {
     alive.done();
   }

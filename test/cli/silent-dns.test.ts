@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -59,6 +59,14 @@ test("a value at the end of an alias is known here by the name it was presented 
   expect([done.status, done.stdout]).toEqual([0, `${target}: taken out\n`]);
   expect(done.stderr).not.toContain("W_");
   expect(box.zone.txt(target)).toEqual([]);
+});
+
+test("a value that the server refuses is not said to be left over", async () => {
+  const name = "_acme-challenge.alias.example.test";
+  const refused = await run(env, "present", name, value, "--propagation", "none");
+  expect([refused.status, refused.stderr]).toEqual([3, expect.stringContaining("is an alias (CNAME)")]);
+  expect(refused.stderr).not.toContain("W_LEFTOVER");
+  expect(readdirSync(join(dir, "state", "journal")).filter((file) => file.endsWith(".json"))).toEqual([]);
 });
 
 test("present without DNS has to be told not to ask it, and then takes the name as it is, with a warning", async () => {

@@ -116,6 +116,8 @@ describe.each(["tcp", "udp"] as const)("over %s", (transport) => {
     const server = await start();
     const error = await failure(sendUpdate(request(server, [add("a")], { transport, tsig })));
     expect(error.failure).toBe(expected);
+    // None of these is signed, and a datagram may be anybody's.
+    expect(error.nothingDone).toBe(transport === "tcp");
     expect(valuesAt(server)).toEqual([]);
   });
 
@@ -125,7 +127,7 @@ describe.each(["tcp", "udp"] as const)("over %s", (transport) => {
   ])("a clock that is wrong by %i s is told with the difference", async (skew, text) => {
     const server = await start({ keys: [key], now: () => 1_000_000 + skew });
     const error = await failure(sendUpdate(request(server, [add("a")], { transport, now: () => 1_000_000 })));
-    expect(error).toMatchObject({ failure: "bad-time", skewSeconds: skew });
+    expect(error).toMatchObject({ failure: "bad-time", skewSeconds: skew, nothingDone: true });
     expect(error.message).toMatch(text);
   });
 
@@ -138,9 +140,12 @@ describe.each(["tcp", "udp"] as const)("over %s", (transport) => {
 
   test("a success without a signature, or with a forged one, is not believed", async () => {
     const unsigned = await start({ script: ({ message }) => [bare(message.id, "NOERROR")] });
-    expect((await failure(sendUpdate(request(unsigned, [add("a")], { transport })))).failure).toBe("unsigned");
+    const doubtful = { nothingDone: false };
+    const first = await failure(sendUpdate(request(unsigned, [add("a")], { transport })));
+    expect(first).toMatchObject({ failure: "unsigned", ...doubtful });
     const forged = await start({ keys: [wrong], script: signedWith(wrong) });
-    expect((await failure(sendUpdate(request(forged, [add("a")], { transport })))).failure).toBe("forged");
+    const second = await failure(sendUpdate(request(forged, [add("a")], { transport })));
+    expect(second).toMatchObject({ failure: "forged", ...doubtful });
   });
 
   test("a signature over another request is a forgery", async () => {
@@ -191,21 +196,21 @@ describe("over UDP", () => {
 });
 
 describe("an answer", () => {
-  test.each<[string, UpdateFailure]>([
-    ["NOTZONE", "not-zone"],
-    ["REFUSED", "refused"],
-    ["SERVFAIL", "server-failure"],
-    ["NOTIMP", "not-implemented"],
-    ["FORMERR", "format"],
-    ["NXRRSET", "other"],
-    ["RCODE11", "other"],
-  ])("%s is %s", async (rcode, expected) => {
+  test.each<[string, UpdateFailure, boolean]>([
+    ["NOTZONE", "not-zone", true],
+    ["REFUSED", "refused", true],
+    ["SERVFAIL", "server-failure", false],
+    ["NOTIMP", "not-implemented", true],
+    ["FORMERR", "format", true],
+    ["NXRRSET", "other", false],
+    ["RCODE11", "other", false],
+  ])("%s is %s; nothing was carried out for certain: %s", async (rcode, expected, nothingDone) => {
     const script: UpdateServerOptions["script"] = ({ message, verdict }) => [
       answerTsig(bare(message.id, rcode as "REFUSED"), verdict, Math.floor(Date.now() / 1000)),
     ];
     const server = await start({ keys: [key], script });
     const error = await failure(sendUpdate(request(server, [add("a")])));
-    expect(error.failure).toBe(expected);
+    expect(error).toMatchObject({ failure: expected, nothingDone });
     expect(error.rcode).toBe(rcode);
     expect(error.message).toContain(rcode);
   });
@@ -219,6 +224,20 @@ describe("an answer", () => {
       failure: "not-auth",
       keyMayBeMeant: false,
     });
+  });
+
+  test("that refuses the second of two messages says nothing of the first", async () => {
+    let count = 0;
+    const script: UpdateServerOptions["script"] = ({ message, verdict }) =>
+      ++count === 1 ? undefined : [answerTsig(bare(message.id, "REFUSED"), verdict, Math.floor(Date.now() / 1000))];
+    const server = await start({ keys: [key], script });
+    const edits = Array.from({ length: 2 }, (_, i) => ({
+      ...{ owner: childOf(`n${i}`, zone), remove: [] },
+      add: Array.from({ length: 120 }, (__, j) => `${j}`.padEnd(255, "v")),
+    }));
+    expect(await failure(sendUpdate(request(server, edits)))).toMatchObject({ failure: "refused", nothingDone: false });
+    expect(server.updates()).toHaveLength(2);
+    expect(server.records.size).toBe(1);
   });
 
   test("never comes where a connection is refused, or closed early", async () => {
@@ -235,7 +254,7 @@ describe("an alias at the owner", () => {
     const other = childOf("_acme-challenge.www", zone);
     server.records.set(owner, [cname(owner)]);
     const error = await failure(updateTxt(request(server, [{ ...add("a"), owner: other }, add("a")])));
-    expect(error.failure).toBe("alias");
+    expect(error).toMatchObject({ failure: "alias", nothingDone: true });
     expect(error.message).toContain(`${owner} is an alias (CNAME) of ${elsewhere}`);
     expect(server.records.get(other)).toBeUndefined();
   });
@@ -247,7 +266,9 @@ describe("an alias at the owner", () => {
         : undefined;
     const server = await start({ keys: [key], script });
     server.records.set(owner, [cname(owner)]);
-    expect((await failure(updateTxt(request(server, [add("a")])))).failure).toBe("alias");
+    const error = await failure(updateTxt(request(server, [add("a")])));
+    // The rest of the update has been carried out.
+    expect(error).toMatchObject({ failure: "alias", nothingDone: false });
   });
 
   test("is noticed at a server that does not know prerequisites", async () => {

@@ -162,6 +162,22 @@ describe("many certificates at once", () => {
     expect(held.size).toBe(0);
   });
 
+  it("a refusal is no proof that nothing was written where the value went out with others before", async () => {
+    const sure = () => new RejectedError("no", { nothingWritten: true });
+    const outcome = async (first: () => Error) => {
+      const clock = virtualClock();
+      const { solver } = service(clock);
+      const errors = [first(), sure(), sure()];
+      const refusing = { ...solver, present: () => Promise.reject(errors.shift()) };
+      const shared = createSharedSolver(refusing, { clock });
+      const views = [shared.open(), shared.open()];
+      const work = views.map((view, i) => view.present([item(`a${i}.zone`, "x")], never).catch((e: unknown) => e));
+      return (await clock.drive(Promise.all(work))).map((e) => (e as RejectedError).nothingWritten);
+    };
+    expect(await outcome(() => new RejectedError("some"))).toEqual([false, false]);
+    expect(await outcome(sure)).toEqual([true, true]);
+  });
+
   it("one answer speaks for all zones of a caller", async () => {
     const clock = virtualClock();
     const { solver } = service(clock, { poison: "bad" });

@@ -53,6 +53,18 @@ test("an action that fails is tried again, and told if it keeps failing", async 
   expect(fake.values(apex, owner)).toEqual(["value"]);
 });
 
+test.each([
+  [403, "forbidden", "TRANSIENT"],
+  [429, "rate_limit_exceeded", "RATE_LIMITED"],
+])("whoever is not told what became of a change (%i) does not take it for refused", async (status, code, expected) => {
+  const reply = () => ({ status, body: { error: { code, message: "no", details: null } } });
+  fake.polls = 100;
+  fake.http.inject({ kind: "reply", when: ({ poll }) => poll === true, reply });
+  const error = await (await program({ once: true })).fail(owner, "value");
+  expect(error).toMatchObject({ code: expected, nothingWritten: false });
+  expect(error.message).toContain("what became of the change is not known");
+});
+
 test("a zone that another action holds is waited for", async () => {
   fake.zone(apex).running = 4711;
   const wasRefused = () => fake.http.calls.some(({ status }) => status === 423);
