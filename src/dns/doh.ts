@@ -1,5 +1,6 @@
 import { linkSignal } from "../core/abort.ts";
 import { abortReason, type Clock, systemClock } from "../core/clock.ts";
+import { addressOf } from "./doh-address.ts";
 import { type Answer, type Ask, ExchangeError } from "./exchange.ts";
 import { buildQuery, judge, type Query } from "./query.ts";
 import { maxMessageOctets } from "./wire.ts";
@@ -40,13 +41,13 @@ export class DohError extends ExchangeError {
  * Redirects are not followed. Throws DohError or the signal's reason.
  */
 export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<Answer> {
-  const { url, clock = systemClock, timeoutMs = 5000 } = options;
+  const { clock = systemClock, timeoutMs = 5000 } = options;
   return async (ask) => {
     if (ask.signal.aborted) throw abortReason(ask.signal);
     const asked = { ...ask, recursionDesired: ask.recursionDesired ?? true, nsid: ask.nsid ?? false };
     const query = buildQuery(asked, { edns: true, id: 0 });
     const link = linkSignal(ask.signal);
-    const timeout = new DohError("silent", `${placeOf(url)}: no answer within ${timeoutMs} ms`);
+    const timeout = new DohError("silent", `no answer within ${timeoutMs} ms`);
     clock.sleep(timeoutMs, link.signal).then(
       () => link.abort(timeout),
       () => {},
@@ -57,14 +58,14 @@ export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<An
       const reply = judge(octets, query, "stream");
       if (reply?.kind !== "message") {
         const why = reply?.kind === "garbled" ? reply.error.message : "it answers another question";
-        throw new DohError("broken", `${placeOf(url)}: the DNS message is of no use: ${why}`, { status: 200 });
+        throw new DohError("broken", `the DNS message is of no use: ${why}`, { status: 200 });
       }
       const rttMs = clock.now() - start;
       return { message: reply.message, transport: "doh", rttMs, queries: { udp: 0, tcp: 0, doh: 1 }, warnings: [] };
     } catch (error) {
       if (ask.signal.aborted) throw abortReason(ask.signal);
       if (link.signal.aborted) throw timeout;
-      throw error instanceof DohError ? error : networkError(url, error);
+      throw error instanceof DohError ? error : networkError(error);
     } finally {
       link.release();
       // Ends the timer and whatever is left of the request.
@@ -73,9 +74,11 @@ export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<An
   };
 }
 
-/** Without what may be secret in an address: user, password and query. */
-function placeOf(url: URL): string {
-  return `${url.origin}${url.pathname}`;
+/** A redirect is not followed: whoever configured the address is to see where his questions go. */
+function statusText(status: number, url: URL, location: string | null): string {
+  if (status < 300 || status > 399 || location === null || !URL.canParse(location, url.href))
+    return `HTTP status ${status}`;
+  return `redirects to ${addressOf(new URL(location, url))} (HTTP status ${status}), which is not followed: give that address`;
 }
 
 async function post(options: DohOptions, query: Query, signal: AbortSignal): Promise<Uint8Array> {
@@ -90,24 +93,24 @@ async function post(options: DohOptions, query: Query, signal: AbortSignal): Pro
   const status = response.status;
   if (status !== 200) {
     const retryAfterMs = retryAfter(response.headers.get("retry-after"));
-    throw new DohError("broken", `${placeOf(url)}: HTTP status ${status}`, { status, retryAfterMs });
+    throw new DohError("broken", statusText(status, url, response.headers.get("location")), { status, retryAfterMs });
   }
   const type = response.headers.get("content-type") ?? "";
   if (type.split(";")[0]?.trim().toLowerCase() !== mediaType) {
-    throw new DohError("broken", `${placeOf(url)}: answers with "${type}" instead of ${mediaType}`, { status });
+    throw new DohError("broken", `answers with "${type}" instead of ${mediaType}`, { status });
   }
-  return body(url, response);
+  return body(response);
 }
 
 /** Read piece by piece, so that a server cannot fill the memory. */
-async function body(url: URL, response: Response): Promise<Uint8Array> {
+async function body(response: Response): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of response.body ?? []) {
     pieces.push(piece);
     length += piece.length;
     if (length > maxMessageOctets) {
-      throw new DohError("broken", `${placeOf(url)}: the answer is longer than ${maxMessageOctets} octets`, {
+      throw new DohError("broken", `the answer is longer than ${maxMessageOctets} octets`, {
         status: 200,
       });
     }
@@ -123,11 +126,22 @@ function retryAfter(text: string | null): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }
 
+const untrusted = "its certificate is not trusted; for a private CA set NODE_EXTRA_CA_CERTS";
+/** OpenSSL's own words are for those who know its sources. */
+const sayings: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: "it speaks HTTP/2 only, and is asked over HTTP/1.1",
+};
+
 /** fetch says "fetch failed" and keeps the reason in `cause`. */
-function networkError(url: URL, error: unknown): DohError {
+function networkError(error: unknown): DohError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
   const kind = code !== undefined && unroutable.has(code) ? "unroutable" : "silent";
-  const text = cause instanceof Error && cause.message !== "" ? cause.message : (code ?? String(cause));
-  return new DohError(kind, `${placeOf(url)}: ${text}`, { cause: error });
+  const text =
+    sayings[code ?? ""] ?? (cause instanceof Error && cause.message !== "" ? cause.message : (code ?? String(cause)));
+  return new DohError(kind, text, { cause: error });
 }

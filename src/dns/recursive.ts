@@ -1,5 +1,6 @@
 import type { DomainName } from "../core/name.ts";
 import { compareTxt, type ExtendedError, extendedErrors, soaOf } from "./classify.ts";
+import { addressOf } from "./doh-address.ts";
 import { type Answer, type Ask, type Endpoint, type Exchange, ExchangeError } from "./exchange.ts";
 import { question, type Run, warn } from "./run.ts";
 import type { AnswerClass } from "./types.ts";
@@ -76,7 +77,7 @@ function reach(
   if (!(resolver instanceof URL)) return { label: resolver.address, to: resolver, exchange };
   // The limits count a DoH endpoint by its host.
   const to = { address: resolver.hostname, port: Number(resolver.port || 443) };
-  return dohExchange === undefined ? undefined : { label: resolver.href, to, exchange: dohExchange(resolver) };
+  return dohExchange === undefined ? undefined : { label: addressOf(resolver), to, exchange: dohExchange(resolver) };
 }
 
 /** Asks until the resolver has every value, and never before it can have something new to say. */

@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import { type DomainName, isWithin, parentOf, rootName } from "../core/name.ts";
 import { AskError, type Failure } from "./discovery-error.ts";
 import { createShared, type Shared, type Task } from "./discovery-tasks.ts";
+import { addressOf } from "./doh-address.ts";
 import type { Answer, Endpoint, Exchange } from "./exchange.ts";
 import type { Message, RecordType } from "./message.ts";
 import { addressKey, askAny, type Health, type Peer } from "./walk-ask.ts";
@@ -160,7 +161,7 @@ function resolverPeer(resolver: Endpoint | URL, options: ResolverOptions): Peer 
   const endpoint = isUrl ? { address: resolver.hostname, port: Number(resolver.port || 443) } : resolver;
   return {
     key,
-    label: `resolver ${isUrl ? resolver.href : resolver.port === 53 ? resolver.address : key}`,
+    label: `resolver ${isUrl ? addressOf(resolver) : resolver.port === 53 ? resolver.address : key}`,
     ask(name, type, signal) {
       if (exchange === undefined) throw new TypeError(`no way to ask ${key}: dohExchange is missing`);
       return exchange({ name, type, recursionDesired: true, nsid: false, signal }, endpoint);

@@ -259,6 +259,21 @@ describe("through a resolver", () => {
     expect(addressesOf(await w.clock.run(work))).toEqual(both);
     expect(new Set(used)).toEqual(new Set(["https://dns.example/dns-query dns.example"]));
   });
+
+  it("names a resolver given as URL without what may be secret in it", async () => {
+    const w = world([...exampleHosts(), { ...recursive, fault: always("REFUSED") }]);
+    const discovery = createDiscovery({
+      mode: "resolver",
+      exchange: w.network.exchange,
+      resolvers: [new URL("https://user:hidden@dns.example/dns-query?token=hidden")],
+      dohExchange: () => (ask) => w.network.exchange(ask, resolver),
+      clock: w.clock,
+    });
+    const work = discovery.delegationOf("_acme-challenge.example.test" as DomainName, new AbortController().signal);
+    const error = await faultOf(w.clock.run(work));
+    expect(error.message).toContain("resolver https://dns.example/dns-query: REFUSED");
+    expect(JSON.stringify([error.message, error.details])).not.toContain("hidden");
+  });
 });
 
 describe("the machine's resolvers", () => {

@@ -126,7 +126,22 @@ describe("what is no answer", () => {
     });
     const error = await errorOf(createDohExchange({ url: await serve(status(307, { location: target.href })) })(ask()));
     expect(error).toMatchObject({ kind: "broken", status: 307 });
+    expect(error.message).toContain(`redirects to ${target.href} (HTTP status 307)`);
     expect(asked).toBe(0);
+    const secret = await serve(status(302, { location: "/real?token=hidden" }));
+    const { message } = await errorOf(createDohExchange({ url: secret })(ask()));
+    expect(message).toMatch(/redirects to http:\/\/127\.0\.0\.1:\d+\/real \(/);
+  });
+
+  test.each([
+    ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "NODE_EXTRA_CA_CERTS"],
+    ["ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "HTTP/2 only"],
+    ["ECONNRESET", "40B2E9EF407F0000:error"],
+  ])("a connection that fails with %s is told in words", async (code, words) => {
+    const cause = Object.assign(new Error("40B2E9EF407F0000:error:0A000460:SSL routines"), { code });
+    const send = () => Promise.reject(new TypeError("fetch failed", { cause }));
+    const error = await errorOf(createDohExchange({ url: new URL("https://dns.example/"), fetch: send })(ask()));
+    expect(error).toMatchObject({ kind: "silent", message: expect.stringContaining(words) });
   });
 
   test.each<[string, Handler]>([

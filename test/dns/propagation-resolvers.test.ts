@@ -171,8 +171,8 @@ describe("when no nameserver can be reached", () => {
   });
 });
 
-test("a resolver given as URL is asked through DNS over HTTPS", async () => {
-  const url = new URL("https://dns.example/dns-query");
+test("a resolver given as URL is asked through DNS over HTTPS, and named without what may be secret in it", async () => {
+  const url = new URL("https://user:hidden@dns.example/dns-query?token=hidden");
   const world = lab({ [ns]: from(0) }, { mode: "both", names: [ns] });
   const reaction = from(0);
   const doh = virtualExchange(world.clock, {
@@ -186,7 +186,12 @@ test("a resolver given as URL is asked through DNS over HTTPS", async () => {
   const verdict = await world.clock.run(waitForTxt({ ...world.request, resolvers: [url], dohExchange }));
   expect(verdict).toMatchObject({ status: "propagated", queries: { udp: 1, doh: 1 } });
   expect(asked).toEqual([url.href]);
-  expect(serverOf(verdict, url.href)).toMatchObject({ resolver: true, transport: "doh", owner: parseName(owner) });
+  expect(JSON.stringify(verdict)).not.toContain("hidden");
+  expect(serverOf(verdict, "https://dns.example/dns-query")).toMatchObject({
+    resolver: true,
+    transport: "doh",
+    owner: parseName(owner),
+  });
 });
 
 test("abort and deadline hold in the resolver stage too", async () => {
