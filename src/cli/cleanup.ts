@@ -31,6 +31,7 @@ export const command: Command = {
       journal,
       clock: systemClock,
       observer,
+      now: () => new Date(),
       signal: io.signal,
     });
     const changes = done.map(({ owner, zone, changed }) => ({ owner, zone, changed }));

@@ -6,21 +6,25 @@ export interface OwnerEdit {
   readonly add: readonly string[];
   /** Without what is also to be added: a value that somebody needs stays. */
   readonly remove: readonly string[];
+  /** The least of the edits that take something out. */
+  readonly writtenMsAgo: number;
 }
 
 /** One entry per owner, in order of first mention: two writes to one name would undo each other in an RRset API. */
 export function byOwner(edits: readonly Edit[]): readonly OwnerEdit[] {
-  const merged = new Map<string, { owner: Owner; add: Set<string>; remove: Set<string> }>();
-  for (const { owner, add, remove } of edits) {
-    const entry = merged.get(owner.fqdn) ?? { owner, add: new Set(), remove: new Set() };
+  const merged = new Map<string, { owner: Owner; add: Set<string>; remove: Set<string>; ago: number }>();
+  for (const { owner, add, remove, writtenMsAgo = Infinity } of edits) {
+    const entry = merged.get(owner.fqdn) ?? { owner, add: new Set(), remove: new Set(), ago: Infinity };
     merged.set(owner.fqdn, entry);
     for (const value of add) entry.add.add(value);
     for (const value of remove) entry.remove.add(value);
+    entry.ago = Math.min(entry.ago, writtenMsAgo);
   }
-  return [...merged.values()].map(({ owner, add, remove }) => ({
+  return [...merged.values()].map(({ owner, add, remove, ago }) => ({
     owner,
     add: [...add],
     remove: [...remove].filter((value) => !add.has(value)),
+    writtenMsAgo: ago,
   }));
 }
 

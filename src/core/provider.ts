@@ -71,6 +71,11 @@ export interface Edit {
   readonly owner: Owner;
   readonly add: readonly string[];
   readonly remove: readonly string[];
+  /**
+   * With `remove`: how long ago another process began to write these values, where a journal tells. A list that is late
+   * may not show them yet.
+   */
+  readonly writtenMsAgo?: number | undefined;
 }
 
 /**

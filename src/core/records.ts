@@ -44,6 +44,7 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
 
   const applyOne = async (edit: OwnerEdit, call: Call, conduct: Conduct): Promise<Progress> => {
     const { owner } = edit;
+    noteWrittenElsewhere(edit, conduct.clock);
     const progress: Progress = { created: new Set(), deleted: new Set() };
     await conduct.attempt(owner.fqdn, async () => {
       const records = await listed(owner, conduct);
@@ -60,6 +61,13 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
       for (const value of edit.remove) recent.forget(valueKey(owner, value));
     });
     return progress;
+  };
+
+  /** What another process wrote moments ago may be as invisible as what this one did. */
+  const noteWrittenElsewhere = ({ owner, remove, writtenMsAgo }: OwnerEdit, clock: Clock): void => {
+    for (const key of remove.map((value) => valueKey(owner, value))) {
+      if (recent.remaining(key, clock) === 0) recent.note(key, false, lagMs - writtenMsAgo, clock);
+    }
   };
 
   const listed = async (owner: Owner, conduct: Conduct): Promise<readonly TxtRecord[]> => {

@@ -15,6 +15,8 @@ export interface SolverItem {
   readonly values: readonly string[];
   /** The zone that holds the owner in DNS, where known. */
   readonly zoneCut?: DomainName | undefined;
+  /** For cleanUp: how long ago another process began to write them, where the journal tells. */
+  readonly writtenMsAgo?: number | undefined;
 }
 
 /** What was done at one owner; one per owner, in order of the items. */
@@ -185,9 +187,14 @@ function mergeItems(items: readonly SolverItem[]): readonly SolverItem[] {
       owner: item.owner,
       values: [...new Set([...(before?.values ?? []), ...item.values])],
       zoneCut: before?.zoneCut ?? item.zoneCut,
+      writtenMsAgo: lesser(before?.writtenMsAgo, item.writtenMsAgo),
     });
   }
   return [...merged.values()].filter(({ values }) => values.length > 0);
+}
+
+function lesser(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 function groupByZone(
@@ -199,8 +206,10 @@ function groupByZone(
     const group = groups.get(zone.apex) ?? { zone, edits: [] };
     groups.set(zone.apex, group);
     const owner = { zone: group.zone, fqdn: item.owner, relative: relativeTo(item.owner, zone.apex) };
-    const { values } = item;
-    group.edits.push(act === "present" ? { owner, add: values, remove: [] } : { owner, add: [], remove: values });
+    const { values, writtenMsAgo } = item;
+    group.edits.push(
+      act === "present" ? { owner, add: values, remove: [] } : { owner, add: [], remove: values, writtenMsAgo },
+    );
   }
   return [...groups.values()];
 }

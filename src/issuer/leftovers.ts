@@ -6,7 +6,7 @@ import { cleanUpForGood } from "../core/settle.ts";
 import { ExchangeError } from "../dns/exchange.ts";
 import { txtValue } from "../dns/txt.ts";
 import type { Placement } from "../dns/types.ts";
-import type { CertificateStore, Journal, JournalEntry } from "./ports.ts";
+import { type CertificateStore, type Journal, type JournalEntry, writtenMsAgo } from "./ports.ts";
 import type { DnsDeps, SolverRouter } from "./request.ts";
 import { groupBy } from "./values.ts";
 
@@ -112,7 +112,7 @@ async function takeOut(leftovers: readonly Leftover[], deps: RemovalDeps): Promi
 /** All of one owner, by one provider. */
 async function takeOutAt(
   group: readonly Leftover[],
-  { solvers, journal, clock, observer, signal }: RemovalDeps,
+  { solvers, journal, clock, now, observer, signal }: RemovalDeps,
 ): Promise<readonly Removal[]> {
   const [first] = group;
   if (first === undefined) return [];
@@ -122,8 +122,10 @@ async function takeOutAt(
     if (solver === undefined) throw notConfigured(owner, entry?.provider ?? "");
     const zoneCut = placement?.delegation.zone ?? (entry?.zone as DomainName | undefined);
     const values = group.map(({ value }) => value);
-    await cleanUpForGood(solver, [{ owner, values, zoneCut }], { clock, observer, signal });
-    await journal.remove(group.flatMap((one) => one.entry?.id ?? []));
+    const entries = group.flatMap((one) => one.entry ?? []);
+    const item = { owner, values, zoneCut, writtenMsAgo: writtenMsAgo(entries, now()) };
+    await cleanUpForGood(solver, [item], { clock, observer, signal });
+    await journal.remove(entries.map(({ id }) => id));
     return group.map((leftover) => ({ leftover, removed: true }));
   } catch (error) {
     return group.map((leftover) => ({ leftover, removed: false, error }));

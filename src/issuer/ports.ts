@@ -19,6 +19,12 @@ export interface JournalEntry {
   readonly createdAt: string;
 }
 
+/** How long ago the writing of the youngest of these began; a clock that was set back makes it now. */
+export function writtenMsAgo(entries: readonly Pick<JournalEntry, "createdAt">[], now: Date): number | undefined {
+  const ages = entries.map(({ createdAt }) => now.getTime() - Date.parse(createdAt));
+  return ages.length === 0 ? undefined : Math.max(0, Math.min(...ages));
+}
+
 export interface Journal {
   /** Atomic and durable; returns the entries with their ids. */
   add(entries: readonly Omit<JournalEntry, "id" | "createdAt">[]): Promise<readonly JournalEntry[]>;

@@ -3,7 +3,7 @@ import { LockedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Warning } from "../dns/types.ts";
-import type { CertificateStore, Journal, JournalEntry } from "./ports.ts";
+import { type CertificateStore, type Journal, type JournalEntry, writtenMsAgo } from "./ports.ts";
 import type { SolverRouter } from "./request.ts";
 import { groupBy, removeAll } from "./values.ts";
 
@@ -20,6 +20,7 @@ export async function reconcile(
     readonly solvers: SolverRouter;
     readonly observer: Observer;
     readonly clock: Clock;
+    readonly now: () => Date;
     readonly signal: AbortSignal;
   },
 ): Promise<readonly Warning[]> {
@@ -54,6 +55,7 @@ async function takeOut(
     readonly solvers: SolverRouter;
     readonly observer: Observer;
     readonly clock: Clock;
+    readonly now: () => Date;
     readonly signal: AbortSignal;
   },
 ): Promise<readonly Warning[]> {
@@ -78,6 +80,7 @@ async function takeOut(
       owner: entry.owner as DomainName,
       value: entry.value,
       zoneCut: entry.zone as DomainName,
+      writtenMsAgo: writtenMsAgo([entry], deps.now()),
     }));
     if (solver !== undefined) {
       warnings.push(...(await removeAll(solver, items, { ...deps, signal })));

@@ -4,7 +4,7 @@ import type { DomainName } from "../core/name.ts";
 import { cleanUpForGood } from "../core/settle.ts";
 import type { Solved, Solver } from "../core/solver.ts";
 import { placeAnyway } from "./place-anyway.ts";
-import type { Journal, JournalEntry } from "./ports.ts";
+import { type Journal, type JournalEntry, writtenMsAgo } from "./ports.ts";
 import type { DnsDeps, SolverRouter } from "./request.ts";
 import { groupBy } from "./values.ts";
 
@@ -13,6 +13,7 @@ export interface TakeOutDeps {
   readonly solvers: SolverRouter;
   readonly journal: Journal;
   readonly clock: Clock;
+  readonly now: () => Date;
   readonly observer: Observer;
   readonly signal: AbortSignal;
 }
@@ -26,6 +27,8 @@ interface Spot {
   readonly owner: DomainName;
   readonly zoneCut: DomainName | undefined;
   readonly value: string;
+  /** Where the journal tells. */
+  readonly writtenMsAgo?: number | undefined;
 }
 
 /**
@@ -44,7 +47,12 @@ export async function takeOut(
   const spots = [...known, ...(others.length === 0 ? [] : await placed(fqdn, others, deps))];
   const done: TakenOut[] = [];
   for (const [solver, list] of groupBy(spots, (spot) => spot.solver)) {
-    const items = list.map(({ owner, zoneCut, value }) => ({ owner, zoneCut, values: [value] }));
+    const items = list.map(({ owner, zoneCut, writtenMsAgo: ago, value }) => ({
+      owner,
+      zoneCut,
+      writtenMsAgo: ago,
+      values: [value],
+    }));
     const solved = await cleanUpForGood(solver, items, { clock, observer, signal });
     done.push(...solved.map((one) => ({ ...one, provider: solver.provider })));
     await journal.remove(entries.filter((entry) => isOver(entry, list)).map(({ id }) => id));
@@ -55,14 +63,20 @@ export async function takeOut(
 async function spotsOf(
   fqdn: DomainName,
   entries: readonly JournalEntry[],
-  { solvers }: TakeOutDeps,
+  { solvers, now }: TakeOutDeps,
 ): Promise<readonly Spot[]> {
   const ofName = entries.filter((entry) => (entry.fqdn ?? entry.owner) === fqdn);
   const spots = await Promise.all(
-    ofName.map(async ({ provider, owner, zone, value }): Promise<readonly Spot[]> => {
+    ofName.map(async (entry): Promise<readonly Spot[]> => {
+      const { provider, owner, zone, value } = entry;
       const solver = await solvers.solverOf(provider, owner as DomainName);
       if (solver === undefined) return [];
-      return [{ solver, owner: owner as DomainName, zoneCut: zone as DomainName, value }];
+      const at = {
+        owner: owner as DomainName,
+        zoneCut: zone as DomainName,
+        writtenMsAgo: writtenMsAgo([entry], now()),
+      };
+      return [{ solver, value, ...at }];
     }),
   );
   return spots.flat();

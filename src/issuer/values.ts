@@ -144,6 +144,8 @@ export async function removeAll(
     readonly owner: DomainName;
     readonly value: string;
     readonly zoneCut?: DomainName | undefined;
+    /** By another process: for SolverItem. */
+    readonly writtenMsAgo?: number | undefined;
   }[],
   { journal, clock, observer, signal }: Omit<LedgerDeps, "solvers"> & { readonly signal: AbortSignal },
 ): Promise<readonly Warning[]> {
@@ -152,6 +154,7 @@ export async function removeAll(
     owner,
     values: list.map((i) => i.value),
     zoneCut: list[0]?.zoneCut,
+    writtenMsAgo: Math.min(...list.map((i) => i.writtenMsAgo ?? Infinity)),
   }));
   try {
     await cleanUpForGood(solver, wanted, { clock, observer, signal });

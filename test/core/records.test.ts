@@ -85,6 +85,21 @@ test("an empty list moments after a create is not proof that the record is gone"
   expect(clock.now()).toBeGreaterThanOrEqual(20_000);
 });
 
+test("nor moments after another process began to write it, where the journal tells", async () => {
+  const { connect, clock, values, log } = setUp(20_000);
+  await clock.drive(connect().apply(zone, [add("a", "b")], call));
+  const later = (value: string, writtenMsAgo: number) =>
+    clock.drive(connect().apply(zone, [{ ...remove(value), writtenMsAgo }], call));
+  expect(await later("a", 29_000)).toEqual(["unchanged"]);
+  expect(clock.now()).toBe(1000);
+  expect(await later("b", 1000)).toEqual(["changed"]);
+  expect(values()).toEqual(["a"]);
+  log.length = 0;
+  // Older than the lag: believed at once.
+  expect(await later("c", 30_000)).toEqual(["unchanged"]);
+  expect(log).toEqual(["list"]);
+});
+
 test("after the longest lag an empty list is believed", async () => {
   const { backend, clock, records } = setUp();
   await clock.drive(backend.apply(zone, [add("a")], call));
