@@ -262,7 +262,12 @@ function toClassify(options: GuardOptions) {
 function checkZone(zone: Zone | undefined, apex: DomainName): Zone | undefined {
   if (zone === undefined || zone === null) return undefined;
   if (typeof zone === "object" && zone.apex === apex && typeof zone.id === "string") return zone;
-  const said = typeof zone === "object" ? `the zone "${String(zone.apex)}"` : typeof zone;
+  const said =
+    typeof zone !== "object"
+      ? `a ${typeof zone}`
+      : zone.apex !== apex
+        ? `the zone "${String(zone.apex)}"`
+        : `an id that is no text (${typeof zone.id}): String(id) makes it one`;
   throw new Dns01Error("UNKNOWN", `the provider's findZone was asked for exactly ${apex} and returned ${said}`, false);
 }
 

@@ -210,6 +210,10 @@ test("nonsense from a backend is an error that names the provider", async () => 
   await expect(wrong.clock.drive(wrong.backend.findZone(zone.apex, wrong.call))).rejects.toThrow(
     /^fake: .*exactly example.com/,
   );
+  const number = setUp(failing(), {}, async () => ({ apex: zone.apex, id: 7 as unknown as string }));
+  await expect(number.clock.drive(number.backend.findZone(zone.apex, number.call))).rejects.toThrow(
+    "asked for exactly example.com and returned an id that is no text (number): String(id) makes it one",
+  );
   const throwing = setUp(() => {
     throw new Error("at once");
   });
