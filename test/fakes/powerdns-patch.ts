@@ -94,7 +94,8 @@ function applyOne(sets: readonly StoredSet[], change: Change): readonly StoredSe
   if (record === undefined || records.length > 1) {
     throw new PatchError("Exactly one record should be provided for PRUNE or EXTEND operation");
   }
-  const before = current?.records ?? [];
+  // The server does not see what is switched off (4.9.17), and writes the set without it.
+  const before = current?.records.filter(({ disabled }) => !disabled) ?? [];
   const isThere = before.some(({ content }) => content === record.content);
   if (isThere === (changetype === "EXTEND")) return sets;
   if (changetype === "PRUNE")

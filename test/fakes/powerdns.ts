@@ -63,9 +63,17 @@ export async function startPowerdns(
 
   const shown = ({ sets }: StoredZone, { query }: FakeRequest) => {
     const [name, type] = [query.get("rrset_name"), query.get("rrset_type")];
-    return sets
-      .filter((set) => !filters || name === null || (set.name === name && (type === null || set.type === type)))
-      .map((set) => ({ ...set, comments: [] }));
+    return (
+      sets
+        .filter((set) => !filters || name === null || (set.name === name && (type === null || set.type === type)))
+        // A look at one name does not show what is switched off (4.9.17).
+        .map((set) => ({
+          ...set,
+          comments: [],
+          records: set.records.filter((r) => !r.disabled || !filters || name === null),
+        }))
+        .filter(({ records }) => records.length > 0)
+    );
   };
 
   const patch = (zone: StoredZone, { headers, body }: FakeRequest): FakeReply => {

@@ -149,6 +149,16 @@ describe.skipIf(reason !== undefined)(`PowerDNS itself${reason === undefined ? "
     expect(await txtValues(real().at, owner)).toEqual([]);
   });
 
+  test("a record that is switched off is lost to any change of its name, as the page of the provider says", async () => {
+    await real().reset([apex]);
+    const off = { content: '"off"', disabled: true };
+    const foreign = { content: '"foreign"', disabled: false };
+    await real().putSet(apex, { name: `${owner}.`, type: "TXT", ttl: 300, records: [off, foreign] });
+    await change(await connect(), { add: ["ours"] });
+    const stored = (await real().setsAt(apex, owner))[0]?.records.map(({ content }) => content);
+    expect(stored?.toSorted()).toEqual(['"foreign"', '"ours"']);
+  });
+
   test("a CNAME at the name is told", async () => {
     await real().reset([apex]);
     const records = [{ content: "elsewhere.test.", disabled: false }];
