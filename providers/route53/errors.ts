@@ -6,6 +6,7 @@ import {
   parseRetryAfter,
   RateLimitedError,
   RejectedError,
+  steady,
   TransientError,
   ZoneNotFoundError,
 } from "../../src/index.ts";
@@ -86,9 +87,8 @@ function wordsOf({ message, Messages }: AwsError, status: number, code: string):
   const plain = (listed || message)
     .replace(/(:assumed-role\/[^/\s]+)\/\S+/g, "$1")
     .replace(/\beyJ[\w-]+(\.[\w-]+)+/g, "…")
-    .replace(/\s+/g, " ")
     .trim();
-  return `${plain} (${code})`;
+  return `${steady(plain)} (${code})`;
 }
 
 /** Where AWS quotes times, or what was signed with them. */

@@ -1,5 +1,6 @@
 import type { Change } from "@aws-sdk/client-route-53";
 import { expect, test } from "vitest";
+import { classify } from "../../providers/route53/errors.ts";
 import { createRefusals } from "../../providers/route53/refusals.ts";
 import { changesOf } from "../../providers/route53/sets.ts";
 import { parseName } from "../../src/core/name.ts";
@@ -44,4 +45,15 @@ test("UPSERT is sent only after three refusals of one change, and only behind th
 test("where no set stands it is created with a longer TTL, never by UPSERT", async () => {
   const sent = await sentFor({ owner, next: { values: ["new"], ttlSeconds: 60 } }, 4);
   expect(sent.map(inShort)).toEqual([["CREATE 60"], ["CREATE 60"], ["CREATE 60"], ["CREATE 61"], ["CREATE 62"]]);
+});
+
+test("what the service says differs in nothing but its cause: ids and times are left out", () => {
+  const said = (id: string, at: string) => {
+    const words = `not authorized to perform: route53:ListHostedZonesByName (request id: ${id}) at ${at}`;
+    return Object.assign(new Error(words), { name: "AccessDenied", $metadata: { httpStatusCode: 403 } });
+  };
+  const first = classify(said("7c21f6a0-5b1e-4c53-8b44-1f1d2a3b4c5d", "2026-11-25T03:00:00Z"));
+  const second = classify(said("0f8fad5b-d9cb-469f-a165-70867728950e", "2026-11-25T03:00:01Z"));
+  expect(first?.message).toBe("not authorized to perform: route53:ListHostedZonesByName at … (AccessDenied)");
+  expect(second?.message).toBe(first?.message);
 });
