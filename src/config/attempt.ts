@@ -1,4 +1,5 @@
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { thrownText } from "../core/thrown.ts";
 import { configLimit, readLimited } from "./read-limited.ts";
 
 /** Collects the faults of one part, so that the others are looked at too. */
@@ -22,7 +23,7 @@ export async function readInput(path: string, at: string, issues: ConfigIssue[])
   try {
     return await readLimited(path, configLimit);
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    const reason = error instanceof Error && "code" in error ? String(error.code) : thrownText(error);
     issues.push({ path: at, message: `cannot read ${path}: ${reason}` });
     return undefined;
   }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { ConfigIssue } from "../core/errors.ts";
+import { thrownText } from "../core/thrown.ts";
 import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
 import { configLimit, readLimited } from "./read-limited.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -32,7 +33,7 @@ export async function loadConfig(named: string | undefined, env: Env): Promise<L
     try {
       return await parseConfig(file, await readLimited(file, configLimit));
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      const code = error instanceof Error && "code" in error ? String(error.code) : thrownText(error);
       const absent = code === "ENOENT" || code === "ENOTDIR";
       if (absent && named === undefined) continue;
       const reason = code === "EFBIG" && error instanceof Error ? error.message : code;

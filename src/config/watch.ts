@@ -4,7 +4,7 @@ import { basename, dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { thrownText } from "../core/thrown.ts";
 import { digestOf } from "./load.ts";
-import { configLimit, readLimited } from "./read-limited.ts";
+import { configLimit, isPipe, readLimited } from "./read-limited.ts";
 
 export interface WatchOptions<T> {
   /** Makes something of the file as it is now; throws ConfigError when it is broken. */
@@ -41,7 +41,7 @@ export interface ConfigWatch {
 export async function watchConfig<T>(file: string | undefined, options: WatchOptions<T>): Promise<ConfigWatch> {
   const { load, onChange, onFault, signal, clock = systemClock, settleMs = 200, pollMs = 30_000 } = options;
   const others = options.others ?? (() => []);
-  let known = options.known ?? (await fingerprint(file));
+  let known = file !== undefined && (await isPipe(file)) ? pipe : (options.known ?? (await fingerprint(file)));
   let stamps = await stampsOf(others());
   let running: Promise<void> | undefined;
   let again: "no" | "changed" | "always" = "no";
@@ -110,9 +110,13 @@ export async function watchConfig<T>(file: string | undefined, options: WatchOpt
   return { reload: () => run(true) };
 }
 
+/** The fingerprint of a pipe, which gives its content once: it is not read for a look. */
+const pipe = "pipe";
+
 /** Says of a content whether it is the same; a file that is gone has one of its own. */
 async function fingerprint(file: string | undefined): Promise<string> {
   if (file === undefined) return "";
+  if (await isPipe(file)) return pipe;
   try {
     return digestOf(await readLimited(file, configLimit));
   } catch (error) {

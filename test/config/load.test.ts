@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -159,4 +160,39 @@ test("a named file must exist; without one nothing is configured", async () => {
 test.skipIf(process.platform === "win32")("what does not end is no configuration file", async () => {
   const { issues } = await loadConfig("/dev/zero", {});
   expect(issues).toEqual([{ path: "--config", message: "cannot read /dev/zero: it has more than 16 MB" }]);
+});
+
+describe.skipIf(process.platform === "win32")("a pipe", () => {
+  const withPipe = async (work: (path: string) => Promise<void>) => {
+    const dir = await mkdtemp(join(tmpdir(), "dns01-config-"));
+    try {
+      execFileSync("mkfifo", [join(dir, "pipe")]);
+      await work(join(dir, "pipe"));
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  };
+
+  test("is read whole, also from a writer that takes its time", { timeout: 20_000 }, () =>
+    withPipe(async (path) => {
+      const loading = loadConfig(path, {});
+      const writer = await open(path, "w");
+      await writer.write(good.slice(0, 30));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await writer.write(good.slice(30));
+      await writer.close();
+      const { issues, config } = await loading;
+      expect(issues).toEqual([]);
+      expect(config.certificates).toHaveLength(1);
+    }),
+  );
+
+  test("that nobody writes into is a fault like any other, and not waited for without end", { timeout: 20_000 }, () =>
+    withPipe(async (path) => {
+      const { issues } = await loadConfig(path, {});
+      expect(issues).toEqual([
+        { path: "--config", message: `cannot read ${path}: it is a pipe, and nobody writes into it` },
+      ]);
+    }),
+  );
 });

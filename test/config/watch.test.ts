@@ -1,4 +1,6 @@
-import { appendFile, mkdir, mkdtemp, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { constants } from "node:fs";
+import { appendFile, mkdir, mkdtemp, open, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -161,6 +163,20 @@ test("what is written beside the file, and the same content again, is no change"
   await writeFile(file, "one");
   await new Promise((resolve) => setTimeout(resolve, 150));
   expect(loads).not.toHaveBeenCalled();
+});
+
+test.skipIf(process.platform === "win32")("a pipe is not read for a look: what it gives, it gives once", async () => {
+  execFileSync("mkfifo", [file]);
+  const both = await open(file, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    await start({ known: digestOf(Buffer.from("one")), pollMs: 10 });
+    await both.write("two");
+    await pause(200);
+    expect((await both.read(Buffer.alloc(8))).bytesRead).toBe(3);
+    expect([...seen, ...faults]).toEqual([]);
+  } finally {
+    await both.close();
+  }
 });
 
 test("after the signal nothing is told any more", async () => {
