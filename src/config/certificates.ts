@@ -8,12 +8,13 @@ import { readDomains } from "../issuer/domains.ts";
 import { sameSet } from "../issuer/order.ts";
 import { issuesOf, readInput } from "./attempt.ts";
 import type { PlannedCa, ReadCas } from "./cas.ts";
+import { createClashes } from "./clashes.ts";
 import type { Path } from "./document.ts";
 import { createOwners, type Owners } from "./owners.ts";
 import type { ConfigFile } from "./schema.ts";
 import { readSecret } from "./secrets.ts";
 import { isGivenOutside, type Settings, type Sources } from "./settings.ts";
-import { type ChosenRoute, isCovered } from "./solvers.ts";
+import { isCovered, type ReadRoutes } from "./solvers.ts";
 
 /** A certificate the file declares, checked. */
 export interface PlannedCertificate {
@@ -50,27 +51,29 @@ export interface Deployment {
 
 type Entry = NonNullable<NonNullable<ConfigFile["certificates"]>[number]>;
 
-/** The certificates of the file; every fault of each, and of one beside another. Nothing is called. */
+/** The certificates of the file that are sound; every fault of each, and of one beside another. Nothing is called. */
 export async function readCertificates(
   sources: Sources,
   cas: ReadCas,
-  routes: readonly ChosenRoute[] | undefined,
+  zones: ReadRoutes["zones"],
 ): Promise<{ readonly certificates: readonly PlannedCertificate[]; readonly issues: readonly ConfigIssue[] }> {
   const { config } = sources;
   const issues: ConfigIssue[] = [];
   const certificates: PlannedCertificate[] = [];
-  const clash = clashes();
+  const clash = createClashes(config.issues);
   const owners = createOwners();
   for (const [index, entry] of (config.config.certificates ?? []).entries()) {
     // Thousands of entries take seconds: whoever reloads has other work under way.
     if (index % 64 === 63) await setImmediate();
     if (entry === undefined) continue;
+    const faultsBefore = issues.length;
     const planned = await readCertificate(entry, index, { sources, cas, issues, owners });
     if (planned === undefined) continue;
-    const taken = clash(planned);
+    const own = issues.slice(faultsBefore);
+    const taken = clash(planned, index, entry.name !== undefined, own);
     if (taken !== undefined) issues.push({ path: planned.place, message: taken });
-    if (routes !== undefined) issues.push(...uncovered(planned, routes));
-    certificates.push(planned);
+    if (zones !== undefined) issues.push(...uncovered(planned, zones));
+    if (own.length === 0) certificates.push(planned);
   }
   return { certificates, issues };
 }
@@ -82,6 +85,7 @@ interface Reading {
   readonly owners: Owners;
 }
 
+/** As much of an entry as is sound; undefined when it has no names. */
 async function readCertificate(
   entry: Entry,
   index: number,
@@ -89,7 +93,6 @@ async function readCertificate(
 ): Promise<PlannedCertificate | undefined> {
   const { config } = sources;
   const at = (...path: Path) => config.place(["certificates", index, ...path]);
-  const faultsBefore = issues.length;
   const csr = await readRequest(entry, index, sources, issues);
   const identifiers = await readNames(entry, csr?.domains, at, issues, config.issues);
   const name = entry.name ?? identifiers[0]?.text;
@@ -112,7 +115,7 @@ async function readCertificate(
   const keyTypeAt = (ca: PlannedCa | undefined): KeyType =>
     csr?.keyType ?? outside(sources.flags, "key-type", entry.keyType) ?? ca?.keyType ?? "ec256";
   const deployment = await readDeployment(entry, index, { sources, issues, owners });
-  if (name === undefined || identifiers.length === 0 || issues.length > faultsBefore) return undefined;
+  if (name === undefined || identifiers.length === 0) return undefined;
   return {
     name,
     place: at(),
@@ -214,24 +217,9 @@ async function readDeployment(
   };
 }
 
-/** Two entries of one name would overwrite each other; two of the same names, key type and CA are one too many. */
-function clashes(): (certificate: PlannedCertificate) => string | undefined {
-  const byName = new Map<string, string>();
-  const bySet = new Map<string, string>();
-  return ({ name, place, identifiers, keyType, csr, cas: [first] }) => {
-    const set = [...identifiers.map((i) => i.text).sort(), keyType, first?.ca.directoryUrl].join(" ");
-    const [namesake, twin] = [byName.get(name), csr === undefined ? bySet.get(set) : undefined];
-    byName.set(name, namesake ?? place);
-    if (csr === undefined) bySet.set(set, twin ?? place);
-    if (namesake !== undefined) return `the name "${name}" is taken by ${namesake}; give one of them another name`;
-    if (twin === undefined) return undefined;
-    return `is for the same names as ${twin}, with the same key type from the same CA; keep one`;
-  };
-}
-
-function uncovered(certificate: PlannedCertificate, routes: readonly ChosenRoute[]): readonly ConfigIssue[] {
+function uncovered(certificate: PlannedCertificate, solvers: NonNullable<ReadRoutes["zones"]>): readonly ConfigIssue[] {
   return certificate.identifiers
-    .filter(({ base }) => !isCovered(routes, base))
+    .filter(({ base }) => !isCovered(solvers, base))
     .map(({ text }) => ({
       path: certificate.place,
       message: `no solver is for ${text}; add its zone to one of them (also where its challenge name is an alias into another zone), or a solver without zones`,

@@ -51,12 +51,10 @@ export async function readPlan(sources: Sources): Promise<ReadPlan> {
   // A file of defaults only, for a provider that is named elsewhere, is no fault.
   const { solvers: own = [], certificates = [] } = config.config;
   const isNeeded = flags.text("provider") !== undefined || own.length + certificates.length > 0;
-  const solvers = isNeeded ? await readRoutes(sources) : { routes: [], issues: [] };
+  const solvers = isNeeded ? await readRoutes(sources) : { routes: [], zones: undefined, issues: [] };
   const dns = readDnsSettings(flags);
   const cas = await readCas(sources);
-  // With faults among the solvers it is not known whom they are for.
-  const routes = solvers.issues.length === 0 ? solvers.routes : undefined;
-  const read = await readCertificates(sources, cas, routes);
+  const read = await readCertificates(sources, cas, solvers.zones);
   const run = readRun(sources);
   const issues = inOrder([
     ...config.issues,

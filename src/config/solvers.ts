@@ -20,6 +20,8 @@ export interface ChosenRoute extends ChosenProvider {
 
 export interface ReadRoutes {
   readonly routes: readonly ChosenRoute[];
+  /** The zones of each solver, also of one with other faults; undefined where a zone is at fault, or no provider is named. */
+  readonly zones: readonly (readonly DomainName[])[] | undefined;
   readonly issues: readonly ConfigIssue[];
 }
 
@@ -35,18 +37,21 @@ export async function readRoutes(sources: Sources): Promise<ReadRoutes> {
     const { chosen, issues } = await readProvider(id, place, sources, undefined);
     return {
       routes: chosen === undefined ? [] : [{ ...chosen, zones: [], place }],
+      zones: [[]],
       issues,
     };
   }
   const solvers = config.config.solvers ?? [];
   if (solvers.length === 0) {
     const message = "is missing: name a DNS service (dns01 providers lists them), or give solvers in dns01.yaml";
-    return { routes: [], issues: config.issues.length > 0 ? [] : [{ path: "--provider", message }] };
+    return { routes: [], zones: undefined, issues: config.issues.length > 0 ? [] : [{ path: "--provider", message }] };
   }
   const read = await Promise.all(solvers.map((solver, index) => readSolver(solver, index, sources)));
   const unused = await readUnusedCredentials(sources);
+  const zones = read.flatMap((one) => (one.zones === undefined ? [] : [one.zones]));
   return {
     routes: read.flatMap(({ route }) => (route === undefined ? [] : [route])),
+    zones: zones.length === read.length ? zones : undefined,
     issues: inOrder([...read.flatMap(({ issues }) => issues), ...twiceTheSameZone(solvers, config), ...unused]),
   };
 }
@@ -57,22 +62,28 @@ async function readSolver(
   solver: Solver | undefined,
   index: number,
   sources: Sources,
-): Promise<{ readonly route?: ChosenRoute; readonly issues: readonly ConfigIssue[] }> {
+): Promise<{
+  readonly route?: ChosenRoute;
+  readonly zones?: readonly DomainName[] | undefined;
+  readonly issues: readonly ConfigIssue[];
+}> {
   if (solver === undefined) return { issues: [] };
   const { config } = sources;
   const at = (...path: Path) => config.place(["solvers", index, ...path]);
   const zones = readZones(solver, index, config);
   const account = accountOf(solver, index, sources);
   const issues = [...zones.issues, ...account.issues];
-  if (account.provider === undefined) return { issues };
+  const isKnown = zones.issues.length === 0 && !isFaulty(config, ["solvers", index, "zones"]);
+  const known = isKnown ? zones.zones : undefined;
+  if (account.provider === undefined) return { zones: known, issues };
   const read = await readProvider(account.provider, account.providerPlace, sources, {
     values: account.values,
     placeOf: account.placeOf,
   });
   issues.push(...read.issues);
   return read.chosen === undefined
-    ? { issues }
-    : { route: { ...read.chosen, zones: zones.zones, place: at() }, issues };
+    ? { zones: known, issues }
+    : { route: { ...read.chosen, zones: zones.zones, place: at() }, zones: known, issues };
 }
 
 /** The provider of a solver with its fields: its own, over those of the credentials it names. */
@@ -180,9 +191,9 @@ function twiceTheSameZone(solvers: NonNullable<ConfigFile["solvers"]>, config: L
   return issues;
 }
 
-/** Whether one of the routes may write for this name. */
-export function isCovered(routes: readonly Pick<ChosenRoute, "zones">[], name: DomainName): boolean {
-  return routes.some(({ zones }) => zones.length === 0 || zones.some((zone) => isWithin(name, zone)));
+/** Whether one of the solvers may write for this name. */
+export function isCovered(solvers: NonNullable<ReadRoutes["zones"]>, name: DomainName): boolean {
+  return solvers.some((zones) => zones.length === 0 || zones.some((zone) => isWithin(name, zone)));
 }
 
 /** The chosen provider as a route, connected when it is first needed. */

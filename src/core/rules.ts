@@ -14,9 +14,15 @@ export function ruleIssues(
     (name): name is string => typeof name === "string" && Object.hasOwn(schema.shape, name),
   );
   if (broken.length === 0 || !hasRules(schema)) return [];
+  // A rule may trip over what should be text and is none, a secret that could not be read say: it gets text.
+  const noText = error.issues
+    .filter((issue) => issue.code === "invalid_type" && issue.expected === "string" && issue.path.length === 1)
+    .map(({ path }) => String(path[0]))
+    .filter((name) => input[name] !== undefined);
   try {
     const lenient = schema.safeExtend(Object.fromEntries(broken.map((name) => [name, z.any().optional()])));
-    const issues = lenient.safeParse(input).error?.issues ?? [];
+    const texts = Object.fromEntries(noText.map((name) => [name, textOf(input[name])]));
+    const issues = lenient.safeParse({ ...input, ...texts }).error?.issues ?? [];
     // Of a field that is missing it is enough to say so once.
     const missing = broken.filter((name) => input[name] === undefined);
     return issues.filter(
@@ -28,6 +34,10 @@ export function ruleIssues(
     // A rule that trips over a value of the wrong type has nothing to say about it.
     return [];
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : "";
 }
 
 function hasRules(schema: z.ZodObject): boolean {

@@ -228,6 +228,39 @@ certificates:
     ]);
   });
 
+  test("of one kind do not hide those of another: beside a broken solver, and in a broken entry", async () => {
+    const { faults } = await read(`acme: { ca: letsencrypt }
+solvers:
+  - { zones: [example.com], provider: rfc2136, config: { nameserver: "192.0.2.1:99999", tsigKeyName: k, tsigSecret: { file: none } } }
+certificates:
+  - { domains: [a.example.com, example.org], pfx: { password: { file: none } } }
+  - { domains: [example.org, a.example.com], out: { dir: tls, owner: nobody-of-this-name } }
+  - { name: a.example.com, domains: [b.example.com], deploy: { timeout: x } }
+  - { domains: [example.org, a.example.com], keyType: dsa, name: dsa }
+  - { domains: [example.org, a.example.com], ca: buypass, name: other }
+  - { domains: ["no name", a.example.com] }
+  - { name: 7, domains: [a.example.com] }
+`);
+    expect(faults).toEqual([
+      expect.stringMatching(/^3 solvers\[0\]\.config\.tsigSecret: cannot read /),
+      '3 solvers[0].config.nameserver: "192.0.2.1:99999" is no host name or address with an optional port',
+      expect.stringMatching(/^5 certificates\[0\]\.pfx\.password: cannot read /),
+      expect.stringMatching(/^5 certificates\[0\]: no solver is for example\.org/),
+      expect.stringMatching(/^6 certificates\[1\]\.out\.owner: /),
+      expect.stringMatching(/^6 certificates\[1\]: is for the same names as 5 certificates\[0\], /),
+      expect.stringMatching(/^6 certificates\[1\]: no solver is for example\.org/),
+      expect.stringMatching(/^7 certificates\[2\]\.deploy\.command: is missing/),
+      expect.stringMatching(/^7 certificates\[2\]\.deploy\.timeout: /),
+      '7 certificates[2]: the name "a.example.com" is taken by 5 certificates[0]; give one of them another name',
+      expect.stringMatching(/^8 certificates\[3\]\.keyType: /),
+      expect.stringMatching(/^8 certificates\[3\]: no solver is for example\.org/),
+      expect.stringMatching(/^9 certificates\[4\]\.ca: /),
+      expect.stringMatching(/^9 certificates\[4\]: no solver is for example\.org/),
+      expect.stringMatching(/^10 certificates\[5\]\.domains\[0\]: /),
+      expect.stringMatching(/^11 certificates\[6\]\.name: /),
+    ]);
+  });
+
   test("users and groups that this machine does not know; numbers need no name", async () => {
     const { faults } = await read(`solvers: [{ provider: memory }]
 certificates:

@@ -320,8 +320,23 @@ describe("rules over several fields", () => {
     expect(await told(exclusive, { account: "me", token: "t0ken" })).toEqual([]);
   });
 
+  test("do not trip over what is no text: a secret that cannot be read, a number", async () => {
+    const strict = twoWays(({ token, account }) =>
+      (token as string).startsWith("x") || (account as string).startsWith("x") ? undefined : "is for others",
+    );
+    const token = { env: "UNSET" };
+    expect(await told(strict, { token, password: "p", account: "me" })).toEqual([
+      "token: the environment variable UNSET is not set",
+      "password: is for others",
+    ]);
+    expect(await told(strict, { token: "t", password: "p", account: 5 })).toEqual([
+      expect.stringMatching(/^account: invalid input/),
+      "password: is for others",
+    ]);
+  });
+
   test("that trip over a value of the wrong type say nothing", async () => {
-    const fragile = twoWays(({ account }) => ((account as string).startsWith("x") ? "is wrong" : undefined));
+    const fragile = twoWays(({ token }) => ((token as string).startsWith("x") ? "is wrong" : undefined));
     expect(await told(fragile, { account: 5 })).toEqual([expect.stringMatching(/^account: invalid input/)]);
   });
 });
