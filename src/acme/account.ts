@@ -94,7 +94,9 @@ async function register(client: AcmeClient, request: AccountRequest): Promise<Ac
   const { meta } = await client.directory(signal);
   if (meta?.externalAccountRequired === true && eab === undefined) throw eabMissing(request.directoryUrl);
   const account: NewAccount = { contact, termsOfServiceAgreed: true, ...(eab === undefined ? {} : { eab }) };
-  const registered = await client.newAccount(account, signal);
+  const registered = await client.newAccount(account, signal).catch((error: unknown) => {
+    throw eab === undefined ? error : refusedWithEab(error);
+  });
   if (registered.status === "valid") return registered;
   const detail = `the account ${registered.url} is ${registered.status}`;
   throw new AcmeError(
@@ -105,6 +107,19 @@ async function register(client: AcmeClient, request: AccountRequest): Promise<Ac
       hint: "An account that was deactivated stays so: `dns01 account deactivate --yes` puts it aside here, and the next run registers a new one.",
     },
   );
+}
+
+/** A CA that does not take the binding says so in words of its own, and of the account in general. */
+function refusedWithEab(error: unknown): unknown {
+  if (!isProblem(error, "unauthorized", "malformed", "externalAccountRequired")) return error;
+  const hint =
+    "The CA may not take the external account binding: check --eab-kid and --eab-hmac-key (or `eab` in dns01.yaml) against the CA's web site. Most are good for one registration, and for some days only.";
+  return new AcmeError(error.message, error.problem, {
+    operation: "newAccount",
+    hint,
+    details: error.details,
+    cause: error,
+  });
 }
 
 async function keep(request: AccountRequest, kept: KeptAccount, account: Account): Promise<void> {

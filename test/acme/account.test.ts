@@ -197,5 +197,7 @@ describe("external account binding (RFC 8555 §7.3.4)", () => {
     const error = await failureOf(ensureAccount(request({ eab: { kid: "other", hmacKey: "c2VjcmV0" } })));
     expect(error).toBeInstanceOf(AcmeError);
     expect(error.message).toContain("unknown or was used");
+    // Not the words for a challenge that failed, which has the same type.
+    expect(error).toMatchObject({ hint: expect.stringContaining("--eab-kid") });
   });
 });
