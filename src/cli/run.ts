@@ -18,7 +18,7 @@ import { endPlugins, openProviders } from "./plugins.ts";
 import { createLiveProgress } from "./progress.ts";
 import { noProviderFlags, readProviderFlags } from "./provider-flags.ts";
 import { showConfig } from "./show-config.ts";
-import { type CommandSpec, commands, type FlagSpec, globalFlags } from "./spec.ts";
+import { type CommandSpec, commands, type FlagSpec, globalFlags, pluginFlags } from "./spec.ts";
 
 export interface RunOptions {
   readonly name: string | undefined;
@@ -48,7 +48,9 @@ export async function runCommand(options: RunOptions): Promise<number> {
   try {
     const { spec, load } = options;
     if (spec === undefined || load === undefined) throw unknownCommand(options.name, own);
-    const first = readFlags(own, [...globalFlags, ...spec.flags], io.env).flags;
+    // One set of options serves every command: one that needs no configuration takes these, and does not read them.
+    const idle = pluginFlags.filter(({ name }) => !spec.flags.some((flag) => flag.name === name));
+    const first = readFlags(own, [...globalFlags, ...spec.flags, ...idle], io.env).flags;
     progress = openProgress(first, io, tell);
     const { observer: keep, warnings } = keepWarnings(progress.observer);
     const observer = (event: Dns01Event) => {
@@ -62,7 +64,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     const more =
       spec.providerFlags === undefined ? noProviderFlags : await readProviderFlags(first.text("provider"), registry);
     const specs = [...globalFlags, ...spec.flags, ...more.specs];
-    const { flags: ownFlags, issues } = readFlags(own, specs, io.env, more.secrets);
+    const { flags: ownFlags, issues } = readFlags(own, [...specs, ...idle], io.env, more.secrets);
     const config = spec.flags.some((f) => f.name === "config") ? await readConfig() : emptyConfig;
     const flags = config.file === undefined ? ownFlags : (await import("./file-flags.ts")).withFile(ownFlags, config);
     const all = [...issues, ...positionalFaults(spec, flags), ...config.issues];

@@ -10,7 +10,7 @@ import { storedCommands } from "./spec/stored.ts";
 import { webhookCommands } from "./spec/webhook.ts";
 
 export type { CommandSpec, FlagSpec } from "./spec/command-spec.ts";
-export { globalFlags } from "./spec/flags.ts";
+export { globalFlags, pluginFlags } from "./spec/flags.ts";
 
 /** Every command of the command line, in the order in which help lists them. */
 export const commands: readonly CommandSpec[] = [

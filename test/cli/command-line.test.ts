@@ -38,6 +38,14 @@ test.each([
   expect(stderr).toMatch(/^error CONFIG: --domain: is missing/);
 });
 
+test("--config and --plugin are taken by every command; one that needs neither does not read them", () => {
+  for (const args of [["list"], ["delete", "none"], ["show", "none"], ["account", "show"]]) {
+    const { stderr } = run(...args, "--config", "/dev/null", "--plugin", "nowhere.mjs");
+    expect(stderr).not.toMatch(/unknown option|nowhere/);
+  }
+  expect(run("list", "--config", "nowhere.yaml").status).toBe(0);
+});
+
 test("check refuses to ask nobody", () => {
   const check = ["check", "_acme-challenge.example.test", "value"];
   const { status, stdout } = run(...check, "--propagation", "none", "--json");
