@@ -2,6 +2,7 @@ import type { Field } from "../core/fields.ts";
 import { environmentName, type Flags } from "./args.ts";
 import type { ProviderFlags } from "./provider-flags.ts";
 import type { FlagSpec } from "./spec.ts";
+import { defaultStateDir } from "./state.ts";
 
 /** One line: a setting with what it is and where that comes from. */
 export interface Shown {
@@ -46,6 +47,9 @@ function ofFlag(flags: Flags, spec: FlagSpec, env: Readonly<Record<string, strin
   // The variable holds the secret itself and not a path, so that it never becomes a value of the flag.
   const held = spec.secretFile === true ? [variable, `${variable}_FILE`] : [];
   const source = given?.source ?? held.find((name) => (env[name] ?? "") !== "");
+  if (spec.name === "state" && given === undefined) {
+    return { name: spec.name, value: defaultStateDir(env), source: "default", ways: [] };
+  }
   const value = spec.secretFile === true && source !== undefined ? masked : given?.values.join(",");
   return { name: spec.name, value, source, ways: [`--${spec.name}`, variable] };
 }

@@ -44,6 +44,11 @@ test("every row has a name of its own: a provider's field may be called as a fla
   ]);
 });
 
+test("the state folder that counts without a word is shown, too", async () => {
+  expect((await read([])).text).toMatch(/^state +\S*dns01 +default$/m);
+  expect((await read(["--state", "here"])).text).toMatch(/^state +here +--state$/m);
+});
+
 test("with --json it is one document", async () => {
   const { settings } = JSON.parse((await read(["--json"])).text) as { settings: { name: string }[] };
   expect(settings).toContainEqual({ name: "rfc2136.nameserver", value: "192.0.2.53", source: "RFC2136_NAMESERVER" });
