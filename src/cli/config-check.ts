@@ -10,6 +10,8 @@ export const command: Command = {
     const { flags, io, redactor, registry } = input;
     const config = await input.loadConfig();
     if (config.file === undefined) {
+      // One that was named and cannot be read says so itself.
+      if (config.issues.length > 0) failOn(input.issues);
       failOn([
         ...input.issues,
         { path: "", message: "there is no dns01.yaml, neither here nor in the configuration folder" },

@@ -188,8 +188,9 @@ async function readEntry(
 }
 
 function readEmail(email: string | undefined, path: string, issues: ConfigIssue[]): string | undefined {
-  if (email === undefined || /^[^\s@,]+@[^\s@,]+$/.test(email)) return email;
-  issues.push({ path, message: `"${email}" is no mail address` });
+  if (email === undefined || /^[^\s@,:]+@[^\s@,]+$/.test(email)) return email;
+  const bare = /^mailto:/i.test(email) ? ": write it without mailto:" : "";
+  issues.push({ path, message: `"${email}" is no mail address${bare}` });
   return undefined;
 }
 

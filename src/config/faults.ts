@@ -56,6 +56,8 @@ function messageOf(issue: z.core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
     case "invalid_type":
       if (issue.expected === "int" && typeof value === "number") return "has to be a whole number";
+      // Where the schema has words of its own.
+      if (issue.message.startsWith("has to be")) return `${issue.message}, and is ${kindOf(value)}`;
       return `has to be ${wanted[issue.expected] ?? issue.expected}, and is ${kindOf(value)}${slip(issue.expected, value)}`;
     case "invalid_union":
       return `has to be text or a mapping, and is ${kindOf(value)}`;

@@ -9,7 +9,7 @@ const ca = (description: string) =>
 const texts = (description: string) => z.array(z.string().min(1)).min(1).describe(description);
 const duration = (description: string) =>
   z
-    .string()
+    .string("has to be a duration like 90s, 5m or 24h")
     .regex(/^(\d+(\.\d+)?(ms|s|m|h|d))+$/, "is no duration; write 90s, 5m or 24h")
     .describe(description);
 

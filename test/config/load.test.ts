@@ -59,7 +59,7 @@ run: { parallel: 1.5 }
     'dns01.yaml:10 certificates[0].keyType: "ec25" is not known; did you mean "ec256"? (ec256, ec384, rsa2048, rsa3072, rsa4096)',
     "dns01.yaml:11 certificates[0].reuseKey: has to be true or false, and is text",
     "dns01.yaml:12 certificates[0].deploy.command: is missing",
-    "dns01.yaml:12 certificates[0].deploy.timeout: has to be text, and is a number: put it in quotes",
+    "dns01.yaml:12 certificates[0].deploy.timeout: has to be a duration like 90s, 5m or 24h, and is a number",
     'dns01.yaml:12 certificates[0].deploy.comand: unknown key "comand"; did you mean "command"?',
     'dns01.yaml:13 certificates[0].out.mode: "0999" is no file mode; write "0640"',
     'dns01.yaml:14 certificates[0].pfx.password.fil: unknown key "fil"; did you mean "file"?',

@@ -261,6 +261,11 @@ certificates:
     ]);
   });
 
+  test("a contact is an address, and no URL of one", async () => {
+    const { faults } = await read("acme: { email: 'mailto:ops@example.com' }\n");
+    expect(faults).toEqual(['1 acme.email: "mailto:ops@example.com" is no mail address: write it without mailto:']);
+  });
+
   test("users and groups that this machine does not know; numbers need no name", async () => {
     const { faults } = await read(`solvers: [{ provider: memory }]
 certificates:
