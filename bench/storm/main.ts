@@ -33,6 +33,7 @@ const figures = {
   "DNS writes per certificate": Number((result.dnsWrites / certificates).toFixed(3)),
   "orders open at once": result.ordersAtOnce,
   "peak MB": Math.round(result.peakMb),
+  "signed by the CA": result.signed,
   "versions of a certificate": result.versions,
   "left in DNS": result.leftInDns,
   "left in the journal": result.leftInJournal,

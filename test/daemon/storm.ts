@@ -23,6 +23,8 @@ export interface StormOptions {
 
 export interface Storm {
   readonly renewed: number;
+  /** Certificates that the CA has signed meanwhile, also those that nobody fetched. */
+  readonly signed: number;
   /** Versions kept of each certificate, the most: two when none was issued twice. */
   readonly versions: number;
   readonly seconds: number;
@@ -54,6 +56,7 @@ export async function storm({ certificates, parallel, faults = {}, seed = 1 }: S
     ageMs = 0;
     box.weather.set(faults);
     watching.reset();
+    const signedBefore = box.ca.state.certificates.size;
     const from = performance.now();
     const more = ["--parallel", String(parallel), "--orders-per-second", "100"];
     const service = startService(folder, box.env, more);
@@ -66,6 +69,7 @@ export async function storm({ certificates, parallel, faults = {}, seed = 1 }: S
     const versions = names.map((name) => readdirSync(join(folder.state, "certificates", name, "versions")).length);
     return {
       renewed: service.lines().filter((l) => l.event === "renewed").length,
+      signed: box.ca.state.certificates.size - signedBefore,
       versions: Math.max(...versions),
       seconds,
       peakMb,

@@ -15,6 +15,7 @@ test("many certificates of one zone due at once: all are renewed once, within th
   const result = await storm({ certificates, parallel });
   expect(result).toMatchObject({
     renewed: certificates,
+    signed: certificates,
     versions: 2,
     leftInDns: 0,
     leftInJournal: 0,
@@ -29,7 +30,12 @@ test("many certificates of one zone due at once: all are renewed once, within th
 
 test("the same with five of a hundred of everything failing", { timeout: 900_000 }, async () => {
   const certificates = repeats(24, 1000);
-  const result = await storm({ certificates, parallel: repeats(16, 32), faults });
-  expect(result).toMatchObject({ renewed: certificates, versions: 2, leftInDns: 0, leftInJournal: 0, status: 0 });
+  const parallel = repeats(16, 32);
+  const result = await storm({ certificates, parallel, faults });
+  // A try that failed may have begun an order that nobody goes on with, but none was signed and thrown away.
+  expect(result).toMatchObject({
+    ...{ renewed: certificates, signed: certificates, versions: 2 },
+    ...{ leftInDns: 0, leftInJournal: 0, status: 0 },
+  });
   expect(result.peakMb).toBeLessThan(300);
 });
