@@ -232,6 +232,26 @@ test("issue: options that no type has checked are refused all at once, before an
   expect((error as ConfigError).message).toContain('did you mean "both"?');
 });
 
+test("what a CA would be told or trusted by is looked at with the other options, under the options' own names", async () => {
+  const { lab, solvers, stateDir } = await inSandbox();
+  const common = { ...lab, solvers, stateDir, caRoot: "./root.pem" };
+  const eab = { kid: " ", hmacKey: "no base64" };
+  const told = async (work: Promise<unknown>) => {
+    const error: unknown = await work.catch((e: unknown) => e);
+    return error instanceof ConfigError ? error.issues.map(({ path, message }) => `${path} ${message}`) : [error];
+  };
+  const one = { domains: ["a.example.test"], email: "mailto:ops@example.test", eab };
+  const faults = (at: string) => [
+    `${at}email is no mail address`,
+    `${at}eab.kid is empty`,
+    `${at}eab.hmacKey is neither base64url nor base64: copy it whole from the CA's page`,
+    "caRoot holds no certificate in PEM form",
+  ];
+  expect(await told(issue({ ...common, ...one, ca: "https://127.0.0.1:1/directory" }))).toEqual(faults(""));
+  expect(await told(renew(common))).toEqual(["caRoot holds no certificate in PEM form"]);
+  expect(await told(watch({ ...common, certificates: [one] }))).toEqual(faults("certificates[0]."));
+});
+
 test("watch: a signal that has fired before is an end without an error, and nothing was called", async () => {
   const { box, lab, solvers, stateDir } = await inSandbox();
   const certificates = [{ domains: ["a.example.test"], cas: [box.directoryUrl] }];

@@ -2,6 +2,7 @@ import { AcmeError, ConfigError } from "../core/errors.ts";
 import { changeContact, hasOtherContact } from "./account-contact.ts";
 import { settleKeyChange } from "./account-key.ts";
 import { eabHelp } from "./directories.ts";
+import { checkEab } from "./eab.ts";
 import { type AccountAccess, connectKept, type KeptAccount } from "./kept-account.ts";
 import { generateKey } from "./keys.ts";
 import { isProblem } from "./problem.ts";
@@ -139,21 +140,6 @@ function contactOf(request: AccountRequest, kept: KeptAccount): readonly string[
 
 function accountOf(kept: KeptAccount, url: string): Account {
   return { url, status: "valid", contact: kept.contact };
-}
-
-/** RFC 8555 §7.3.4 says base64url; CAs also hand out plain base64. The key itself is never in the message. */
-export function checkEab(eab: { readonly kid: string; readonly hmacKey: string }): void {
-  const issues: { path: string; message: string }[] = [];
-  if (eab.kid.trim() === "") issues.push({ path: "--eab-kid", message: "is empty" });
-  const digits = eab.hmacKey.replace(/=+$/, "");
-  if (digits === "") issues.push({ path: "--eab-hmac-key", message: "is empty" });
-  else if (!/^(?:[A-Za-z0-9_-]+|[A-Za-z0-9+/]+)$/.test(digits) || digits.length % 4 === 1) {
-    issues.push({
-      path: "--eab-hmac-key",
-      message: "is neither base64url nor base64: copy it whole from the CA's page",
-    });
-  }
-  if (issues.length > 0) throw new ConfigError(issues);
 }
 
 function eabMissing(directoryUrl: string): ConfigError {

@@ -17,14 +17,14 @@ export function checkKey(pem: string) {
 }
 
 /** Throws ConfigError unless every certificate in `pem` can be read: OpenSSL would leave out silently what it cannot. */
-export function checkRoots(pem: string) {
+export function checkRoots(pem: string, path = "--ca-root") {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw new ConfigError([{ path: "--ca-root", message: "holds no certificate in PEM form" }]);
+  if (blocks.length === 0) throw new ConfigError([{ path, message: "holds no certificate in PEM form" }]);
   for (const [i, block] of blocks.entries()) {
     try {
       new X509Certificate(block);
     } catch (cause) {
-      throw new ConfigError([{ path: "--ca-root", message: `certificate ${i + 1} cannot be read` }], { cause });
+      throw new ConfigError([{ path, message: `certificate ${i + 1} cannot be read` }], { cause });
     }
   }
 }

@@ -1,5 +1,5 @@
-import { checkEab } from "../acme/account.ts";
 import type { Ca } from "../acme/directories.ts";
+import { checkEab } from "../acme/eab.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { attempt, readInput } from "./attempt.ts";
 import type { Path } from "./document.ts";

@@ -1,3 +1,4 @@
+import { checkRoots } from "../acme/check-options.ts";
 import { createAcmeClient } from "../acme/client.ts";
 import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
@@ -55,6 +56,8 @@ export async function openEngine(
   const signal = sound.signal ?? new AbortController().signal;
   const faults = [...issues];
   const { resolvers, port, propagation } = readNetwork(options, faults);
+  const { caRoot } = sound;
+  if (caRoot !== undefined) collect(faults, () => checkRoots(caRoot, "caRoot"));
   const routes = await readSolvers(sound.solvers ?? [], observer, signal, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   const store = await openStore(options.stateDir, { observer, purpose });

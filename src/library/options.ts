@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { eabFaults } from "../acme/eab.ts";
 import { keyTypes } from "../acme/keys.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
@@ -11,7 +12,11 @@ import { nearest } from "../core/nearest.ts";
 const text = z.string().min(1);
 const texts = z.array(text);
 const someTexts = texts.min(1, "is empty: name at least one");
-const eab = z.strictObject({ kid: text, hmacKey: text });
+const email = z.string().regex(/^[^\s@,:]+@[^\s@,]+$/, "is no mail address");
+const eab = z.strictObject({ kid: text, hmacKey: text }).superRefine((given, context) => {
+  for (const { key, message } of eabFaults(given))
+    context.addIssue({ code: "invalid_format", format: "eab", path: [key], message });
+});
 const count = z.int().min(1);
 const whatever = z.unknown().optional();
 const fn = z.custom<unknown>((value) => typeof value === "function", "has to be a function");
@@ -44,7 +49,7 @@ const engine = {
 const certificate = {
   domains: someTexts,
   name: text.optional(),
-  email: text.optional(),
+  email: email.optional(),
   eab: eab.optional(),
   keyType: z.enum(keyTypes).optional(),
   profile: text.optional(),
@@ -66,7 +71,7 @@ const schemas = {
     force: z.boolean().optional(),
     dryRun: z.boolean().optional(),
     parallel: count.optional(),
-    email: text.optional(),
+    email: email.optional(),
   }),
   watch: z.strictObject({
     ...engine,
