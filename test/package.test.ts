@@ -93,6 +93,19 @@ describe("the package", () => {
     expect(said).toBe("");
   });
 
+  test("brings types that are whole without those of Node", async () => {
+    const source = `import { defineProvider, issue, renew, watch } from "dns01";
+      export const all = [defineProvider, issue, renew, watch];`;
+    await writeFile(join(dir, "bare.ts"), source);
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--typeRoots", dir];
+    const said = await node([tsc, ...options, "bare.ts"]).then(
+      () => "",
+      (error: { stdout?: string }) => error.stdout ?? String(error),
+    );
+    expect(said).toBe("");
+  });
+
   test("leads a plugin in an empty folder to itself, with its scaffold and its suite", async () => {
     const empty = await mkdtemp(join(tmpdir(), "dns01-empty-"));
     try {

@@ -1,7 +1,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { AcmeError } from "../core/errors.ts";
 import { csrPublicKey } from "./csr.ts";
-import { type KeyType, keyTypeOf } from "./keys.ts";
+import type { KeyType } from "./key-types.ts";
+import { keyTypeOf } from "./keys.ts";
 import { loadX509 } from "./x509.ts";
 
 export interface CertificateInfo {

@@ -1,7 +1,8 @@
 import { createPublicKey, type KeyObject, webcrypto } from "node:crypto";
 import { ConfigError } from "../core/errors.ts";
 import { type DomainName, parseName } from "../core/name.ts";
-import { type KeyType, keyTypeOf, publicKeyDer } from "./keys.ts";
+import type { KeyType } from "./key-types.ts";
+import { keyTypeOf, publicKeyDer } from "./keys.ts";
 import { loadX509 } from "./x509.ts";
 
 export interface Csr {

@@ -1,9 +1,6 @@
 import { createHash, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
-
-export type KeyType = "ec256" | "ec384" | "rsa2048" | "rsa3072" | "rsa4096";
-
-export const keyTypes: readonly KeyType[] = ["ec256", "ec384", "rsa2048", "rsa3072", "rsa4096"];
+import { type KeyType, keyTypes } from "./key-types.ts";
 
 const curves: Readonly<Record<string, KeyType>> = { prime256v1: "ec256", secp384r1: "ec384" };
 const generate = promisify(generateKeyPair);

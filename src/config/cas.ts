@@ -1,5 +1,5 @@
 import { type Ca, cas, findCa } from "../acme/directories.ts";
-import type { KeyType } from "../acme/keys.ts";
+import type { KeyType } from "../acme/key-types.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { attempt, readInput } from "./attempt.ts";
 import type { Path } from "./document.ts";

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { readCsr } from "../acme/csr.ts";
-import type { KeyType } from "../acme/keys.ts";
+import type { KeyType } from "../acme/key-types.ts";
 import { parseDuration } from "../core/duration.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import type { Identifier } from "../core/name.ts";

@@ -1,4 +1,4 @@
-import type { KeyType } from "../acme/keys.ts";
+import type { KeyType } from "../acme/key-types.ts";
 import { ConfigError } from "../core/errors.ts";
 import { parseIdentifier } from "../core/name.ts";
 import type { CertificateMeta } from "./ports.ts";

@@ -1,4 +1,4 @@
-import type { KeyType } from "../acme/keys.ts";
+import type { KeyType } from "../acme/key-types.ts";
 import type { AcmeClient, AcmeClientOptions } from "../acme/types.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Observer } from "../core/events.ts";

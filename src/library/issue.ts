@@ -1,5 +1,5 @@
 import { findCa } from "../acme/directories.ts";
-import type { KeyType } from "../acme/keys.ts";
+import type { KeyType } from "../acme/key-types.ts";
 import { ConfigError } from "../core/errors.ts";
 import { openBudget } from "../issuer/budget-use.ts";
 import { readDomains } from "../issuer/domains.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { eabFaults } from "../acme/eab.ts";
-import { keyTypes } from "../acme/keys.ts";
+import { keyTypes } from "../acme/key-types.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 

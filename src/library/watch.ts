@@ -1,7 +1,7 @@
 import { createRenewalInfoClient, type RenewalInfoClient } from "../acme/ari.ts";
 import { createAcmeConnector } from "../acme/connector.ts";
 import { findCa } from "../acme/directories.ts";
-import type { KeyType } from "../acme/keys.ts";
+import type { KeyType } from "../acme/key-types.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { openBudget } from "../issuer/budget-use.ts";
 import { readDomains } from "../issuer/domains.ts";

@@ -2,7 +2,8 @@ import { createPublicKey, generateKeyPairSync, webcrypto } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildCsr, csrMatchesKey, readCsr } from "../../src/acme/csr.ts";
-import { generateKey, keyTypeOf, keyTypes } from "../../src/acme/keys.ts";
+import { keyTypes } from "../../src/acme/key-types.ts";
+import { generateKey, keyTypeOf } from "../../src/acme/keys.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { failureOf } from "./support.ts";
 

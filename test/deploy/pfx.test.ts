@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { certificatesOf } from "../../src/acme/certificate.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
-import { generateKey, type KeyType } from "../../src/acme/keys.ts";
+import type { KeyType } from "../../src/acme/key-types.ts";
+import { generateKey } from "../../src/acme/keys.ts";
 import { makePfx, opens } from "../../src/deploy/pfx.ts";
 import { type Issuing, startIssuing } from "../acme/issuing.ts";
 
