@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Observer } from "../core/events.ts";
 import type { CertificateFiles, CertificateMeta } from "../issuer/ports.ts";
 
@@ -6,6 +7,8 @@ import type { CertificateFiles, CertificateMeta } from "../issuer/ports.ts";
 const OUTPUT_LIMIT = 2_000;
 const LINE_LIMIT = 200;
 const LAST_WORDS_MS = 200;
+/** Between the request to end and the end by force. */
+const GRACE_MS = 2_000;
 
 export interface HookDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -47,7 +50,10 @@ export async function runHook(
   });
   const output = collect(child, deps.observer);
   const isLate = { yes: false };
-  const stop = () => endGroup(child);
+  let ending: Promise<void> | undefined;
+  const stop = () => {
+    ending ??= endGroup(child);
+  };
   const timer = setTimeout(() => {
     isLate.yes = true;
     stop();
@@ -62,6 +68,8 @@ export async function runHook(
   } finally {
     clearTimeout(timer);
     deps.signal.removeEventListener("abort", stop);
+    // The shell may go at once, and what it has started not: nobody is left to end it later.
+    await ending;
     // What the hook left in the background may hold the pipes for as long as it likes.
     child.stdout.destroy();
     child.stderr.destroy();
@@ -116,17 +124,21 @@ function ended(child: ChildProcess): Promise<string | undefined> {
   });
 }
 
-function endGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  for (const [signal, afterMs] of [["SIGTERM", 0] as const, ["SIGKILL", 2_000] as const]) {
-    const timer = setTimeout(() => {
-      try {
-        process.kill(-(child.pid ?? 0), signal);
-      } catch {
-        // Gone already.
-      }
-    }, afterMs);
-    if (afterMs > 0) timer.unref();
+/** Ends the command with all that it started; over when none of it is there any more. */
+async function endGroup({ pid }: ChildProcess): Promise<void> {
+  if (pid === undefined) return;
+  const signal = (name: NodeJS.Signals | 0): boolean => {
+    try {
+      return process.kill(-pid, name);
+    } catch {
+      return false;
+    }
+  };
+  signal("SIGTERM");
+  for (const since = performance.now(); signal(0); await sleep(20)) {
+    if (performance.now() - since < GRACE_MS) continue;
+    signal("SIGKILL");
+    return;
   }
 }
 

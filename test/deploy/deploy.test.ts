@@ -181,6 +181,15 @@ describe("a deploy hook", () => {
     await until(async () => !(await running(mark)));
   });
 
+  test("that is ended leaves nothing behind that did not want to end, not for a moment", async () => {
+    await issued();
+    const mark = `5${process.pid}3`;
+    // The shell goes at once; what it has begun takes no notice, and begins anew.
+    const stubborn = `(trap "" TERM; while :; do sleep ${mark}; done) & wait`;
+    expect(await failureOf(deploy(hook(stubborn, 500)))).toMatchObject({ code: "HOOK" });
+    expect(await running(mark)).toBe(false);
+  });
+
   test("is not waited for by what it leaves in the background", async () => {
     await issued();
     await deploy(hook("sleep 30 & echo started; echo $!"));
