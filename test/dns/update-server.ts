@@ -6,6 +6,7 @@ import type { Message, Rcode, ResourceRecord } from "../../src/dns/message.ts";
 import { createDeframer, framed } from "../../src/dns/sockets.ts";
 import { answerTsig, type TsigVerdict, verifyTsig } from "../../src/dns/tsig.ts";
 import type { TsigKey } from "../../src/dns/tsig-key.ts";
+import { type Arrivals, countArrivals } from "./arrivals.ts";
 
 export interface Received {
   readonly message: Message;
@@ -33,6 +34,7 @@ export interface UpdateServer {
   readonly zones: ReadonlyMap<string, Records>;
   /** Those of the first zone. */
   readonly records: Records;
+  readonly arrivals: Arrivals<"message">;
   updates(): readonly Received[];
   close(): Promise<void>;
 }
@@ -46,6 +48,7 @@ type Records = Map<string, ResourceRecord[]>;
 export async function startUpdateServer(options: UpdateServerOptions = {}): Promise<UpdateServer> {
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const received: Received[] = [];
+  const arrivals = countArrivals<"message">();
   const zones = new Map<string, Records>((options.zones ?? ["example.test"]).map((apex) => [apex, new Map()]));
   const [records] = zones.values();
   if (records === undefined) throw new Error("a primary holds a zone");
@@ -55,6 +58,7 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
     const verdict = verifyTsig(octets, options.keys ?? [], { now: now() });
     const one: Received = { message, octets, via, verdict };
     received.push(one);
+    arrivals.note("message");
     const usual = () =>
       answerTsig(encodeMessage(respond(message, verdict, zones, options.keys !== undefined)), verdict, now());
     return options.script?.(one, usual) ?? [usual()];
@@ -85,6 +89,7 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
   return {
     to: { address: "127.0.0.1", port: address.port },
     received,
+    arrivals,
     zones,
     records,
     updates: () => received.filter(({ message }) => message.opcode === "UPDATE"),

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { type Clock, systemClock } from "../../src/core/clock.ts";
 import { childOf, nameFromLabels } from "../../src/core/name.ts";
 import { emptyMessage, encodeMessage, txtStrings, txtValue } from "../../src/dns/codec.ts";
 import type { ResourceRecord } from "../../src/dns/message.ts";
@@ -9,6 +8,8 @@ import { answerTsig, signTsig, verifyTsig } from "../../src/dns/tsig.ts";
 import type { TsigKey } from "../../src/dns/tsig-key.ts";
 import { buildUpdate, holdsZone, sendUpdate, type TxtEdit, updateTxt } from "../../src/dns/update.ts";
 import { UpdateError, type UpdateFailure } from "../../src/dns/update-error.ts";
+import { createVirtualClock } from "../fakes/virtual-clock.ts";
+import { countArrivals } from "./arrivals.ts";
 import { startUpdateServer, type UpdateServer, type UpdateServerOptions } from "./update-server.ts";
 
 const zone = nameFromLabels(["example", "test"]);
@@ -36,12 +37,25 @@ async function start(options: UpdateServerOptions = { keys: [key] }): Promise<Up
   return server;
 }
 
-/** Time-outs pass a hundred times faster. */
-const fast: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 100, signal) };
-
+/** Its time stands still unless a test lets it pass: nothing is sent again or given up because a machine is busy. */
 function request(server: UpdateServer, edits: readonly TxtEdit[], change: Partial<Primary> = {}) {
-  const primary: Primary = { server: server.to, transport: "tcp", tsig: key, clock: fast, ...change };
-  return { primary, zone, edits, ttlSeconds: 60, signal: AbortSignal.timeout(10_000) };
+  const primary: Primary = { server: server.to, transport: "tcp", tsig: key, clock: createVirtualClock(), ...change };
+  return { primary, zone, edits, ttlSeconds: 60, signal: AbortSignal.timeout(50_000) };
+}
+
+/** How an update fails whose reply is not believed; over UDP a better one is waited for, and time passes. */
+async function distrusted(server: UpdateServer, transport: Primary["transport"]): Promise<UpdateError> {
+  const clock = createVirtualClock();
+  const looks = countArrivals<"at the time">();
+  const now = () => {
+    looks.note("at the time");
+    return Math.floor(Date.now() / 1000);
+  };
+  const failed = failure(sendUpdate(request(server, [add("a")], { transport, clock, now })));
+  // To sign the request, and to judge the reply.
+  await looks.reach({ "at the time": 2 });
+  await clock.advance(10_000);
+  return failed;
 }
 
 const add = (...values: string[]): TxtEdit => ({ owner, add: values, remove: [] });
@@ -141,10 +155,10 @@ describe.each(["tcp", "udp"] as const)("over %s", (transport) => {
   test("a success without a signature, or with a forged one, is not believed", async () => {
     const unsigned = await start({ script: ({ message }) => [bare(message.id, "NOERROR")] });
     const doubtful = { nothingDone: false };
-    const first = await failure(sendUpdate(request(unsigned, [add("a")], { transport })));
+    const first = await distrusted(unsigned, transport);
     expect(first).toMatchObject({ failure: "unsigned", ...doubtful });
     const forged = await start({ keys: [wrong], script: signedWith(wrong) });
-    const second = await failure(sendUpdate(request(forged, [add("a")], { transport })));
+    const second = await distrusted(forged, transport);
     expect(second).toMatchObject({ failure: "forged", ...doubtful });
   });
 
@@ -156,7 +170,7 @@ describe.each(["tcp", "udp"] as const)("over %s", (transport) => {
       }).octets,
     ];
     const server = await start({ keys: [key], script });
-    expect((await failure(sendUpdate(request(server, [add("a")], { transport })))).failure).toBe("forged");
+    expect((await distrusted(server, transport)).failure).toBe("forged");
   });
 });
 
@@ -164,7 +178,18 @@ describe("over UDP", () => {
   test("a lost datagram is sent again octet for octet", async () => {
     let count = 0;
     const server = await start({ keys: [key], script: () => (++count < 3 ? [] : undefined) });
-    await sendUpdate(request(server, [add("a")], { transport: "udp" }));
+    const clock = createVirtualClock();
+    const sent = sendUpdate(request(server, [add("a")], { transport: "udp", clock }));
+    for (const [arrived, ms] of [
+      [1, 1000],
+      [2, 2000],
+    ] as const) {
+      await server.arrivals.reach({ message: arrived });
+      await clock.advance(ms - 1);
+      expect(server.received).toHaveLength(arrived);
+      await clock.advance(1);
+    }
+    await sent;
     expect(server.updates()).toHaveLength(3);
     const distinct = new Set(server.updates().map(({ octets }) => Buffer.from(octets).toString("hex")));
     expect(distinct.size).toBe(1);
@@ -190,8 +215,13 @@ describe("over UDP", () => {
 
   test("silence ends with a time-out", async () => {
     const server = await start({ script: () => [] });
-    const work = sendUpdate(request(server, [add("a")], { transport: "udp" }));
-    await expect(work).rejects.toMatchObject({ name: "RoundTripError", failure: "timeout" });
+    const clock = createVirtualClock();
+    const work = expect(sendUpdate(request(server, [add("a")], { transport: "udp", clock }))).rejects;
+    const timedOut = work.toMatchObject({ name: "RoundTripError", failure: "timeout" });
+    await server.arrivals.reach({ message: 1 });
+    await clock.advance(10_000);
+    await timedOut;
+    expect(clock.now()).toBe(10_000);
   });
 });
 
@@ -323,7 +353,11 @@ describe("a server that will not be asked", () => {
     const script: UpdateServerOptions["script"] = ({ message }) => (message.opcode === "QUERY" ? [] : undefined);
     const server = await start({ keys: [key], script });
     const edits = Array.from({ length: 30 }, (_, i) => ({ owner: childOf(`n${i}`, zone), add: ["v"], remove: [] }));
-    await updateTxt(request(server, edits));
+    const clock = createVirtualClock();
+    const done = updateTxt(request(server, edits, { clock }));
+    await server.arrivals.reach({ message: 8 });
+    await clock.advance(2000);
+    await done;
     const questions = server.received.length - server.updates().length;
     expect(questions).toBeGreaterThan(0);
     expect(questions).toBeLessThanOrEqual(8);

@@ -57,12 +57,14 @@ export interface DnspodStore {
   listed(domain: DnspodDomain): readonly DnspodRecord[];
   standing(domain: DnspodDomain): readonly DnspodRecord[];
   /** The faults that both APIs name, in the words of neither; the new record otherwise. */
-  create(
-    domain: DnspodDomain,
-    wanted: Pick<DnspodRecord, "name" | "type" | "line" | "value" | "ttl">,
-  ): DnspodRecord | CreateFault;
+  create(domain: DnspodDomain, wanted: Wanted, beside?: Set<string>): DnspodRecord | CreateFault;
+  /** For who creates thousands of them: looked up once, and then given to each `create`, which adds its value. */
+  valuesAt(domain: DnspodDomain, at: Place): Set<string>;
   remove(domain: DnspodDomain, id: number): boolean;
 }
+
+type Place = Pick<DnspodRecord, "name" | "type" | "line">;
+type Wanted = Place & Pick<DnspodRecord, "value" | "ttl">;
 
 export type CreateFault = "duplicate" | "ttl" | "roll" | "name" | "value" | "spam";
 
@@ -102,6 +104,12 @@ export function createDnspodStore(apexes: readonly DomainName[], given: DnspodOp
   const named = new Map(domains.map((d) => [options.spelling === "unicode" ? d.unicode : String(d.apex), d]));
   const byApex = new Map(domains.map((d) => [d.apex, d]));
   const standing = (domain: DnspodDomain) => domain.records.filter(({ deletedAt }) => deletedAt === undefined);
+  const valuesAt = (domain: DnspodDomain, at: Place) =>
+    new Set(
+      standing(domain).flatMap(({ name, type, line, value }) =>
+        name === at.name && type === at.type && line.id === at.line.id ? [value] : [],
+      ),
+    );
 
   return {
     options,
@@ -120,16 +128,15 @@ export function createDnspodStore(apexes: readonly DomainName[], given: DnspodOp
         ({ createdAt, deletedAt }) => createdAt <= then && (deletedAt === undefined || deletedAt > then),
       );
     },
-    create(domain, wanted) {
+    valuesAt,
+    create(domain, wanted, beside = valuesAt(domain, wanted)) {
       if (domain.status === "SPAM") return "spam";
       if (!/^(@|(\*|[a-z0-9_-]{1,63})(\.[a-z0-9_-]{1,63})*)$/i.test(wanted.name)) return "name";
       if (wanted.ttl < domain.minTtl || wanted.ttl > 604_800) return "ttl";
       if (wanted.value === "" || wanted.value.length > 4096) return "value";
-      const beside = standing(domain).filter(
-        ({ name, type, line }) => name === wanted.name && type === wanted.type && line.id === wanted.line.id,
-      );
-      if (beside.some(({ value }) => value === wanted.value)) return "duplicate";
-      if (beside.length >= options.rollLimit) return "roll";
+      if (beside.has(wanted.value)) return "duplicate";
+      if (beside.size >= options.rollLimit) return "roll";
+      beside.add(wanted.value);
       const record = { ...wanted, id: ++ids, createdAt: Date.now(), deletedAt: undefined };
       domain.records.push(record);
       return record;

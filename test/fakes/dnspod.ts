@@ -142,9 +142,11 @@ export async function startDnspod(apexes: readonly DomainName[], options: FakeDn
     config: signIn === "key" ? { secretId, secretKey, endpoint: http.url } : { loginToken, endpoint: http.url },
     values: (apex, fqdn) => at(apex, fqdn).flatMap(({ type, value }) => (type === "TXT" ? [value] : [])),
     put(apex, fqdn, values, ttl) {
-      const name = relativeTo(fqdn, apex);
+      const at = { name: relativeTo(fqdn, apex), type: "TXT", line: defaultLine };
+      const domain = store.byApex(apex);
+      const beside = store.valuesAt(domain, at);
       for (const value of values) {
-        const made = store.create(store.byApex(apex), { name, type: "TXT", line: defaultLine, value, ttl });
+        const made = store.create(domain, { ...at, value, ttl }, beside);
         if (typeof made === "string") throw new Error(`the fake refuses ${value}: ${made}`);
       }
     },

@@ -23,6 +23,8 @@ export interface HetznerFake extends AdapterFake {
   zone(apex: string): HetznerZone;
   /** How often an action is asked for until it has ended. Default 1. */
   polls: number;
+  /** Whether an action ends, too, when nobody asks for it. Default true. */
+  endsUnasked: boolean;
   /** How the following actions end. */
   outcome: "success" | "error";
   readonly tokens: Map<string, "read" | "write">;
@@ -139,7 +141,7 @@ export async function startHetznerFake(apexes: readonly DomainName[]): Promise<H
     actions.set(action.id, action);
     zone.running = action.id;
     // Unless somebody asks, the change happens all the same.
-    setTimeout(() => end(action), 20).unref();
+    if (fake.endsUnasked) setTimeout(() => end(action), 20).unref();
     return { status: 201, body: { action: actionBody(action) } };
   };
 
@@ -179,6 +181,7 @@ export async function startHetznerFake(apexes: readonly DomainName[]): Promise<H
     http,
     zone: zoneOf,
     polls: 1,
+    endsUnasked: true,
     outcome: "success",
     tokens: new Map([[token, "write"]]),
     config: { apiToken: token, endpoint: http.url },

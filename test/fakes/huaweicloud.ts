@@ -10,8 +10,10 @@ interface StoredSet {
   readonly type: string;
   readonly ttl: number;
   readonly records: readonly string[];
-  /** Until then (performance.now) its status is `pending`; afterwards it is ACTIVE, or gone. */
+  /** Until then (performance.now), and while it has to be met, its status is `pending`; afterwards it is ACTIVE, or gone. */
   readonly until: number;
+  /** How many more changes it is in the way of, whatever the time. */
+  meets: number;
   readonly pending: "PENDING_CREATE" | "PENDING_UPDATE" | "PENDING_DELETE";
 }
 
@@ -24,6 +26,8 @@ interface StoredZone {
 export interface HuaweicloudOptions {
   /** How long a change is pending; others of the same set are refused then. Default 2. */
   readonly pendingMs?: number;
+  /** How many others a change refuses before it is carried out, at least. Default 0. */
+  readonly meets?: number;
   readonly key?: SdkHmacKey;
 }
 
@@ -51,13 +55,15 @@ class Refused extends Error {
 /** Public zones and record sets of version 2, behind the gateway that verifies signatures. */
 export async function startHuaweicloud(
   apexes: readonly DomainName[],
-  { pendingMs = 2, key = defaultKey }: HuaweicloudOptions = {},
+  { pendingMs = 2, meets = 0, key = defaultKey }: HuaweicloudOptions = {},
 ): Promise<HuaweicloudFake> {
   const zones: readonly StoredZone[] = apexes.map((apex) => ({ id: newId(), apex, sets: [] }));
   const keys = [key];
   const requestIds: string[] = [];
   const refusals = new Map<string, FakeReply>();
   let only: DomainName | undefined;
+
+  const untilMet = () => ({ until: performance.now() + pendingMs, meets });
 
   const handle = (request: FakeRequest): FakeReply => {
     const request_id = randomUUID().replaceAll("-", "");
@@ -115,10 +121,11 @@ export async function startHuaweicloud(
       ({ name, type }) => name === set.name && (type === set.type || type === "CNAME" || set.type === "CNAME"),
     );
     if (standing !== undefined) {
+      standing.meets--;
       const message = `Attribute 'name' conflicts with Record Set '${set.name}' type '${standing.type}'.`;
       throw new Refused(400, "DNS.0312", message);
     }
-    const made: StoredSet = { ...set, id: newId(), pending: "PENDING_CREATE", until: performance.now() + pendingMs };
+    const made: StoredSet = { ...set, id: newId(), pending: "PENDING_CREATE", ...untilMet() };
     zone.sets = [...zone.sets, made];
     return { status: 202, body: shown(zone)(made) };
   };
@@ -127,13 +134,13 @@ export async function startHuaweicloud(
     const current = settled(zone, id);
     const set = setIn(zone, request);
     if (set.name !== current.name || set.type !== current.type) throw new Refused(400, "DNS.0304", "Invalid name.");
-    const made: StoredSet = { ...set, id, pending: "PENDING_UPDATE", until: performance.now() + pendingMs };
+    const made: StoredSet = { ...set, id, pending: "PENDING_UPDATE", ...untilMet() };
     zone.sets = zone.sets.map((s) => (s.id === id ? made : s));
     return { status: 202, body: shown(zone)(made) };
   };
 
   const remove = (zone: StoredZone, id: string): FakeReply => {
-    const made: StoredSet = { ...settled(zone, id), pending: "PENDING_DELETE", until: performance.now() + pendingMs };
+    const made: StoredSet = { ...settled(zone, id), pending: "PENDING_DELETE", ...untilMet() };
     zone.sets = zone.sets.map((s) => (s.id === id ? made : s));
     return { status: 202, body: shown(zone)(made) };
   };
@@ -141,7 +148,10 @@ export async function startHuaweicloud(
   const settled = (zone: StoredZone, id: string): StoredSet => {
     const set = zone.sets.find((s) => s.id === id);
     if (set === undefined) throw new Refused(404, "DNS.0313", "This record set does not exist.");
-    if (set.until > performance.now()) throw new Refused(400, "DNS.0021", "Failed to acquire the lock.");
+    if (isPending(set)) {
+      set.meets--;
+      throw new Refused(400, "DNS.0021", "Failed to acquire the lock.");
+    }
     return set;
   };
 
@@ -173,7 +183,7 @@ export async function startHuaweicloud(
   const putSet = (apex: DomainName, set: Pick<StoredSet, "name" | "type" | "ttl" | "records">) => {
     const zone = stored(apex);
     const others = zone.sets.filter(({ name, type }) => name !== set.name || type !== set.type);
-    zone.sets = [...others, { ...set, id: newId(), pending: "PENDING_UPDATE", until: 0 }];
+    zone.sets = [...others, { ...set, id: newId(), pending: "PENDING_UPDATE", until: 0, meets: 0 }];
   };
   return {
     http,
@@ -211,12 +221,17 @@ function newId(): string {
 
 /** What was deleted a while ago is gone. */
 function settle(zone: StoredZone): void {
-  zone.sets = zone.sets.filter(({ pending, until }) => pending !== "PENDING_DELETE" || until > performance.now());
+  zone.sets = zone.sets.filter((set) => set.pending !== "PENDING_DELETE" || isPending(set));
+}
+
+function isPending({ until, meets }: StoredSet): boolean {
+  return meets > 0 || until > performance.now();
 }
 
 function shown(zone: StoredZone): (set: StoredSet) => Readonly<Record<string, unknown>> {
-  return ({ id, name, type, ttl, records, pending, until }) => {
-    const status = until > performance.now() ? pending : "ACTIVE";
+  return (set) => {
+    const { id, name, type, ttl, records } = set;
+    const status = isPending(set) ? set.pending : "ACTIVE";
     return { id, name, type, ttl, records, status, zone_id: zone.id, zone_name: `${zone.apex}.`, default: false };
   };
 }
