@@ -1,6 +1,7 @@
 import { linkSignal } from "../core/abort.ts";
 import { abortReason, type Clock, systemClock } from "../core/clock.ts";
 import { addressOf } from "./doh-address.ts";
+import { createHttp2Post, type Posted } from "./doh-http2.ts";
 import { type Answer, type Ask, ExchangeError } from "./exchange.ts";
 import { buildQuery, judge, type Query } from "./query.ts";
 import { maxMessageOctets } from "./wire.ts";
@@ -41,7 +42,8 @@ export class DohError extends ExchangeError {
  * Redirects are not followed. Throws DohError or the signal's reason.
  */
 export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<Answer> {
-  const { clock = systemClock, timeoutMs = 5000 } = options;
+  const { url, clock = systemClock, timeoutMs = 5000 } = options;
+  const send = sender(url, options.fetch);
   return async (ask) => {
     if (ask.signal.aborted) throw abortReason(ask.signal);
     const asked = { ...ask, recursionDesired: ask.recursionDesired ?? true, nsid: ask.nsid ?? false };
@@ -54,7 +56,7 @@ export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<An
     );
     const start = clock.now();
     try {
-      const octets = await post(options, query, link.signal);
+      const octets = await read(url, await send(query, link.signal));
       const reply = judge(octets, query, "stream");
       if (reply?.kind !== "message") {
         const why = reply?.kind === "garbled" ? reply.error.message : "it answers another question";
@@ -75,52 +77,60 @@ export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<An
 }
 
 /** A redirect is not followed: whoever configured the address is to see where his questions go. */
-function statusText(status: number, url: URL, location: string | null): string {
-  if (status < 300 || status > 399 || location === null || !URL.canParse(location, url.href))
+function statusText(status: number, url: URL, location: string | undefined): string {
+  if (status < 300 || status > 399 || location === undefined || !URL.canParse(location, url.href))
     return `HTTP status ${status}`;
   return `redirects to ${addressOf(new URL(location, url))} (HTTP status ${status}), which is not followed: give that address`;
 }
 
-async function post(options: DohOptions, query: Query, signal: AbortSignal): Promise<Uint8Array> {
-  const { url, fetch: send = fetch } = options;
-  const response = await send(url, {
-    method: "POST",
-    headers: { accept: mediaType, "content-type": mediaType },
-    body: query.octets,
-    redirect: "manual",
-    signal,
-  });
-  const status = response.status;
+type Send = (query: Query, signal: AbortSignal) => Promise<Posted>;
+
+/** Over HTTP/2 where the server has it, else by `fetch`. */
+function sender(url: URL, given: typeof fetch | undefined): Send {
+  const headers = { accept: mediaType, "content-type": mediaType };
+  const http2 = given === undefined && url.protocol === "https:" ? createHttp2Post(url) : undefined;
+  return async ({ octets }, signal) => {
+    const posted = await http2?.(headers, octets, signal);
+    if (posted !== undefined) return posted;
+    const send = given ?? fetch;
+    const response = await send(url, { method: "POST", headers, body: octets, redirect: "manual", signal });
+    const { status, body } = response;
+    return { status, header: (name) => response.headers.get(name) ?? undefined, body: body ?? empty() };
+  };
+}
+
+async function* empty(): AsyncGenerator<Uint8Array> {}
+
+/** The DNS message in an answer. */
+async function read(url: URL, { status, header, body }: Posted): Promise<Uint8Array> {
   if (status !== 200) {
-    const retryAfterMs = retryAfter(response.headers.get("retry-after"));
-    throw new DohError("broken", statusText(status, url, response.headers.get("location")), { status, retryAfterMs });
+    const retryAfterMs = retryAfter(header("retry-after"));
+    throw new DohError("broken", statusText(status, url, header("location")), { status, retryAfterMs });
   }
-  const type = response.headers.get("content-type") ?? "";
+  const type = header("content-type") ?? "";
   if (type.split(";")[0]?.trim().toLowerCase() !== mediaType) {
     throw new DohError("broken", `answers with "${type}" instead of ${mediaType}`, { status });
   }
-  return body(response);
+  return whole(body);
 }
 
 /** Read piece by piece, so that a server cannot fill the memory. */
-async function body(response: Response): Promise<Uint8Array> {
+async function whole(body: Posted["body"]): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let length = 0;
-  for await (const piece of response.body ?? []) {
+  for await (const piece of body) {
     pieces.push(piece);
     length += piece.length;
     if (length > maxMessageOctets) {
-      throw new DohError("broken", `the answer is longer than ${maxMessageOctets} octets`, {
-        status: 200,
-      });
+      throw new DohError("broken", `the answer is longer than ${maxMessageOctets} octets`, { status: 200 });
     }
   }
   return new Uint8Array(Buffer.concat(pieces));
 }
 
 /** Seconds or a date (RFC 9110 §10.2.3). */
-function retryAfter(text: string | null): number | undefined {
-  if (text === null) return undefined;
+function retryAfter(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text.trim())) return Number(text) * 1000;
   const date = Date.parse(text);
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
@@ -133,7 +143,6 @@ const sayings: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
   SELF_SIGNED_CERT_IN_CHAIN: untrusted,
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
-  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: "it speaks HTTP/2 only, and is asked over HTTP/1.1",
 };
 
 /** fetch says "fetch failed" and keeps the reason in `cause`. */

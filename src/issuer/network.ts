@@ -4,7 +4,7 @@ import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
 import { placeChallenge } from "../dns/alias.ts";
 import { createDiscovery } from "../dns/discovery.ts";
-import type { Endpoint } from "../dns/exchange.ts";
+import type { Endpoint, Exchange } from "../dns/exchange.ts";
 import { systemResolvers } from "../dns/resolver.ts";
 import { createExchange } from "../dns/transport.ts";
 import type { DnsDeps, HintStore, PropagationMode } from "./request.ts";
@@ -29,7 +29,15 @@ export async function openDns(
 ): Promise<DnsDeps> {
   const exchange = createExchange({ clock });
   const doh = settings.resolvers.some((r) => r instanceof URL) ? await import("../dns/doh.ts") : undefined;
-  const dohExchange = doh === undefined ? undefined : (url: URL) => doh.createDohExchange({ url, clock });
+  // One for each address: its questions share a connection.
+  const made = new Map<string, Exchange>();
+  const dohExchange =
+    doh &&
+    ((url: URL) => {
+      const known = made.get(url.href) ?? doh.createDohExchange({ url, clock });
+      made.set(url.href, known);
+      return known;
+    });
   const discovery = createDiscovery({
     mode: settings.mode,
     exchange,

@@ -135,7 +135,6 @@ describe("what is no answer", () => {
 
   test.each([
     ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", "NODE_EXTRA_CA_CERTS"],
-    ["ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "HTTP/2 only"],
     ["ECONNRESET", "40B2E9EF407F0000:error"],
   ])("a connection that fails with %s is told in words", async (code, words) => {
     const cause = Object.assign(new Error("40B2E9EF407F0000:error:0A000460:SSL routines"), { code });
