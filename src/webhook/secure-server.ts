@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
+import { endWithConnection } from "./pipelined.ts";
 import { Refusal, type RefusalCode, statusOf } from "./refusal.ts";
 import type { KeyPair } from "./serving-certificate.ts";
 
@@ -43,10 +44,11 @@ export function createSecureServer(pair: KeyPair, onRequest: RequestListener): S
     requestTimeout: KEEP_ALIVE_MS + 10_000,
     maxHeaderSize: MAX_HEADER_BYTES,
   });
-  server.on("request", onRequest);
+  const onEach = endWithConnection(onRequest);
+  server.on("request", onEach);
   server.on("clientError", answerBadRequest);
   // Without a handler Node answers by itself, in words of its own.
-  server.on("checkExpectation", onRequest);
+  server.on("checkExpectation", onEach);
   server.on("upgrade", (_req: IncomingMessage, socket: Duplex) => answerBadRequest(new Error("upgrade"), socket));
   return { server, setKeyPair: (next) => server.setSecureContext(context(next)) };
 }

@@ -3,7 +3,7 @@ import { connect as connectPlainly } from "node:net";
 import { connect } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import { onAbort } from "../../src/core/on-abort.ts";
-import { certManager, kubeAggregator } from "../fakes/aggregator.ts";
+import { certManager, kubeAggregator, usualRequest } from "../fakes/aggregator.ts";
 import { group, type Harness, startHarness, until } from "./harness.ts";
 
 const open: Harness[] = [];
@@ -100,6 +100,35 @@ test("a caller that goes away ends its call", async () => {
   leave.abort();
   await expect(answer).rejects.toThrow();
   await until(() => harness.calls[0]?.call.signal.aborted === true);
+});
+
+test("pipelined requests end with their connection, also those that waited for their turn", async () => {
+  const { harness } = await startHanging();
+  const body = JSON.stringify({ request: usualRequest });
+  const post = [
+    `POST /apis/${group}/v1alpha1/dnspod HTTP/1.1`,
+    "Host: dns01",
+    `X-Remote-User: ${certManager.user}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ["", body].join("\r\n"),
+  ].join("\r\n");
+  const { cert, key } = harness.pki.frontProxy;
+  const socket = connect({ host: "127.0.0.1", port: harness.port, rejectUnauthorized: false, cert, key });
+  socket.write(post.repeat(3));
+  await until(() => harness.calls.length === 3);
+  socket.destroy();
+  await until(() => harness.calls.every(({ call }) => call.signal.aborted));
+  expect(await harness.stop()).toBe(0);
+});
+
+test("whoever shows no certificate leaves nothing behind by pipelining and going away", async () => {
+  const { harness } = await startHanging({ callTimeoutMs: 200 });
+  const socket = connect({ host: "127.0.0.1", port: harness.port, rejectUnauthorized: false });
+  socket.on("error", () => {});
+  await once(socket, "secureConnect");
+  socket.write("GET /apis HTTP/1.1\r\nHost: dns01\r\n\r\n".repeat(20), () => socket.destroy());
+  await until(() => harness.events.some((event) => event.type === "log" && event.text.startsWith("refused")));
+  expect(await harness.stop()).toBe(0);
 });
 
 test("a connection that says nothing does not hold up the end", async () => {
