@@ -46,6 +46,7 @@ export function createApp(options: AppOptions): RequestListener {
     try {
       if (options.leaving()) res.setHeader("connection", "close");
       res.once("finish", () => options.metrics.request(endpointOf(req), res.statusCode));
+      if (namesNoHost(req)) throw new Refusal(400, "the request names no Host", { connection: "close" });
       if (isHealth(req)) return sendHealth(res, rawPath(req) === "/readyz" ? runChecks(options.readiness) : []);
       authenticate(req, res);
       route(req, res, done);
@@ -61,6 +62,11 @@ type Done = (error?: unknown) => void;
 function nothingAt(req: IncomingMessage): Refusal {
   const served = "served are /apis, /openapi/v2, /openapi/v3 and /version";
   return new Refusal(404, `there is nothing at ${pathOf(req)}; ${served}`);
+}
+
+/** RFC 9112 §3.2. */
+function namesNoHost({ headers, httpVersion }: IncomingMessage): boolean {
+  return headers.host === undefined && httpVersion === "1.1";
 }
 
 const healthPaths: readonly string[] = ["/healthz", "/livez", "/readyz"];

@@ -43,13 +43,17 @@ export function createSecureServer(pair: KeyPair, onRequest: RequestListener): S
     headersTimeout: KEEP_ALIVE_MS,
     requestTimeout: KEEP_ALIVE_MS + 10_000,
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Node would refuse without a word of why.
+    requireHostHeader: false,
   });
   const onEach = endWithConnection(onRequest);
   server.on("request", onEach);
   server.on("clientError", answerBadRequest);
   // Without a handler Node answers by itself, in words of its own.
   server.on("checkExpectation", onEach);
-  server.on("upgrade", (_req: IncomingMessage, socket: Duplex) => answerBadRequest(new Error("upgrade"), socket));
+  for (const event of ["upgrade", "connect"]) {
+    server.on(event, (_req: IncomingMessage, socket: Duplex) => answerBadRequest(new Error(event), socket));
+  }
   return { server, setKeyPair: (next) => server.setSecureContext(context(next)) };
 }
 

@@ -259,9 +259,14 @@ describe("at the level of TLS and HTTP", () => {
     expect(error.message).toMatch(/no application protocol|ALPN/i);
   });
 
-  test("what is no HTTP gets a Status and the end of the connection", async () => {
+  test.each([
+    ["what is no HTTP", "NONSENSE\r\n\r\n"],
+    ["who names no host", "GET /healthz HTTP/1.1\r\n\r\n"],
+    ["who wants a tunnel", "CONNECT dns01:443 HTTP/1.1\r\nHost: dns01:443\r\n\r\n"],
+    ["who wants another protocol", "GET /apis HTTP/1.1\r\nHost: dns01\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"],
+  ])("%s gets a Status and the end of the connection", async (_name, request) => {
     const text = await new Promise<string>((resolve, reject) => {
-      const socket = connectTls(tls(), () => socket.write("NONSENSE\r\n\r\n"));
+      const socket = connectTls(tls(), () => socket.write(request));
       let all = "";
       socket.on("data", (chunk) => (all += String(chunk)));
       socket.on("end", () => resolve(all));
