@@ -1,9 +1,10 @@
+import { roomAfter } from "../core/extent.ts";
 import type { ChallengeAnswer, ChallengeRequest } from "./challenge.ts";
 import { payloadKind } from "./discovery.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Deep enough for any configuration, and far from where recursion ends. */
-const MAX_DEPTH = 64;
+/** Several times the largest configuration that is read. What is larger is no use, and costs as much to write as to read. */
+const MAX_ECHO = 256 * 1024;
 const MAX_WARNINGS = 20;
 const groupVersion = `${payloadKind.group}/${payloadKind.version}`;
 
@@ -12,7 +13,7 @@ export type FieldValidation = "Ignore" | "Warn" | "Strict";
 
 export interface Payload {
   readonly request: ChallengeRequest;
-  /** `request` as it came, to be echoed. */
+  /** `request` as it came, to be echoed; empty when it is far too large. Nobody looks at it. */
   readonly echo: object;
   /** For Warning headers. */
   readonly warnings: readonly string[];
@@ -21,19 +22,19 @@ export interface Payload {
 /** Reads a ChallengePayload; kind, apiVersion and uid may be missing, as cert-manager sends none. Throws Refusal. */
 export function parsePayload(body: Buffer, validation: FieldValidation): Payload {
   const payload = parseObject(body);
-  if (deeperThan(payload, MAX_DEPTH)) throw new Refusal(400, `the body is nested deeper than ${MAX_DEPTH} levels`);
   const faults: string[] = [];
   expect(payload["kind"], payloadKind.kind, "kind", faults);
   expect(payload["apiVersion"], groupVersion, "apiVersion", faults);
-  const echo = payload["request"];
-  if (!isObject(echo)) {
-    faults.push(echo === undefined || echo === null ? "request: is missing" : `request: ${mustBe("an object", echo)}`);
-    throw invalid(faults);
+  const given = payload["request"];
+  if (!isObject(given)) {
+    const fault = given === undefined || given === null ? "is missing" : mustBe("an object", given);
+    throw invalid([...faults, `request: ${fault}`]);
   }
-  const request = readRequest(echo, faults);
+  const request = readRequest(given, faults);
   if (request === undefined || faults.length > 0) throw invalid(faults);
-  const warnings = validation === "Ignore" ? [] : unknownFields(payload, echo);
+  const warnings = validation === "Ignore" ? [] : unknownFields(payload, given);
   if (validation === "Strict" && warnings.length > 0) throw invalid(warnings);
+  const echo = body.length <= MAX_ECHO && roomAfter(given, MAX_ECHO) >= 0 ? given : {};
   return { request, echo, warnings };
 }
 
@@ -96,13 +97,18 @@ const requestFields = [
 ];
 
 function unknownFields(payload: object, request: object): readonly string[] {
-  const unknown = [
-    ...Object.keys(payload).filter((key) => !payloadFields.includes(key)),
-    ...Object.keys(request)
-      .filter((key) => !requestFields.includes(key))
-      .map((key) => `request.${key}`),
-  ];
+  const unknown = [...othersThan(payloadFields, payload, ""), ...othersThan(requestFields, request, "request.")];
   return unknown.slice(0, MAX_WARNINGS).map((path) => `unknown field "${printable(path)}"`);
+}
+
+/** The first of them: there may be hundreds of thousands. */
+function othersThan(known: readonly string[], data: object, prefix: string): readonly string[] {
+  const others: string[] = [];
+  for (const key in data) {
+    if (others.length === MAX_WARNINGS) break;
+    if (!known.includes(key)) others.push(`${prefix}${key}`);
+  }
+  return others;
 }
 
 /** A name from outside as it may stand in a header or a line of a log. */
@@ -122,15 +128,6 @@ function mustBe(what: string, value: unknown): string {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function deeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  for (const inner of Array.isArray(value) ? value : Object.values(value)) {
-    if (deeperThan(inner, levels - 1)) return true;
-  }
-  return false;
 }
 
 /** HTTP numbers of the reasons an answer may have: metav1.Status wants an integer. */

@@ -105,7 +105,6 @@ const refusals: readonly (readonly [string, number, string, object])[] = [
     "apiVersion",
     { body: JSON.stringify({ apiVersion: `${group}/v1alpha1`, request: usualRequest }) },
   ],
-  ["too deep", 400, "nested", { body: `{"request":{"config":${"[".repeat(100_000)}${"]".repeat(100_000)}}}` }],
   ["3 MiB and more", 413, "larger", { body: Buffer.alloc(10_000_000, "x") }],
   ["text", 415, "application/json", { body: "x", headers: { "Content-Type": "text/plain" } }],
   ["YAML", 415, "application/json", { body: "x: y", headers: { "Content-Type": "application/yaml" } }],
@@ -160,6 +159,40 @@ test("unknown fields are taken with a warning for each, names from outside made 
   expect(warnings).toEqual(['299 - "unknown field \\"a?b?c??d\\""', '299 - "unknown field \\"request.extra\\""']);
   const ignored = await post(envelope({ ...usualRequest, extra: 1 }), { path: `${path}?fieldValidation=Ignore` });
   expect(ignored.headers["warning"]).toBeUndefined();
+});
+
+describe("a configuration that is of no use", () => {
+  const lists = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+
+  test.each([
+    ["deep", lists(100_000)],
+    ["large", `{"a":"${"x".repeat(300_000)}"}`],
+  ])(
+    "%s: is refused by the solver, for which a CleanUp ends, not by the server; and is not echoed",
+    async (_, config) => {
+      const text = envelope({ ...usualRequest, action: "CleanUp", config: "HERE" }).replace('"HERE"', config);
+      const before = harness.calls.length;
+      const answer = await post(text);
+      expect(answer.status).toBe(201);
+      expect(answer.json).toMatchObject({ request: {}, response: { uid: "", success: true } });
+      expect(Object.keys((answer.json as { request: object }).request)).toEqual([]);
+      expect(harness.calls.length).toBe(before + 1);
+    },
+  );
+
+  test("a few levels are echoed as they came", async () => {
+    const text = envelope({ ...usualRequest, config: "HERE" }).replace('"HERE"', lists(100));
+    expect((await post(text)).text).toContain(lists(100));
+  });
+});
+
+test("of very many unknown fields the first are told", async () => {
+  const many = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`f${i}`, 0]));
+  const answer = await post(envelope({ ...usualRequest, ...many }));
+  expect(answer.status).toBe(201);
+  const warnings = answer.rawHeaders.filter((text) => text.startsWith("299 "));
+  expect(warnings).toHaveLength(20);
+  expect(warnings[19]).toContain("request.f19");
 });
 
 test("a dry run is checked and solves nothing", async () => {

@@ -1,4 +1,5 @@
 import { ConfigError, type ConfigIssue } from "../../core/errors.ts";
+import { roomAfter } from "../../core/extent.ts";
 import { nearest } from "../../core/nearest.ts";
 import type { Provider } from "../../core/provider.ts";
 import { ruleIssues } from "../../core/rules.ts";
@@ -109,19 +110,6 @@ export function sizeFault(config: unknown): ConfigIssue | undefined {
   }
   if (roomAfter(config, mostCharacters) >= 0) return undefined;
   return { path: "config", message: `is longer than ${mostCharacters} characters` };
-}
-
-/** How much of the room is left behind this; negative as soon as there is none. */
-function roomAfter(data: unknown, room: number): number {
-  if (typeof data === "string") return room - data.length;
-  if (typeof data !== "object" || data === null) return room - 1;
-  // An object weighs enough that the depth is bounded with the length.
-  let left = room - 16;
-  for (const key in data) {
-    if (left < 0) break;
-    left = roomAfter((data as Readonly<Record<string, unknown>>)[key], left - key.length);
-  }
-  return left;
 }
 
 /** The whole configuration, once the Secrets are read. Throws ConfigError for what only their values could show. */

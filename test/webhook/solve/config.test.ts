@@ -267,6 +267,11 @@ describe("a configuration that is far too large", () => {
       { nameserver: Array.from({ length: 100_000 }, () => []) },
       "config is longer than 65536 characters",
     ],
+    [
+      "lists in lists",
+      { nameserver: JSON.parse(`${"[".repeat(2_000)}${"]".repeat(2_000)}`) as unknown },
+      "config is longer than 65536 characters",
+    ],
   ];
   test.each(shapes)("%s: one fault, by the webhook and by validate", async (_, config, fault) => {
     expect(await faults("rfc2136", config)).toEqual([fault]);
