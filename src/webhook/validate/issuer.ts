@@ -53,23 +53,36 @@ export function isIssuer(object: unknown): object is Json {
 
 /** Everything that is wrong with one Issuer or ClusterIssuer, as far as its solvers lead to dns01 or seem to be meant to. */
 export async function validateIssuer(issuer: Json, rules: ValidateRules): Promise<IssuerReport> {
-  const acme = asObject(asObject(issuer["spec"])["acme"]);
-  const listed = acme["solvers"];
-  const at: Path = ["spec", "acme", "solvers"];
-  if (listed === undefined || listed === null) return { solvers: [], faults: [] };
-  if (!Array.isArray(listed)) return { solvers: [], faults: [fault(at, "has to be a list")] };
   const faults: Fault[] = [];
+  const acme = objectAt(issuer, ["spec", "acme"], [], faults);
+  const listed = acme["solvers"] ?? [];
+  const at: Path = ["spec", "acme", "solvers"];
+  if (acme["solvers"] === null || !Array.isArray(listed)) faults.push(fault(at, "has to be a list"));
+  if (!Array.isArray(listed)) return { solvers: [], faults };
   const solvers: FoundSolver[] = [];
   for (const [index, solver] of listed.entries()) {
     const path: Path = [...at, index];
-    const webhook = asObject(asObject(solver)["dns01"])["webhook"];
-    if (webhook === undefined) continue;
+    const webhook = objectAt(listed, [index, "dns01", "webhook"], at, faults);
+    if (Object.keys(webhook).length === 0) continue;
     const found = await validateSolver(asObject(solver), path, rules, faults);
     if (found !== undefined) solvers.push(found);
   }
   if (solvers.length > 0 || faults.length > 0) faults.unshift(...headFaults(issuer));
   faults.push(...shadowed(listed, solvers, at));
   return { solvers, faults };
+}
+
+/** What is at the path; empty where there is nothing, and a fault where something on the way is no object. */
+function objectAt(root: unknown, path: Path, prefix: Path, faults: Fault[]): Json {
+  let found = root;
+  for (const [i, part] of path.entries()) {
+    found = (found as Readonly<Record<string | number, unknown>>)[part];
+    if (found === undefined) return {};
+    if (typeof found === "object" && found !== null && !Array.isArray(found)) continue;
+    faults.push(fault([...prefix, ...path.slice(0, i + 1)], "has to be an object"));
+    return {};
+  }
+  return asObject(found);
 }
 
 function headFaults(issuer: Json): readonly Fault[] {

@@ -54,6 +54,39 @@ solverName: cloudflare
 config: {apiTokenSecretRef: {name: cf, key: token}}`;
 
 describe("webhook validate", () => {
+  test.each([
+    ["spec: 5", "spec: has to be an object"],
+    ["spec:", "spec: has to be an object"],
+    ["spec: {acme: letsencrypt}", "spec.acme: has to be an object"],
+    ["spec: {acme: {solvers: null}}", "spec.acme.solvers: has to be a list"],
+    ["spec: {acme: {solvers: {dns01: {}}}}", "spec.acme.solvers: has to be a list"],
+    ["spec: {acme: {solvers: [null]}}", "spec.acme.solvers[0]: has to be an object"],
+    ["spec: {acme: {solvers: [{dns01: [webhook]}]}}", "spec.acme.solvers[0].dns01: has to be an object"],
+    [
+      "spec: {acme: {solvers: [{}, {dns01: {webhook: dnspod}}]}}",
+      "spec.acme.solvers[1].dns01.webhook: has to be an object",
+    ],
+  ])("what no API server takes is told: %s", async (spec, fault) => {
+    const head = "apiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {name: a, namespace: b}\n";
+    const { report, faults } = await validate(`${head}${spec}\n`);
+    expect(faults).toEqual([`4 ${fault}`]);
+    expect(report.valid).toBe(false);
+  });
+
+  test("issuers that have no solver of a webhook are not looked at", async () => {
+    for (const spec of [
+      "{selfSigned: {}}",
+      "{acme: {}}",
+      "{acme: {solvers: []}}",
+      "{acme: {solvers: [{http01: {}}]}}",
+    ]) {
+      const { faults } = await validate(
+        `apiVersion: cert-manager.io/v1\nkind: Issuer\nmetadata: {name: a}\nspec: ${spec}\n`,
+      );
+      expect(faults).toEqual([]);
+    }
+  });
+
   test("accepts the Issuer of cert-manager-webhook-dnspod's README unchanged", async () => {
     const text = issuer(`groupName: acme.dnspod.com
 solverName: dnspod
