@@ -57,14 +57,20 @@ export async function followFrontProxy(source: FrontProxySource, options: Follow
     return;
   }
   const { namespace, name } = frontProxyConfigMap;
+  let seen = false;
   source.kubernetes.watchConfigMap(
     namespace,
     name,
     (current) => {
+      seen = true;
       if (current === undefined) tell({ fault: `ConfigMap ${namespace}/${name} does not exist` });
       else tell(parseFrontProxyConfigMap(current.data));
     },
     signal,
+    // What was seen before holds meanwhile.
+    (error) => {
+      if (!seen) tell({ fault: `ConfigMap ${namespace}/${name} cannot be read: ${thrownText(error)}` });
+    },
   );
 }
 

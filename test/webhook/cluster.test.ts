@@ -64,6 +64,19 @@ test("the front proxy's CA comes from the cluster and follows it, over lost watc
   expect(await program.ended).toBe(0);
 });
 
+test("why the front proxy's CA cannot be read is what readiness says", async () => {
+  const api = await startApi();
+  const kubeconfig = join(await folder(), "kubeconfig");
+  await writeFile(kubeconfig, api.kubeconfig({ token: api.token(ours) }));
+  const program = await startProgram(["--providers", "memory"], {}, ["--kubeconfig", kubeconfig]);
+  running.push(program);
+  const ready = async () => (await aggregatorOf(program).exchange({ path: "/readyz" })).text;
+  await until(async () => !(await ready()).includes("have not been read yet"));
+  expect(await ready()).toMatch(
+    /\[-\]front-proxy failed: ConfigMap kube-system\/extension-apiserver-authentication cannot be read: .*is forbidden: User "system:serviceaccount:dns01:dns01-webhook" cannot list/,
+  );
+});
+
 test("with --subject-access-review the API server's answer counts as well", async () => {
   const { api, program, setFrontProxy, aggregator } = await startInCluster(["--subject-access-review"]);
   setFrontProxy(program.pki.frontProxyCa.cert);
