@@ -86,7 +86,8 @@ export function readIssuerConfig(
     } else values[field.name] = given[key];
   }
 
-  const ttlSeconds = readTtl(values, places, issues, broken);
+  const ttlSeconds = broken.has(ttlField) ? undefined : readTtl(values[ttlField], provider, places, issues);
+  delete values[ttlField];
   const standIns = Object.fromEntries(references.map(({ field }) => [field, standIn]));
   const unread = new Set([...references.map(({ field }) => field), ...broken]);
   const input = { ...values, ...standIns, ...Object.fromEntries([...broken].map((name) => [name, standIn])) };
@@ -216,19 +217,19 @@ function readGate(
   return undefined;
 }
 
+/** As everywhere: too low is raised to the service's minimum, and 0 is left to those that take it. */
 function readTtl(
-  values: Record<string, unknown>,
+  value: unknown,
+  { traits }: Provider,
   places: Readonly<Record<string, string>>,
   issues: ConfigIssue[],
-  broken: ReadonlySet<string>,
 ): number | undefined {
-  const value = values[ttlField];
-  delete values[ttlField];
-  if (value === undefined || broken.has(ttlField)) return undefined;
+  if (value === undefined) return undefined;
+  const least = Math.min(1, traits.ttlSeconds.min);
   // RFC 2181 §8: 31 bits.
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value < 2 ** 31) return value;
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value < 2 ** 31) return value;
   const path = places[ttlField] ?? `config.${ttlField}`;
-  issues.push({ path, message: "has to be a whole number of seconds, at least 1 (without a unit)" });
+  issues.push({ path, message: `has to be a whole number of seconds, at least ${least} (without a unit)` });
   return undefined;
 }
 

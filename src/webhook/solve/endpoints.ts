@@ -47,6 +47,7 @@ export function endpointFault(field: Field, value: unknown, rules: EndpointRules
   }
   if (!URL.canParse(value)) return undefined;
   const url = new URL(value);
+  if (url.hostname === "") return "is no http:// or https:// URL";
   if (url.username !== "" || url.password !== "")
     return "has a login in it, which everybody who reads the Issuer can see";
   if (isAllowed(url.hostname, portOf(url), rules)) return undefined;
@@ -55,7 +56,10 @@ export function endpointFault(field: Field, value: unknown, rules: EndpointRules
 }
 
 function notAllowed(host: string): string {
-  return `credentials may not be sent to ${plainHost(host)}: whoever runs dns01 has to allow it with --allowed-endpoint`;
+  const named = plainHost(host);
+  // As --allowed-endpoint wants it.
+  const written = named.includes(":") ? `[${named}]` : named;
+  return `credentials may not be sent to ${written}: whoever runs dns01 has to allow it with --allowed-endpoint`;
 }
 
 function isAllowed(host: string, port: number, { allowed }: EndpointRules): boolean {

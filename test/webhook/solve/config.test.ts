@@ -5,6 +5,7 @@ import { loadProvider, providerIds } from "../../../src/providers.ts";
 import type { ChallengeRequest } from "../../../src/webhook/challenge.ts";
 import { completeConfig, readIssuerConfig } from "../../../src/webhook/solve/config.ts";
 import { parseAllowedEndpoints } from "../../../src/webhook/solve/endpoints.ts";
+import { failureOf } from "../../../src/webhook/solve/message.ts";
 import { readQuestion } from "../../../src/webhook/solve/question.ts";
 
 const none = { allowed: [] };
@@ -74,6 +75,14 @@ test("what the Issuer may say about the webhook itself", async () => {
   expect(read({ propagation: null, ttl: null })).toMatchObject({ gate: undefined, ttlSeconds: undefined });
   expect(await faults("hetzner", { apiTokenSecretRef: ref("t"), propagation: "wait", ttl: "5m" })).toEqual([
     "config.propagation has to be gate (wait for the nameservers) or none",
+    "config.ttl has to be a whole number of seconds, at least 1 (without a unit)",
+  ]);
+});
+
+test("a ttl of 0 is for services that take it, as at the command line", async () => {
+  const rfc2136 = await loadProvider("rfc2136");
+  expect(readIssuerConfig(rfc2136, { nameserver: "ns.example.com", ttl: 0 }, none).ttlSeconds).toBe(0);
+  expect(await faults("hetzner", { apiTokenSecretRef: ref("t"), ttl: 0 })).toEqual([
     "config.ttl has to be a whole number of seconds, at least 1 (without a unit)",
   ]);
 });
@@ -173,6 +182,16 @@ describe("endpoints", () => {
     ])
       expect((await faults("hetzner", with_(url)))[0], url).toMatch(refused);
     expect((await faults("hetzner", with_("https://api.hetzner.cloud@evil.example/")))[0]).toMatch(/has a login in it/);
+    expect(await faults("hetzner", with_("file:///etc/passwd"))).toEqual([
+      "config.endpoint is no http:// or https:// URL",
+    ]);
+  });
+
+  test("an address is named as the flag takes it, and stays so in the answer", async () => {
+    const [fault = ""] = await faults("hetzner", with_("https://[2001:DB8:0::1]:8443/"));
+    expect(fault).toContain("may not be sent to [2001:db8::1]:");
+    const error = new ConfigError([{ path: "config.endpoint", message: fault.replace("config.endpoint ", "") }]);
+    expect(failureOf(error, { provider: "hetzner" }).message).toBe(`hetzner: ${fault}`);
   });
 
   test("every provider's endpoint fields are refused elsewhere and allowed by the operator", async () => {
