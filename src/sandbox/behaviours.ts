@@ -13,6 +13,8 @@ interface Behaviour {
 }
 
 const day = 86_400_000;
+/** What ends a behaviour without a value: `{"same-token": false}` while the CA runs. */
+const off = "false";
 /** What a timer of Node can hold: with more it fires at once. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -61,25 +63,27 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
   },
   "same-token": {
     does: "apex and wildcard have one token, hence one value",
-    read: () => ({ sameToken: true }),
+    read: (text) => ({ sameToken: text !== off }),
   },
   "caching-resolver": {
     does: "the CA's resolver keeps TXT answers for their TTL",
-    read: () => ({ cachingResolver: true }),
+    read: (text) => ({ cachingResolver: text !== off }),
   },
   "unknown-challenges": {
     does: "a challenge type nobody knows is offered besides dns-01",
-    read: () => ({ unknownChallenges: true }),
+    read: (text) => ({ unknownChallenges: text !== off }),
   },
   "order-limit": {
-    value: "N/TIME",
+    value: "N/TIME|none",
     does: "N orders of an account in that time, then rateLimited",
-    read: (text) => mapped(readLimit(text), (orderLimit) => ({ orderLimit })),
+    read: (text) =>
+      text === "none" ? { orderLimit: undefined } : mapped(readLimit(text), (orderLimit) => ({ orderLimit })),
   },
   "failure-limit": {
-    value: "N/TIME",
+    value: "N/TIME|none",
     does: "N failed validations of a name and account in that time, then rateLimited",
-    read: (text) => mapped(readLimit(text), (failureLimit) => ({ failureLimit })),
+    read: (text) =>
+      text === "none" ? { failureLimit: undefined } : mapped(readLimit(text), (failureLimit) => ({ failureLimit })),
   },
   blocked: {
     value: "NAME,…|none",
@@ -107,7 +111,8 @@ export function readBehaviour(
   const [, name = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
   const known = Object.hasOwn(behaviours, name) ? behaviours[name] : undefined;
   if (known === undefined) return { name, fault: `"${name}" is no behaviour` };
-  if ((known.value === undefined) !== (value === undefined)) {
+  const isPlain = value === undefined || value === off;
+  if (known.value === undefined ? !isPlain : value === undefined) {
     const form = known.value === undefined ? name : `${name}=${known.value}`;
     return { name, fault: `"${text}" has to be ${form}` };
   }

@@ -33,7 +33,7 @@ export function handleAdmin(state: CaState, method: string, [, name = ""]: reado
   return { status: 200, body: action(state, parse(body)) };
 }
 
-/** {"ari": "past", "same-token": true}: as with --behaviour. */
+/** {"ari": "past", "same-token": true}: as with --behaviour; false ends what has no value. */
 function setBehaviour(state: CaState, body: Body): unknown {
   const changes = Object.entries(body).map(([name, value]) => {
     const one = readBehaviour(value === true ? name : `${name}=${inWords(value)}`);

@@ -16,6 +16,7 @@ export function makeCounts(now: () => Date): Counts {
     waitMs(key, { count, perMs }) {
       const recent = (times.get(key) ?? []).filter((at) => now().getTime() - at < perMs);
       times.set(key, recent);
+      if (count === 0) return perMs;
       const oldest = recent[recent.length - count];
       return oldest === undefined ? 0 : oldest + perMs - now().getTime();
     },

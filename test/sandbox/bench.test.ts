@@ -173,7 +173,7 @@ test("faults and terms change while it runs; the log can be read; what is wrong 
     ["behaviour", { profiles: "" }, "profiles=NAME:TIME,…|none"],
     ["behaviour", { profiles: "classic:0s" }, "profiles=NAME:TIME,…|none"],
     ["behaviour", { processing: "10000h" }, "processing=TIME"],
-    ["behaviour", { "order-limit": "1/0s" }, "order-limit=N/TIME"],
+    ["behaviour", { "order-limit": "1/0s" }, "order-limit=N/TIME|none"],
     ["behaviour", { "authz-reuse": 2 }, "authz-reuse=RATE"],
     ["behaviour", { "caching-resolver": "yes" }, "caching-resolver"],
     ["faults", { serverError: 1, drop: 2 }, "0 to 1"],
@@ -193,6 +193,21 @@ test("faults and terms change while it runs; the log can be read; what is wrong 
   expect((await admin("behaviour", { blocked: "a.test" })).status).toBe(200);
   expect((await admin("behaviour", { blocked: "none" })).status).toBe(200);
   expect(box.ca.state.behaviour.blocked).toEqual([]);
+});
+
+test("what was switched on is switched off again while it runs; no order at all is a limit, too", async () => {
+  await start(["same-token", "caching-resolver", "unknown-challenges", "order-limit=0/1h"]);
+  const limited = await newOrder(client, names);
+  expect(limited).toMatchObject({ status: 429, problem: "rateLimited" });
+  await admin("behaviour", {
+    ...{ "same-token": false, "caching-resolver": false, "unknown-challenges": false },
+    ...{ "order-limit": "none", "failure-limit": "none" },
+  });
+  const order = orderOf(await newOrder(client, ["example.test", "*.example.test"]));
+  const offered = (await authorizationsOf(client, order)).flatMap(({ challenges }) => challenges);
+  expect(new Set(offered.map(({ token }) => token)).size).toBe(2);
+  expect(offered.every(({ type }) => type === "dns-01")).toBe(true);
+  expect(box.ca.state.behaviour).toMatchObject({ cachingResolver: false, orderLimit: undefined });
 });
 
 test("every behaviour is read, and its form is told", async () => {
