@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
 import { readInput } from "../config/attempt.ts";
+import { noTime } from "../config/certificates.ts";
 import { createOwners } from "../config/owners.ts";
+import { warnOfReaders } from "../config/provider-fields.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import type { Deployment } from "../deploy/deploy.ts";
 import type { CommandInput } from "./command.ts";
 
 /** What `--out`, `--pfx-password-file` and `--deploy-hook` say; faults are added to `issues`, and nothing is called. */
 export async function readDeployment(
-  { flags, redactor }: Pick<CommandInput, "flags" | "redactor">,
+  { flags, redactor, observer }: Pick<CommandInput, "flags" | "redactor" | "observer">,
   issues: ConfigIssue[],
 ): Promise<Deployment> {
   const at = (flag: string) => flags.source(flag) ?? `--${flag}`;
@@ -25,6 +27,7 @@ export async function readDeployment(
   if (command === undefined && isGiven(flags.source("deploy-timeout"))) {
     issues.push({ path: at("deploy-timeout"), message: "needs --deploy-hook CMD" });
   }
+  if (flags.duration("deploy-timeout") === 0) issues.push({ path: at("deploy-timeout"), message: noTime });
   if (flags.on("pfx-legacy") && passwordFile === undefined) {
     issues.push({ path: at("pfx-legacy"), message: "needs --pfx-password-file FILE" });
   }
@@ -35,6 +38,7 @@ export async function readDeployment(
   const password =
     passwordFile === undefined ? undefined : await readPassword(passwordFile, at("pfx-password-file"), issues);
   if (password !== undefined) redactor.add(password);
+  if (passwordFile !== undefined && password !== undefined) await warnOfReaders(passwordFile, observer);
   const [owner, group] = [flags.text("out-owner"), flags.text("out-group")];
   const owners = createOwners();
   await owners.user(owner, at("out-owner"), issues);

@@ -33,6 +33,9 @@ export interface PlannedCertificate {
   readonly deployment: Deployment;
 }
 
+/** Of a hook's time. */
+export const noTime = "leaves the hook no time";
+
 /** What follows a new certificate. */
 export interface Deployment {
   readonly out:
@@ -202,6 +205,9 @@ async function readDeployment(
   const { dir, owner, group, mode } = typeof out === "string" ? { dir: out } : { ...out };
   await owners.user(owner, sources.config.place(["certificates", index, "out", "owner"]), issues);
   await owners.group(group, sources.config.place(["certificates", index, "out", "group"]), issues);
+  if (deploy?.timeout !== undefined && parseDuration(deploy.timeout) === 0) {
+    issues.push({ path: sources.config.place(["certificates", index, "deploy", "timeout"]), message: noTime });
+  }
   const path = ["certificates", index, "pfx", "password"];
   const password = pfx?.password === undefined ? undefined : await readSecret(pfx.password, path, sources, issues);
   return {

@@ -3,6 +3,7 @@ import { checkEab } from "../acme/eab.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { attempt, readInput } from "./attempt.ts";
 import type { Path } from "./document.ts";
+import { warnOfReaders } from "./provider-fields.ts";
 import { readSecret } from "./secrets.ts";
 import { isGivenOutside, type Sources } from "./settings.ts";
 
@@ -45,6 +46,7 @@ export async function readEab(
   const at = file === undefined ? "DNS01_EAB_HMAC_KEY_FILE" : "--eab-hmac-key";
   const key = path === undefined ? inline : (await readInput(path, at, issues))?.toString("utf8");
   if (key === undefined) return undefined;
+  if (path !== undefined) await warnOfReaders(path, sources.observer);
   redactor.add(key.trim());
   return checked({ kid, hmacKey: key.trim() }, undefined, issues);
 }

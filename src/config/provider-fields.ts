@@ -94,7 +94,12 @@ function fromFolder(value: unknown, { resolve }: LoadedConfig): unknown {
 /** Reads a credential's file, and says so when other users of the machine could as well. */
 export async function readSecretFile(path: string, observer: Observer): Promise<string> {
   const text = (await readLimited(path, secretLimit)).toString("utf8");
+  await warnOfReaders(path, observer);
+  return text;
+}
+
+/** Says so when a file with a secret can be read by every user of the machine. */
+export async function warnOfReaders(path: string, observer: Observer): Promise<void> {
   const warning = await readableByOthers(path);
   if (warning !== undefined) observer({ type: "warning", code: "W_FILE_MODE", text: warning });
-  return text;
 }

@@ -86,5 +86,7 @@ test("a wrong deployment is refused whole, before anything is called", async () 
   expect(details.issues.map(({ path }) => path).sort()).toEqual(
     ["--deploy-timeout", "--out-mode", "--out-mode", "--out-owner", "--pfx-legacy"].sort(),
   );
+  const hurried = await cli(issueArgs(["example.test"], "--deploy-hook", "true", "--deploy-timeout", "0s"), env);
+  expect([hurried.status, hurried.stdout]).toEqual([2, expect.stringContaining("leaves the hook no time")]);
   expect(box.log.entries).toHaveLength(before);
 });

@@ -64,6 +64,14 @@ test("what stands on stderr as a warning stands in the document: of files, of th
   expect(told).toEqual(["W_FILE_MODE", "W_CHAIN"]);
 });
 
+test("a password for PKCS #12 that every user can read is warned of, like any other secret", async () => {
+  await writeFile(join(dir, "secret"), box.tsig.secret, { mode: 0o600 });
+  await writeFile(join(dir, "password"), "correct horse", { mode: 0o600 });
+  await chmod(join(dir, "password"), 0o644);
+  const { document } = await run("issue", "-d", "p.example.test", "--pfx-password-file", join(dir, "password"));
+  expect(codes(document.warnings)).toEqual(["W_FILE_MODE"]);
+});
+
 test("renew: each certificate has its own, the document those of nobody", async () => {
   await writeFile(join(dir, "secret"), box.tsig.secret, { mode: 0o600 });
   await run("issue", "-d", "a.example.test", "--profile", "shortlived");

@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readPlan, requestOf } from "../../src/config/plan.ts";
@@ -236,6 +237,7 @@ certificates:
   - { domains: [a.example.com, example.org], pfx: { password: { file: none } } }
   - { domains: [example.org, a.example.com], out: { dir: tls, owner: nobody-of-this-name } }
   - { name: a.example.com, domains: [b.example.com], deploy: { timeout: x } }
+  - { name: hurried, domains: [c.example.com], deploy: { command: reload, timeout: 0s } }
   - { domains: [example.org, a.example.com], keyType: dsa, name: dsa }
   - { domains: [example.org, a.example.com], ca: buypass, name: other }
   - { domains: ["no name", a.example.com] }
@@ -252,12 +254,13 @@ certificates:
       expect.stringMatching(/^7 certificates\[2\]\.deploy\.command: is missing/),
       expect.stringMatching(/^7 certificates\[2\]\.deploy\.timeout: /),
       '7 certificates[2]: the name "a.example.com" is taken by 5 certificates[0]; give one of them another name',
-      expect.stringMatching(/^8 certificates\[3\]\.keyType: /),
-      expect.stringMatching(/^8 certificates\[3\]: no solver is for example\.org/),
-      expect.stringMatching(/^9 certificates\[4\]\.ca: /),
+      "8 certificates[3].deploy.timeout: leaves the hook no time",
+      expect.stringMatching(/^9 certificates\[4\]\.keyType: /),
       expect.stringMatching(/^9 certificates\[4\]: no solver is for example\.org/),
-      expect.stringMatching(/^10 certificates\[5\]\.domains\[0\]: /),
-      expect.stringMatching(/^11 certificates\[6\]\.name: /),
+      expect.stringMatching(/^10 certificates\[5\]\.ca: /),
+      expect.stringMatching(/^10 certificates\[5\]: no solver is for example\.org/),
+      expect.stringMatching(/^11 certificates\[6\]\.domains\[0\]: /),
+      expect.stringMatching(/^12 certificates\[7\]\.name: /),
     ]);
   });
 
@@ -378,6 +381,22 @@ test("files of secrets: from the file's own folder, missing ones are faults, ope
   expect(plan.issues).toHaveLength(1);
   expect(world.events.map((e) => (e.type === "warning" ? e.code : e.type))).toEqual(["W_FILE_MODE"]);
   expect(world.redactor.redact("c2VjcmV0LXNlY3JldA")).toBe("***");
+});
+
+test("the file of an external account binding is warned of, too, whether a flag or a variable names it", async () => {
+  for (const way of ["flag", "variable"] as const) {
+    const dir = await mkdtemp(join(tmpdir(), "dns01-eab-"));
+    const file = join(dir, "hmac");
+    await writeFile(file, "c2VjcmV0LXNlY3JldA\n");
+    await chmod(file, 0o644);
+    const args = ["--eab-kid", "k", ...(way === "flag" ? ["--eab-hmac-key", file] : [])];
+    const env = way === "flag" ? {} : { DNS01_EAB_HMAC_KEY_FILE: file };
+    const { world, plan, faults } = await read(anyName, { args, env });
+    expect(faults).toEqual([]);
+    expect(plan.complete().cas[0]?.eab).toEqual({ kid: "k", hmacKey: "c2VjcmV0LXNlY3JldA" });
+    expect(world.events).toEqual([{ type: "warning", code: "W_FILE_MODE", text: expect.stringContaining(file) }]);
+    await rm(dir, { recursive: true, force: true });
+  }
 });
 
 describe("an external account binding whose source is gone", () => {
