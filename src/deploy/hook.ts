@@ -7,6 +7,8 @@ import type { CertificateFiles, CertificateMeta } from "../issuer/ports.ts";
 const OUTPUT_LIMIT = 2_000;
 const LINE_LIMIT = 200;
 const LAST_WORDS_MS = 200;
+/** What a timer of Node can hold: with more it fires at once. */
+const LONGEST_MS = 2 ** 31 - 1;
 /** Between the request to end and the end by force. */
 const GRACE_MS = 2_000;
 
@@ -54,10 +56,13 @@ export async function runHook(
   const stop = () => {
     ending ??= endGroup(child);
   };
-  const timer = setTimeout(() => {
-    isLate.yes = true;
-    stop();
-  }, hook.timeoutMs);
+  const timer = setTimeout(
+    () => {
+      isLate.yes = true;
+      stop();
+    },
+    Math.min(hook.timeoutMs, LONGEST_MS),
+  );
   deps.signal.addEventListener("abort", stop, { once: true });
   try {
     const fault = await ended(child);

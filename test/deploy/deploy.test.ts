@@ -181,6 +181,11 @@ describe("a deploy hook", () => {
     await until(async () => !(await running(mark)));
   });
 
+  test("may take longer than any timer of Node holds", async () => {
+    await issued();
+    expect(await deploy(hook("sleep 0.1", 30 * 86_400_000))).toMatchObject({ hookRan: true });
+  });
+
   test("that is ended leaves nothing behind that did not want to end, not for a moment", async () => {
     await issued();
     const mark = `5${process.pid}3`;
