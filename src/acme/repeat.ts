@@ -84,7 +84,7 @@ export function tooLong(operation: string, waitMs: number, cause?: Dns01Error): 
       operation,
       retryAfterMs: waitMs,
       hint: `Run again in ${inWords(waitMs)}; what is valid by then is reused.`,
-      ...(cause === undefined ? {} : { cause, details: cause.details }),
+      ...(cause === undefined ? { details: { waitingFor: operation } } : { cause, details: cause.details }),
     },
   );
 }

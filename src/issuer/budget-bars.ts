@@ -25,9 +25,8 @@ export interface DomainAttempt {
 
 /** What the certificate itself has met: at this CA, and on the way to any. */
 export function* certificateBars(record: CertificateRecord, directoryUrl: string, isByHand: boolean): Iterable<Bar> {
-  for (const row of [record.cas[directoryUrl], record.local]) {
-    if (row !== undefined && (!isByHand || row.code === "RATE_LIMITED")) yield barOfRow(row);
-  }
+  if (isByHand) return;
+  for (const row of [record.cas[directoryUrl], record.local]) if (row !== undefined) yield barOfRow(row);
 }
 
 /** What holds for everything that is ordered at this CA. */

@@ -114,6 +114,8 @@ export function createFailures(deps: FailuresDeps): Failures {
         case "unavailable":
           return await noteOutage(attempt, failure);
         case "limited":
+          // Some ask for a day's patience with an order that takes them a minute: others are not to wait for that.
+          if (failure.of === "order") return await backOff(attempt, failure);
           return Math.max(await backOff(attempt, failure), await pause(attempt, failure));
         case "invalid": {
           const names = failure.names.length > 0 ? failure.names : attempt.names.map(baseOf);

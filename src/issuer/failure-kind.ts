@@ -5,8 +5,8 @@ import { AcmeError, type Dns01Error, type Problem, RateLimitedError, TransientEr
 export type Failure =
   /** The CA does not answer, or with errors of its own. */
   | (Facts & { readonly kind: "unavailable" })
-  /** The CA asks for silence: for these names, or for everything that the account orders. */
-  | (Facts & { readonly kind: "limited"; readonly of: "account" | "names" })
+  /** The CA asks for silence: for this order, which it still works on, for these names, or for all the account orders. */
+  | (Facts & { readonly kind: "limited"; readonly of: "order" | "account" | "names" })
   /** Authorizations failed; the CA has counted it for these names (all of the order's when there are none). */
   | (Facts & { readonly kind: "invalid"; readonly names: readonly string[] })
   /** The CA refuses something else, or takes too long over it. */
@@ -48,8 +48,9 @@ export function isCaTrouble(failure: Failure): boolean {
   return failure.kind === "unavailable" || failure.kind === "limited" || isLate;
 }
 
-/** A limit that names the domain is that domain's; anything else holds for the account. */
-function scopeOf(error: Dns01Error, names: readonly string[]): "account" | "names" {
+/** How long an order takes is that order's; a limit that names the domain is that domain's; anything else is the account's. */
+function scopeOf(error: Dns01Error, names: readonly string[]): "order" | "account" | "names" {
+  if (error.details?.["waitingFor"] === "order") return "order";
   const text = error.message.toLowerCase();
   const own = names
     .map(baseOf)

@@ -55,6 +55,14 @@ describe("back-off of a certificate", () => {
   });
 });
 
+test("how long an order takes the CA holds for its certificate, and not for somebody who looks again", async () => {
+  const world = new BudgetWorld();
+  await world.fails(world.attempt(), { kind: "limited", of: "order", code: "RATE_LIMITED", retryAfterMs: DAY });
+  expect(await world.waits(world.attempt())).toBe(DAY);
+  expect(await world.waits(world.attempt({ isByHand: true }))).toBe(0);
+  expect(await world.waits(world.attempt({ certificate: "d", names: ["b.example.test"] }))).toBe(0);
+});
+
 test("by hand only what the CA counts or has said holds", async () => {
   const world = new BudgetWorld();
   const byHand = world.attempt({ isByHand: true });

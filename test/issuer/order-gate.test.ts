@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { openBudget } from "../../src/issuer/budget-use.ts";
 import { issueAnywhere } from "../../src/issuer/issue-anywhere.ts";
 import { createOrderGate } from "../../src/issuer/order-gate.ts";
@@ -7,6 +7,7 @@ import type { SandboxOptions } from "../../src/sandbox/index.ts";
 import { openWorld, type World } from "./world.ts";
 
 const HOUR = 3_600_000;
+const until = (condition: () => boolean) => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 20_000 });
 const worlds: World[] = [];
 afterEach(async () => {
   for (const world of worlds.splice(0)) await world.close();
@@ -71,6 +72,17 @@ test("a refusal keeps nobody from mending what failed and trying again at once; 
   Object.assign(world.box.ca.state.behaviour, { blocked: [] });
   expect((await issue(wanted)).reused).toBe(false);
   expect(await world.store.budget.load("certificates", "example.test")).toBeUndefined();
+});
+
+test("a day's patience with an order is that order's: others are issued, and the same run again takes what is there by then", async () => {
+  const { world, issue } = await open({ issuanceDelayMs: 1_000, retryAfterSeconds: 86_400 });
+  const slow = world.request(["slow.example.test"]);
+  await expect(issue(slow)).rejects.toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 24 * HOUR });
+  Object.assign(world.box.ca.state.behaviour, { retryAfterSeconds: undefined });
+  expect((await issue(world.request(["quick.example.test"]))).reused).toBe(false);
+  await until(() => [...world.box.ca.state.orders.values()].every(({ status }) => status === "valid"));
+  expect((await issue(slow)).reused).toBe(false);
+  expect(world.box.ca.state.orders.size).toBe(2);
 });
 
 test("another CA is asked while one is to be left alone, but not about what would fail there, too", async () => {
