@@ -6,7 +6,7 @@ import { openStore, type Store } from "../store/index.ts";
 import { type Command, type CommandInput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
 import { storedName } from "./named.ts";
-import { readRenewPlans } from "./renew-plans.ts";
+import { type RenewPlans, readRenewPlans } from "./renew-plans.ts";
 import { renewDocument, renewStatus, renewText } from "./renew-report.ts";
 import { targetOf } from "./renew-targets.ts";
 import { createRenewWarnings } from "./renew-warnings.ts";
@@ -22,7 +22,7 @@ export const command: Command = {
     const deployment = await readDeployment(input, faults);
     failOn(faults);
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "renew" });
-    const names = await chosenNames(flags.positionals, store);
+    const names = await chosenNames(flags.positionals, store, plans);
     const known = await loadKnown(names, store.certificates);
     const options = {
       force: flags.on("force"),
@@ -51,7 +51,11 @@ export const command: Command = {
 };
 
 /** Those that were named, else all; whatever is unknown is told at once, before anything happens. */
-async function chosenNames(asked: readonly string[], { certificates }: Store): Promise<readonly string[]> {
+async function chosenNames(
+  asked: readonly string[],
+  { certificates }: Store,
+  plans: RenewPlans,
+): Promise<readonly string[]> {
   if (asked.length === 0) return await certificates.names();
   const chosen = new Set<string>();
   const issues: ConfigIssue[] = [];
@@ -60,7 +64,8 @@ async function chosenNames(asked: readonly string[], { certificates }: Store): P
       chosen.add(await storedName(certificates, typed));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      issues.push(...error.issues);
+      const message = `"${typed}" is declared, but not issued yet: \`dns01 issue --name ${typed}\` does that, and \`dns01 run\` by itself`;
+      issues.push(...(plans.declared(typed) === undefined ? error.issues : [{ path: "NAME", message }]));
     }
   }
   failOn(issues);
@@ -70,7 +75,7 @@ async function chosenNames(asked: readonly string[], { certificates }: Store): P
 async function renewDeps(
   input: CommandInput,
   store: Store,
-  plans: Awaited<ReturnType<typeof readRenewPlans>>,
+  plans: RenewPlans,
   observerFor: RenewDeps["observerFor"],
 ): Promise<RenewDeps & { close(): void }> {
   const engine = await openEngine(input, store);

@@ -104,6 +104,7 @@ certificates:
   - domains: [a.example.test, c.example.test]
     keyType: ec384
     deploy: { command: "echo ran >> ${join(dir, "hook")}" }
+  - { name: later, domains: [later.example.test] }
 `,
   );
   const env = {
@@ -112,6 +113,8 @@ certificates:
     ),
     SECRET: box.tsig.secret,
   };
+  const early = await run(["renew", "later"], env);
+  expect([early.status, early.stderr]).toEqual([2, expect.stringContaining('"later" is declared, but not issued yet')]);
   for (let i = 0; i < 2; i++) {
     const done = await run(["renew", "--json", ...(i === 0 ? ["--force"] : [])], env);
     expect(done.status, done.stderr).toBe(0);
