@@ -1,5 +1,6 @@
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { createAcmeClient } from "../../src/acme/client.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { resolveConfig } from "../../src/core/fields.ts";
@@ -19,6 +20,8 @@ export interface StormOptions {
   readonly parallel: number;
   readonly faults?: Faults;
   readonly seed?: number;
+  /** Follows the program's own steps as well, which costs time. */
+  readonly followSteps?: boolean;
 }
 
 export interface Storm {
@@ -31,6 +34,8 @@ export interface Storm {
   readonly peakMb: number;
   /** Orders open at the CA at the same time, the most. */
   readonly ordersAtOnce: number;
+  /** Calls of the DNS service and requests to the CA under way at the same time, the most; 0 without `followSteps`. */
+  readonly callsAtOnce: { readonly dns: number; readonly acme: number };
   readonly dnsWrites: number;
   /** TXT values left in DNS. */
   readonly leftInDns: number;
@@ -39,10 +44,12 @@ export interface Storm {
   readonly failures: readonly string[];
 }
 
+const follower = fileURLToPath(new URL("../real/kill-at.mjs", import.meta.url));
 const day = 86_400_000;
 
 /** So many certificates of one zone are due at the same moment; `dns01 run` renews them. */
-export async function storm({ certificates, parallel, faults = {}, seed = 1 }: StormOptions): Promise<Storm> {
+export async function storm(options: StormOptions): Promise<Storm> {
+  const { certificates, parallel, faults = {}, seed = 1, followSteps = false } = options;
   let ageMs = 65 * day;
   const watching = watchCa();
   const box = await startSandbox({ seed, now: () => new Date(Date.now() - ageMs), onEntry: watching.onEntry });
@@ -59,7 +66,9 @@ export async function storm({ certificates, parallel, faults = {}, seed = 1 }: S
     const signedBefore = box.ca.state.certificates.size;
     const from = performance.now();
     const more = ["--parallel", String(parallel), "--orders-per-second", "100"];
-    const service = startService(folder, box.env, more);
+    const steps = join(folder.dir, "steps");
+    const followed = { NODE_OPTIONS: `--import=${follower}`, DNS01_STEPS: steps };
+    const service = startService(folder, { ...box.env, ...(followSteps ? followed : {}) }, more);
     let renewed = 0;
     await service.line((l) => l.event === "renewed" && ++renewed === certificates);
     const seconds = (performance.now() - from) / 1000;
@@ -74,6 +83,7 @@ export async function storm({ certificates, parallel, faults = {}, seed = 1 }: S
       seconds,
       peakMb,
       ordersAtOnce: watching.most(),
+      callsAtOnce: followSteps ? mostAtOnce(readFileSync(steps, "utf8")) : { dns: 0, acme: 0 },
       dnsWrites: watching.writes(),
       leftInDns: names.reduce((n, name) => n + box.zone.txt(`_acme-challenge.${name}`).length, 0),
       leftInJournal: readdirSync(join(folder.state, "journal")).filter((name) => !name.startsWith(".")).length,
@@ -84,6 +94,19 @@ export async function storm({ certificates, parallel, faults = {}, seed = 1 }: S
     await box.close();
     rmSync(folder.dir, { recursive: true, force: true });
   }
+}
+
+/** From the steps that the program has announced, each before and after it was taken. */
+function mostAtOnce(steps: string): Storm["callsAtOnce"] {
+  const open = { dns: 0, acme: 0 };
+  const most = { dns: 0, acme: 0 };
+  for (const line of steps.trim().split("\n")) {
+    const { kind, state } = JSON.parse(line) as { readonly kind: string; readonly state: string };
+    if (kind !== "dns" && kind !== "acme") continue;
+    open[kind] += state === "before" ? 1 : -1;
+    most[kind] = Math.max(most[kind], open[kind]);
+  }
+  return most;
 }
 
 /** Certificates of a while ago, so that all are due now. */

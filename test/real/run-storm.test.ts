@@ -12,7 +12,7 @@ test("many certificates of one zone due at once: all are renewed once, within th
 }, async () => {
   const certificates = repeats(24, 1000);
   const parallel = repeats(16, 32);
-  const result = await storm({ certificates, parallel });
+  const result = await storm({ certificates, parallel, followSteps: true });
   expect(result).toMatchObject({
     renewed: certificates,
     signed: certificates,
@@ -23,6 +23,10 @@ test("many certificates of one zone due at once: all are renewed once, within th
     status: 0,
   });
   expect(result.ordersAtOnce).toBeLessThanOrEqual(parallel);
+  // One zone is written to by one call at a time; each certificate asks its CA one thing at a time.
+  expect(result.callsAtOnce.dns).toBe(1);
+  expect(result.callsAtOnce.acme).toBeGreaterThan(1);
+  expect(result.callsAtOnce.acme).toBeLessThanOrEqual(parallel);
   expect(result.peakMb).toBeLessThan(300);
   // Waves of half as many as may go on at once, at least: two writes for each, on a slow machine too.
   expect(result.dnsWrites).toBeLessThan(certificates * repeats(0.34, 0.2));
