@@ -50,13 +50,20 @@ export function createCalls(aws: Aws, client: Route53Client) {
       );
     },
 
-    /** The apex of a zone, by a right that writing needs anyway: a zone's records begin with those of its apex. */
+    /**
+     * The apex of a zone, by a right that writing needs anyway: a zone's records begin with those of its apex, SOA and NS
+     * among them. Stand-ins of the service may have none; GetHostedZone, a right of its own, tells it then.
+     */
     async apexOf(zoneId: string, abortSignal: AbortSignal): Promise<string> {
       const command = new aws.ListResourceRecordSetsCommand({ HostedZoneId: zoneId, MaxItems: 10 });
       const { ResourceRecordSets: sets } = await client.send(command, { abortSignal });
-      const first = sets?.find(({ Type }) => Type === "SOA") ?? sets?.[0];
-      if (first?.Name === undefined) throw noAnswer("ListResourceRecordSets");
-      return plainName(first.Name);
+      if (sets === undefined) throw noAnswer("ListResourceRecordSets");
+      const first = sets.find(({ Type }) => Type === "SOA") ?? sets[0];
+      const isApex = sets.some(({ Name, Type }) => Name === first?.Name && (Type === "SOA" || Type === "NS"));
+      if (isApex && first?.Name !== undefined) return plainName(first.Name);
+      const { HostedZone } = await client.send(new aws.GetHostedZoneCommand({ Id: zoneId }), { abortSignal });
+      if (HostedZone?.Name === undefined) throw noAnswer("GetHostedZone");
+      return plainName(HostedZone.Name);
     },
 
     /** All TXT sets of a name: one, or several where each has an identifier. The list begins at the name, too. */

@@ -146,6 +146,13 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
       return document("ChangeResourceRecordSetsResponse", [changeInfo(changeId, "PENDING")]);
     },
 
+    GetHostedZone(_request, id) {
+      const { apex, isPrivate } = zoneOf(id);
+      const zone = `${xml("Id", `/hostedzone/${id}`)}${xml("Name", apex)}${xml("CallerReference", id)}`;
+      const config = `<Config>${xml("PrivateZone", isPrivate)}</Config>`;
+      return document("GetHostedZoneResponse", [`<HostedZone>${zone}${config}</HostedZone>`]);
+    },
+
     GetChange(_request, id) {
       const polls = changes.get(id);
       if (polls === undefined) throw new ServiceError(404, "NoSuchChange", `A change with id ${id} does not exist`);
@@ -271,6 +278,7 @@ function route({ method, path }: FakeRequest): { readonly action: string; readon
           "GET hostedzonesbyname": "ListHostedZonesByName",
           "GET hostedzone rrset": "ListResourceRecordSets",
           "POST hostedzone rrset": "ChangeResourceRecordSets",
+          "GET hostedzone": "GetHostedZone",
           "GET change": "GetChange",
         }[[method, resource, rest].filter(Boolean).join(" ")];
   return { action: action ?? `${method} ${path}`, id };

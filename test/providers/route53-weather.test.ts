@@ -79,6 +79,24 @@ describe("the choice of the zone", () => {
     });
   });
 
+  test("takes a pinned zone that shows no records of its apex, as stand-ins of the service have them", async () => {
+    await withProgram(async ({ fake, zoneId }, connect) => {
+      const sets =
+        '<ListResourceRecordSetsResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ResourceRecordSets>' +
+        "</ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>10</MaxItems></ListResourceRecordSetsResponse>";
+      fake.http.inject({
+        kind: "reply",
+        times: 10,
+        when: (_operation, { query }) => query.get("maxitems") === "10",
+        reply: () => ({ headers: { "content-type": "text/xml" }, body: sets }),
+      });
+      const program = await connect({ hostedZoneID: zoneId });
+      await program.present({ [owner]: ["v"] });
+      expect(fake.sets(zoneId).some(({ type }) => type === "TXT")).toBe(true);
+      expect(countOf(fake, "GetHostedZone")).toBeGreaterThan(0);
+    });
+  });
+
   test("explains a missing right and a pinned zone that does not exist", async () => {
     await withProgram(async ({ fake, program }, connect) => {
       const gone = await connect({ hostedZoneID: "ZNOWHERE" });
