@@ -138,10 +138,14 @@ export function loadFault(error: unknown): string {
   return `throws while it is loaded: ${name}${text}${placeOf(error)}`;
 }
 
+const ownCode = new URL(".", import.meta.url).href;
+
 /** " (acmehost.mjs, line 3)" where it can be told, else nothing. */
 export function placeOf(error: unknown): string {
   const stack = error instanceof Error && typeof error.stack === "string" ? error.stack : "";
-  const [, address, line] = /(file:\/\/[^\s()]+?):(\d+)(?::\d+)?(?=[\s)]|$)/.exec(stack) ?? [];
+  const frames = [...stack.matchAll(/(file:\/\/[^\s()]+?):(\d+)(?::\d+)?(?=[\s)]|$)/g)];
+  // What is missing is found missing by dns01's own hook, whose lines are nobody's help.
+  const [, address, line] = frames.find(([, at]) => !at?.startsWith(ownCode)) ?? [];
   if (address === undefined || line === undefined) return "";
   try {
     return ` (${basename(fileURLToPath(address))}, line ${line})`;

@@ -155,7 +155,10 @@ test("every kind of broken plugin is told with its file, and the rest goes on", 
       /provider badschema: config\.a has to be text/,
     ],
     "clash.mjs": [provider("route53"), /provider route53: its id route53 belongs to the provider route53 of dns01/],
-    "missing-sdk.mjs": [`import "its-sdk"; export default 1;`, /Cannot find package 'its-sdk'/],
+    "missing-sdk.mjs": [
+      `import "its-sdk"; export default 1;`,
+      /Cannot find package 'its-sdk' imported from \/\S+\/missing-sdk\.mjs$/,
+    ],
     "types.ts": [`export default 1 as number;`, /a plugin is an \.mjs or \.js file|default is a number/],
   };
   const cwd = await folder({
