@@ -264,7 +264,7 @@ function checkZone(zone: Zone | undefined, apex: DomainName): Zone | undefined {
   if (typeof zone === "object" && zone.apex === apex && typeof zone.id === "string") return zone;
   const said =
     typeof zone !== "object"
-      ? `a ${typeof zone}`
+      ? typeof zone
       : zone.apex !== apex
         ? `the zone "${String(zone.apex)}"`
         : `an id that is no text (${typeof zone.id}): String(id) makes it one`;
