@@ -42,9 +42,14 @@ describeInLab("what the other side refuses", (inLab) => {
     expect(error.message).toContain("bind.test");
   });
 
-  test("a zone that takes no updates from this key: status 3", async () => {
+  test("a zone that takes no updates from this key: status 3, and nothing is said to be left over", async () => {
     const lab = inLab();
-    const error = failed(await cli(issueArgs(["readonly.test"]), labEnv(lab)), 3);
+    const env = labEnv(lab);
+    const run = await cli(issueArgs(["readonly.test"]), env);
+    const error = failed(run, 3);
+    expect(run.stderr).not.toContain("W_LEFTOVER");
+    const leftovers = await cli(["cleanup", "--leftovers", "--json"], env);
+    expect(JSON.parse(leftovers.stdout)).toEqual({ leftovers: [] });
     expect(["AUTH", "REJECTED"]).toContain(error.code);
     expect(error.message).toContain("readonly.test");
   });
