@@ -1,3 +1,4 @@
+import { callOf, stopOf } from "./call.ts";
 import type { Clock } from "./clock.ts";
 import { ConfigError } from "./errors.ts";
 import { createLock } from "./lock.ts";
@@ -25,19 +26,23 @@ export function createVisibleZones(backend: Pick<TxtBackend, "visibleZones">, cl
   const asking = createLock();
 
   /** Those who come meanwhile wait, to be told the same. */
-  const look = (list: NonNullable<TxtBackend["visibleZones"]>, call: Call): Promise<void> =>
-    asking.hold(["zones"], call.signal, async () => {
+  const look = (list: NonNullable<TxtBackend["visibleZones"]>, call: Call): Promise<void> => {
+    const { ttlSeconds, trace } = call;
+    const stop = stopOf(call);
+    return asking.hold(["zones"], stop, async () => {
       if (clock.now() < until) return;
       const late = () => new Error("late");
-      const asked = (signal: AbortSignal) => list({ ...call, signal });
+      // Not the caller's call with another signal: what ends that one would end this, and the time limit would not.
+      const asked = (signal: AbortSignal) => list(callOf(signal, { ttlSeconds, trace }));
       try {
-        names = sorted(await withTimeLimit(asked, { timeoutMs, late, signal: call.signal, clock }));
+        names = sorted(await withTimeLimit(asked, { timeoutMs, late, signal: stop, clock }));
         until = clock.now() + keptForMs;
       } catch {
         // What it said before keeps the message the same. A caller who went away says nothing about the list.
-        if (!call.signal.aborted) until = clock.now() + silentForMs;
+        if (!stop.aborted) until = clock.now() + silentForMs;
       }
     });
+  };
 
   return {
     async some(call) {

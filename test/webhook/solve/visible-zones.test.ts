@@ -8,8 +8,11 @@ import huaweicloud from "../../../providers/huaweicloud.ts";
 import { memoryProvider } from "../../../providers/memory.ts";
 import powerdns from "../../../providers/powerdns.ts";
 import route53 from "../../../providers/route53.ts";
+import { callOf, stopOf } from "../../../src/core/call.ts";
+import { LazySignal, type Stop } from "../../../src/core/lazy-signal.ts";
 import type { DomainName } from "../../../src/core/name.ts";
-import type { Provider } from "../../../src/core/provider.ts";
+import type { Call, Provider } from "../../../src/core/provider.ts";
+import { createVisibleZones } from "../../../src/core/visible-zones.ts";
 import { startAlidns } from "../../fakes/alidns.ts";
 import { startCloudflareFake } from "../../fakes/cloudflare.ts";
 import { startDesecFake } from "../../fakes/desec.ts";
@@ -81,7 +84,7 @@ test.each(adapters)(
   },
 );
 
-function failing(list: () => Promise<readonly string[]>): Provider {
+function failing(list: (call: Call) => Promise<readonly string[]>): Provider {
   const memory = memoryProvider();
   return {
     ...memory,
@@ -108,6 +111,20 @@ test("a list that fails, hangs or is none changes nothing else", async () => {
     /holds _acme-challenge\.x\.test; these credentials see none; asked/,
   );
   await replica.solving.close();
+});
+
+test("a list that hangs is given up after its own time, although the caller's call goes on", async () => {
+  const { createFastClock } = await import("../../fakes/fast-clock.ts");
+  const stops: Stop[] = [];
+  const visibleZones = (call: Call) => {
+    stops.push(stopOf(call));
+    return new Promise<readonly string[]>(() => {});
+  };
+  const caller = new LazySignal();
+  const zonesSeen = createVisibleZones({ visibleZones }, createFastClock(100));
+  expect(await zonesSeen.some(callOf(caller, { ttlSeconds: 60 }))).toBeUndefined();
+  expect(stops.map(({ aborted }) => aborted)).toEqual([true]);
+  expect(caller.aborted).toBe(false);
 });
 
 test("what was seen stays in the message when the list fails later", async () => {
