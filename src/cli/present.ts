@@ -2,7 +2,6 @@ import { readDnsSettings } from "../config/dns-settings.ts";
 import { isGivenOutside } from "../config/settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
-import { DiscoveryError } from "../dns/discovery-error.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
 import { placeAnyway } from "../issuer/place-anyway.ts";
@@ -28,11 +27,10 @@ export const command: Command = {
     const { fqdn, values, hook } = read.arguments;
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
     const network = await openDns(dns.settings, observer);
-    const asked = isGivenOutside(flags, "propagation");
-    const mode = hook || asked ? dns.settings.propagation.mode : "none";
+    const mode = hook || isGivenOutside(flags, "propagation") ? dns.settings.propagation.mode : "none";
     const { owner, delegation, warnings, failure } = await placeAnyway(fqdn, network, io.signal);
-    // Whoever did not say that DNS need not be asked is not to find the value beside a CNAME that was not seen.
-    if (failure !== undefined && !(asked && mode === "none")) throw mode === "none" ? withWayOut(failure) : failure;
+    // There is nobody who could be asked whether it is there.
+    if (failure !== undefined && mode !== "none") throw failure;
     for (const w of warnings) observer({ type: "warning", ...w });
     const solvers = createRouter(routes.map((r) => routeOf(r, observer, input.redactor, io.signal)));
     const deps = { solvers, journal: store.journal, clock: systemClock, observer, signal: io.signal };
@@ -64,11 +62,3 @@ export const command: Command = {
     }
   },
 };
-
-function withWayOut({ fault, message, asked, aliases, zone, fqdn, hint, cause }: DiscoveryError): DiscoveryError {
-  const wayOut = "To write at the name itself, whether or not it is an alias, give --propagation none.";
-  return new DiscoveryError(fault, message, asked, {
-    ...{ aliases, zone, fqdn, cause },
-    hint: hint === undefined ? wayOut : `${hint} ${wayOut}`,
-  });
-}

@@ -14,8 +14,10 @@ export interface PlacedAnyway {
 }
 
 /**
- * As `dns.place`, but a DNS that does not answer is no failure: then it is the name itself, or the last of its aliases
- * that was heard of, with a warning that there may be more of them. What DNS does say (no such domain, a loop) is thrown.
+ * As `dns.place`, but a DNS that does not know where the name belongs is no failure: then it is the name itself, or the
+ * last of its aliases that was heard of, with a warning that there may be more of them. The provider knows its zones also
+ * where nobody answers, and where nothing points to them: not yet, no longer, or not from here. Aliases that lead nowhere
+ * are thrown.
  */
 export async function placeAnyway(
   fqdn: DomainName,
@@ -26,7 +28,7 @@ export async function placeAnyway(
     const { owner, delegation, warnings } = await dns.place(fqdn, signal);
     return { owner, delegation, warnings, failure: undefined };
   } catch (error) {
-    if (!(error instanceof DiscoveryError) || error.fault !== "temporary") throw error;
+    if (!(error instanceof DiscoveryError) || error.fault === "alias") throw error;
     const owner = error.aliases.at(-1) ?? fqdn;
     const text = `whether ${owner} is an alias is unknown (${error.message}); it is taken for none`;
     return { owner, delegation: undefined, warnings: [{ code: "W_ALIAS_UNCHECKED", text }], failure: error };

@@ -79,9 +79,17 @@ describe("without any answer from DNS", () => {
   });
 });
 
-test.each(["no-delegation", "alias"] as const)("what DNS does say (%s) is no silence", async (fault) => {
-  const error = new DiscoveryError(fault, "it says so", []);
+test("aliases that lead nowhere are no silence", async () => {
+  const error = new DiscoveryError("alias", "it says so", []);
   await expect(out(fqdn, ["v"], placing(error))).rejects.toBe(error);
+});
+
+test("a zone that nothing in DNS points to any more is asked for at the provider", async () => {
+  await presentElsewhere(fqdn, "lost");
+  const undelegated = placing(new DiscoveryError("no-delegation", "no such domain", []));
+  expect(await out(fqdn, ["lost"], undelegated)).toMatchObject([{ owner: fqdn, changed: true }]);
+  expect(standing()).toEqual([]);
+  expect(warned()).toEqual(["W_ALIAS_UNCHECKED"]);
 });
 
 test("an entry of a provider that is not configured does not stand in for DNS", async () => {
