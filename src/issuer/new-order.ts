@@ -1,7 +1,7 @@
 import { isProblem } from "../acme/problem.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import type { AcmeClient, Order } from "../acme/types.ts";
-import { AcmeError } from "../core/errors.ts";
+import { AcmeError, TransientError } from "../core/errors.ts";
 import type { StoredCertificate } from "./ports.ts";
 import type { IssueDeps, IssueRequest } from "./request.ts";
 
@@ -38,7 +38,7 @@ export async function placeOrder(
       );
       return { order, profile };
     } catch (error) {
-      if (replaces !== undefined && refusesReplacement(error)) {
+      if (replaces !== undefined && (refusesReplacement(error) || failsByItself(error))) {
         observer({ type: "log", level: "info", text: `ordering without "replaces": ${error.message}` });
         replaces = undefined;
       } else if (profile !== undefined && request.profileOptional === true && isProblem(error, "invalidProfile")) {
@@ -53,6 +53,15 @@ function replaced(request: IssueRequest, stored: StoredCertificate | undefined):
   if (stored === undefined || request.dryRun || stored.meta.ca !== request.ca.directoryUrl) return undefined;
   const names = new Set<string>(request.identifiers.map((i) => i.text));
   return stored.meta.domains.some((name) => names.has(name)) ? renewalId(stored.pem.cert) : undefined;
+}
+
+/**
+ * Whether the CA broke down over the order, again and again. It may be over what is to be replaced: Pebble does for serials that
+ * begin with a zero octet, and the next order would name the same one, until the certificate has run out.
+ */
+function failsByItself(error: unknown): error is TransientError {
+  const { status, problem } = (error instanceof TransientError ? error.details : undefined) ?? {};
+  return status === 500 && problem !== undefined;
 }
 
 /**

@@ -94,14 +94,17 @@ describe(`dns01 run, killed (DNS01_SEED=${seed})`, () => {
 
   /** `old` is what the hook has said of the version before. */
   async function killAt(n: number, folder: Folder, names: readonly string[], old: string | undefined): Promise<void> {
-    const service = startKilled(folder, { DNS01_KILL_AT: String(n) });
+    const steps = join(folder.dir, "steps");
+    const service = startKilled(folder, { DNS01_KILL_AT: String(n), DNS01_STEPS: steps });
     // The last steps are those of an orderly end: without one they would be waited for in vain.
     finished(service).then(
       () => end(service),
       () => {},
     );
     const { signal } = await service.done;
-    expect(signal, `step ${n}: ${service.stderr()}`).toBe("SIGKILL");
+    // One run asks the CA once more than another: it may have ended in order before it had so many steps.
+    const ended = signal === null && readFileSync(steps, "utf8").trim().split("\n").length < n;
+    expect(ended ? "SIGKILL" : signal, `step ${n}: ${service.stderr()}`).toBe("SIGKILL");
     const deployed = join(folder.dir, "deployed");
     const current = join(folder.state, "certificates/c/current");
     if (existsSync(current)) expectPair(current);
