@@ -16,15 +16,28 @@ export function checkKey(pem: string) {
   }
 }
 
-/** Throws ConfigError unless every certificate in `pem` can be read: OpenSSL would leave out silently what it cannot. */
+/** Throws ConfigError unless every certificate in `pem` can be read. */
 export function checkRoots(pem: string, path = "--ca-root") {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw new ConfigError([{ path, message: "holds no certificate in PEM form" }]);
-  for (const [i, block] of blocks.entries()) {
-    try {
-      new X509Certificate(block);
-    } catch (cause) {
-      throw new ConfigError([{ path, message: `certificate ${i + 1} cannot be read` }], { cause });
-    }
+  const message = rootsFault(pem);
+  if (message !== undefined) throw new ConfigError([{ path, message }]);
+}
+
+/** What is wrong with PEM certificates, in words that follow a file's name: OpenSSL would leave out silently what it cannot read. */
+export function rootsFault(pem: string): string | undefined {
+  const [, ...parts] = pem.split("-----BEGIN CERTIFICATE-----");
+  if (parts.length === 0) return "holds no certificate in PEM form";
+  const bad = parts.findIndex((part) => !isCertificate(`-----BEGIN CERTIFICATE-----${part}`));
+  return bad === -1 ? undefined : `holds a certificate that cannot be read (number ${bad + 1} of ${parts.length})`;
+}
+
+/** Whatever stands behind it. */
+function isCertificate(text: string): boolean {
+  const [block] = /^-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/.exec(text) ?? [];
+  if (block === undefined) return false;
+  try {
+    new X509Certificate(block);
+    return true;
+  } catch {
+    return false;
   }
 }

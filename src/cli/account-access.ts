@@ -1,3 +1,4 @@
+import { rootsFault } from "../acme/check-options.ts";
 import { createAcmeClient } from "../acme/client.ts";
 import { type Ca, findCa } from "../acme/directories.ts";
 import type { AccountAccess } from "../acme/kept-account.ts";
@@ -55,8 +56,9 @@ export async function readRoot({ flags }: CommandInput, issues: ConfigIssue[]): 
   const path = flags.text("ca-root");
   const at = flags.source("ca-root") ?? "--ca-root";
   const text = path === undefined ? undefined : (await readInput(path, at, issues))?.toString("latin1");
-  if (text === undefined || text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  issues.push({ path: at, message: `${path} holds no PEM certificate` });
+  const fault = text === undefined ? undefined : rootsFault(text);
+  if (fault === undefined) return text;
+  issues.push({ path: at, message: `${path} ${fault}` });
   return undefined;
 }
 

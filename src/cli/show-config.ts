@@ -16,6 +16,9 @@ export interface Shown {
 
 export const masked = "***";
 
+/** Commands refuse addresses with a login in them, because they would be printed; so they are not printed here. */
+const login = /([a-z][a-z0-9+.-]*:\/\/)[^/?#\s,]*@/gi;
+
 /** Every value with its source, secrets masked; a table, or one document with `--json`. `more` is what only the file has. */
 export function showConfig(
   flags: Flags,
@@ -31,7 +34,7 @@ export function showConfig(
       .map((s) => ofFlag(flags, s, env)),
     ...fields.map((field) => ofField(flags, provider, field, env)),
     ...more,
-  ];
+  ].map((one) => ({ ...one, value: one.value?.replace(login, `$1${masked}@`) }));
   if (flags.on("json")) {
     const settings = shown.map(({ name, value, source }) => ({ name, value: value ?? null, source: source ?? null }));
     return `${JSON.stringify({ settings }, undefined, 2)}\n`;

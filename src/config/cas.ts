@@ -1,3 +1,4 @@
+import { rootsFault } from "../acme/check-options.ts";
 import { type Ca, cas, findCa } from "../acme/directories.ts";
 import type { KeyType } from "../acme/key-types.ts";
 import type { ConfigIssue } from "../core/errors.ts";
@@ -202,8 +203,11 @@ async function readPem(
 ): Promise<string | undefined> {
   if (path !== undefined) filesRead?.add(path);
   const text = path === undefined ? undefined : await readInput(path, at, issues);
-  if (text === undefined || text.includes("-----BEGIN CERTIFICATE-----")) return text?.toString("latin1");
-  issues.push({ path: at, message: `${path} holds no PEM certificate` });
+  if (text === undefined) return undefined;
+  const pem = text.toString("latin1");
+  const fault = rootsFault(pem);
+  if (fault === undefined) return pem;
+  issues.push({ path: at, message: `${path} ${fault}` });
   return undefined;
 }
 

@@ -74,3 +74,12 @@ test("a secret whose flag names a file is shown with its variable, too, and mask
     expect(text).not.toContain("c2VjcmV0LWhtYWM");
   }
 });
+
+test("a login in an address is masked: commands refuse it because it would be printed", () => {
+  const specs = commands.find((c) => c.name === "issue")?.flags ?? [];
+  const given = { DNS01_CA: "https://u:hunter2@ca.example/dir", DNS01_RESOLVER: "https://u:hun@ter2@dns.example/q" };
+  const text = showConfig(readFlags([], specs, given).flags, specs, { provider: "", fields: [] }, given);
+  expect(text).not.toContain("ter2");
+  expect(text).toContain("https://***@ca.example/dir");
+  expect(text).toContain("https://***@dns.example/q");
+});
