@@ -16,6 +16,8 @@ const limitMs = 14.5 * 60_000;
 const filters = process.argv.slice(2);
 const isCi = process.env.CI !== undefined && !["", "0", "false"].includes(process.env.CI);
 const bin = (path) => [process.execPath, `${root}node_modules/${path}`];
+/** What may differ between versions of Node: sockets, TLS, crypto, files, processes. Adapters are tried on one Node. */
+const onBoth = ["core", "dns", "acme", "store", "cli", "config", "issuer", "sandbox", "webhook", "kubernetes"];
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const unsteady = [];
@@ -57,9 +59,6 @@ async function main() {
   await vitest("", bin("vitest/vitest.mjs"), filters);
   if (isCi && filters.length === 0) await onAnotherNode();
 }
-
-/** What may differ between versions of Node: sockets, TLS, crypto, files, processes. Adapters are tried on one Node. */
-const onBoth = ["core", "dns", "acme", "store", "cli", "config", "issuer", "sandbox", "webhook", "kubernetes"];
 
 /** Unit tests once more on the Node that most people run. A registry that cannot be reached is no failure of ours. */
 async function onAnotherNode() {

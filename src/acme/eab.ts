@@ -17,10 +17,8 @@ export function eabFaults({ kid, hmacKey }: Eab): readonly { readonly key: keyof
   return faults;
 }
 
-export function checkEab(eab: Eab): void {
-  const issues = eabFaults(eab).map(({ key, message }) => ({
-    path: key === "kid" ? "--eab-kid" : "--eab-hmac-key",
-    message,
-  }));
+/** Throws ConfigError at the places that the two came from. */
+export function checkEab(eab: Eab, places = { kid: "--eab-kid", hmacKey: "--eab-hmac-key" }): void {
+  const issues = eabFaults(eab).map(({ key, message }) => ({ path: places[key], message }));
   if (issues.length > 0) throw new ConfigError(issues);
 }

@@ -35,7 +35,14 @@ export const command: Command = {
       signal: io.signal,
     });
     const changes = done.map(({ owner, zone, changed }) => ({ owner, zone, changed }));
-    const json = { fqdn, owner: done[0]?.owner ?? fqdn, provider: done[0]?.provider, values, changes };
+    const json = {
+      fqdn,
+      owner: done[0]?.owner ?? fqdn,
+      provider: done[0]?.provider,
+      values,
+      changes,
+      warnings: input.warnings(),
+    };
     const lines = done.map(({ owner, changed }) => `${owner}: ${changed ? "taken out" : "was not there"}\n`);
     return { json, text: lines.join("") };
   },

@@ -54,7 +54,7 @@ export const command: Command = {
       io.signal.throwIfAborted();
       if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
       const { zone, provider } = at.get(owner) ?? { zone: delegation?.zone ?? "", provider: "" };
-      const json = { fqdn, owner, zone, provider, values, propagation: verdict.status };
+      const json = { fqdn, owner, zone, provider, values, propagation: verdict.status, warnings: input.warnings() };
       return { json, text: `${owner} TXT ${values.map((v) => `"${v}"`).join(" ")} in ${zone}\n` };
     } catch (error) {
       for (const w of await ledger.cleanUp(30_000)) observer({ type: "warning", ...w });

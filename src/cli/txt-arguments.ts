@@ -1,6 +1,6 @@
 import { challengeName } from "../core/challenge.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
-import { type DomainName, parseIdentifier, parseName } from "../core/name.ts";
+import { type DomainName, labelsOf, numericFault, parseIdentifier, parseName } from "../core/name.ts";
 import type { CommandInput } from "./command.ts";
 
 export interface TxtArguments {
@@ -32,6 +32,8 @@ export function readTxtArguments({ flags, io }: CommandInput): {
     const fqdn = hook ? challengeName(parseIdentifier(domain, "CERTBOT_DOMAIN").base) : parseName(domain, "FQDN");
     if (fqdn.includes("*"))
       issues.push({ path: "FQDN", message: `"${fqdn}" has a wildcard; a challenge name never has one` });
+    const numeric = numericFault(labelsOf(fqdn));
+    if (numeric !== undefined) issues.push({ path: "FQDN", message: `"${fqdn}" ${numeric}` });
     return { arguments: { fqdn, values: [...new Set(given)], hook }, issues };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

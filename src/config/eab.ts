@@ -43,12 +43,14 @@ export async function readEab(
     issues.push({ path: "--eab-kid", message: "is missing: the HMAC key needs its key id" });
     return undefined;
   }
-  const at = file === undefined ? "DNS01_EAB_HMAC_KEY_FILE" : "--eab-hmac-key";
+  const fromFlag = file === undefined ? undefined : "--eab-hmac-key";
+  const at = fromFlag ?? (fromEnv === undefined ? "DNS01_EAB_HMAC_KEY" : "DNS01_EAB_HMAC_KEY_FILE");
   const key = path === undefined ? inline : (await readInput(path, at, issues))?.toString("utf8");
   if (key === undefined) return undefined;
   if (path !== undefined) await warnOfReaders(path, sources.observer);
   redactor.add(key.trim());
-  return checked({ kid, hmacKey: key.trim() }, undefined, issues);
+  const places = { kid: flags.source("eab-kid") ?? "--eab-kid", hmacKey: at };
+  return checked({ kid, hmacKey: key.trim() }, places, issues);
 }
 
 /** As the file gives it for one CA. It is used once: with an account at the CA, its source may be gone. */
@@ -68,7 +70,8 @@ export async function readFileEab(
     issues.push(...absent.map(({ path: at, message }) => ({ path: at, message: `${message}${where}` })));
   }
   if (key === undefined) return undefined;
-  return checked({ kid, hmacKey: key.trim() }, sources.config.place(keyPath), issues);
+  const place = sources.config.place(keyPath);
+  return checked({ kid, hmacKey: key.trim() }, { kid: place, hmacKey: place }, issues);
 }
 
 async function isRegistered(ca: Ca | undefined, sources: Sources): Promise<boolean> {
@@ -77,12 +80,13 @@ async function isRegistered(ca: Ca | undefined, sources: Sources): Promise<boole
   return false;
 }
 
-function checked(eab: { kid: string; hmacKey: string }, place: string | undefined, issues: ConfigIssue[]) {
-  const own: ConfigIssue[] = [];
-  const sound = attempt(own, () => {
-    checkEab(eab);
+function checked(
+  eab: { kid: string; hmacKey: string },
+  places: { kid: string; hmacKey: string },
+  issues: ConfigIssue[],
+) {
+  return attempt(issues, () => {
+    checkEab(eab, places);
     return eab;
   });
-  issues.push(...own.map((issue) => (place === undefined ? issue : { ...issue, path: place })));
-  return sound;
 }

@@ -48,7 +48,7 @@ export function parseName(text: string, path = ""): DomainName {
 export function parseIdentifier(text: string, path = ""): Identifier {
   const fault = (message: string) => new ConfigError([{ path, message: `${quote(text)} ${message}` }]);
   if (text.trim() === "") throw fault("is empty: a domain name is needed");
-  if (looksLikeIpv6(text)) throw fault("is an IP address; DNS-01 proves domain names only (RFC 8738 §7)");
+  if (looksLikeIpv6(text)) throw fault(isAddress);
   const ascii = toAscii(text);
   if (ascii === undefined) throw fault(`is not a domain name${why(text)}`);
   const tooLong = lengthFault(ascii);
@@ -61,15 +61,8 @@ export function parseIdentifier(text: string, path = ""): Identifier {
   if (labels.some((label) => label.includes("*"))) {
     throw fault('has "*" where it cannot stand: only one, as the whole first label ("*.example.com")');
   }
-  const last = labels.at(-1) ?? "";
-  // The URL standard reads a name whose last label is a number, also a hexadecimal one, as an IPv4 address.
-  if (/^(\d+|0x[0-9a-f]*)$/.test(last)) {
-    throw fault(
-      labels.length === 4 || labels.length === 1
-        ? "is an IP address; DNS-01 proves domain names only (RFC 8738 §7)"
-        : "ends in a number, as no domain name does",
-    );
-  }
+  const numeric = numericFault(labels);
+  if (numeric !== undefined) throw fault(numeric);
   if (labels.length < 2) {
     throw fault(
       wildcard
@@ -134,6 +127,14 @@ function why(text: string): string {
   if (/^\.|\.\./.test(text)) return ": it has an empty label";
   if (/(^|\.)xn--/i.test(text)) return ": an internationalized label in it does not decode";
   return "";
+}
+
+const isAddress = "is an IP address; DNS-01 proves domain names only (RFC 8738 §7)";
+
+/** What is wrong with a name whose last label is a number, also a hexadecimal one: the URL standard reads it as an IPv4 address. */
+export function numericFault(labels: readonly string[]): string | undefined {
+  if (!/^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "")) return undefined;
+  return labels.length === 4 || labels.length === 1 ? isAddress : "ends in a number, as no domain name does";
 }
 
 function looksLikeIpv6(text: string): boolean {

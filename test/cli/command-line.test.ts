@@ -63,3 +63,15 @@ test("a propagation time-out of nothing is refused before a value is written", (
   expect(status).toBe(2);
   expect(stderr).toMatch(/^error CONFIG: --propagation-timeout: leaves no time/);
 });
+
+test.each([
+  ["192.0.2.1", "is an IP address"],
+  ["_acme-challenge.192.0.2.1", "ends in a number"],
+  ["*.example.test", "has a wildcard"],
+])("present and cleanup of %s end before anybody is asked", (fqdn, message) => {
+  for (const command of ["present", "cleanup"]) {
+    const { status, stderr } = run(command, fqdn, "value", "-p", "memory");
+    expect(status).toBe(2);
+    expect(stderr).toContain(`error CONFIG: FQDN: "${fqdn}" ${message}`);
+  }
+});

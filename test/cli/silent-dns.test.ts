@@ -75,7 +75,10 @@ test("present without DNS takes the name as it is, with a warning, unless it is 
   expect(box.zone.txt(owner)).toEqual([]);
   const done = await run(env, "present", owner, value, "--json");
   expect([done.status, done.stderr]).toEqual([0, expect.stringContaining("W_ALIAS_UNCHECKED")]);
-  expect(JSON.parse(done.stdout)).toMatchObject({ owner, zone: "example.test", propagation: "skipped" });
+  const warnings = [{ code: "W_ALIAS_UNCHECKED", text: expect.stringContaining(owner) }];
+  expect(JSON.parse(done.stdout)).toMatchObject({ owner, zone: "example.test", propagation: "skipped", warnings });
   expect(box.zone.txt(owner)).toEqual([value]);
   expect((await run(env, "cleanup", owner, value)).stdout).toBe(`${owner}: taken out\n`);
+  const gone = await run(env, "cleanup", owner, value, "--json");
+  expect(JSON.parse(gone.stdout)).toMatchObject({ changes: [{ owner, changed: false }], warnings });
 });

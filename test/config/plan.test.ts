@@ -383,6 +383,15 @@ test("files of secrets: from the file's own folder, missing ones are faults, ope
   expect(world.redactor.redact("c2VjcmV0LXNlY3JldA")).toBe("***");
 });
 
+test("an external account binding of no use is told at the places that it came from", async () => {
+  const env = { DNS01_EAB_KID: " ", DNS01_EAB_HMAC_KEY: "no base64!" };
+  const { faults } = await read(anyName, { env });
+  expect(faults).toEqual([
+    "DNS01_EAB_KID: is empty",
+    "DNS01_EAB_HMAC_KEY: is neither base64url nor base64: copy it whole from the CA's page",
+  ]);
+});
+
 test("the file of an external account binding is warned of, too, whether a flag or a variable names it", async () => {
   for (const way of ["flag", "variable"] as const) {
     const dir = await mkdtemp(join(tmpdir(), "dns01-eab-"));

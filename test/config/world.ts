@@ -13,9 +13,10 @@ import { createRegistry } from "../../src/providers.ts";
 
 const specs: readonly FlagSpec[] = [
   { name: "ca", kind: "string", default: "letsencrypt", help: "" },
-  ...["email", "ca-root", "eab-kid", "eab-hmac-key", "key-type", "profile", "preferred-chain", "provider"].map(
+  ...["email", "ca-root", "eab-kid", "key-type", "profile", "preferred-chain", "provider"].map(
     (name): FlagSpec => ({ name, kind: "string", help: "" }),
   ),
+  { name: "eab-hmac-key", kind: "string", secretFile: true, help: "" },
   { name: "resolver", kind: "string", repeatable: true, help: "" },
   { name: "propagation-timeout", kind: "duration", default: "5m", help: "" },
   { name: "dns-port", kind: "integer", default: "53", help: "" },

@@ -133,7 +133,9 @@ describe("resumed TLS sessions without a certificate", () => {
     return session;
   };
 
-  test("look authorized to Node: the trap is there", async () => {
+  // Node 24 says "not authorized"; the older lines that we run on do not.
+  const isOld = Number(process.versions.node.split(".")[0]) < 24;
+  test.runIf(isOld)("look authorized to Node: the trap is there", async () => {
     const seen: { authorized: boolean; certificate: boolean }[] = [];
     const { cert, key } = pki.serving;
     const options = { cert, key, ca: pki.frontProxyCa.cert, requestCert: true, rejectUnauthorized: false };
@@ -201,11 +203,11 @@ describe("users that the front proxy vouches for", () => {
   });
 
   test.each([
-    ["somebody", somebody, 200],
-    ["the aggregator", kubeAggregator, 200],
-    ["the aggregator without a group", openApiAggregator, 200],
-    ["anonymous", anonymous, 403],
-  ])("%s and discovery: %i", async (_name, caller, status) => {
+    ["somebody", 200, somebody],
+    ["the aggregator", 200, kubeAggregator],
+    ["the aggregator without a group", 200, openApiAggregator],
+    ["anonymous", 403, anonymous],
+  ])("%s and discovery: %i", async (_name, status, caller) => {
     for (const path of ["/apis", "/openapi/v2", "/openapi/v3", "/version"]) {
       expect((await harness.aggregator().exchange({ path, caller })).status).toBe(status);
     }

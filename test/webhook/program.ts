@@ -84,7 +84,13 @@ function linesOf(child: ChildProcess) {
   return {
     text: () => text,
     entries: (): readonly Entry[] => text.split("\n").flatMap(parsed),
-    first: (wanted: (entry: Entry) => boolean) => new Promise<Entry>((resolve) => waiting.push({ wanted, resolve })),
+    /** The first line of the kind, also one that has been read already. */
+    first: (wanted: (entry: Entry) => boolean) =>
+      new Promise<Entry>((resolve) => {
+        const before = text.split("\n").flatMap(parsed).find(wanted);
+        if (before === undefined) waiting.push({ wanted, resolve });
+        else resolve(before);
+      }),
   };
 }
 
