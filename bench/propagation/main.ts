@@ -2,8 +2,9 @@ import { parseArgs } from "node:util";
 import { parseName } from "../../src/core/name.ts";
 import { gapMs } from "../../src/dns/polling.ts";
 import { waitForTxt } from "../../src/dns/propagation.ts";
+import { createRandom } from "../../src/testing/random.ts";
 import { goalMs, type Weather, waitInWeather } from "../../test/dns/propagation-weather.ts";
-import { createVirtualClock, seededRandom } from "../../test/fakes/virtual-clock.ts";
+import { createVirtualClock } from "../../test/fakes/virtual-clock.ts";
 import { delegationTo, fixedDiscovery, type Respond, says, virtualExchange } from "../../test/fakes/virtual-servers.ts";
 
 const zone = "example.test";
@@ -129,7 +130,7 @@ async function measure(scene: Scene, lastMs: number, runs: number) {
   const overshoots: number[] = [];
   const questions: number[] = [];
   for (let seed = 1; seed <= runs; seed++) {
-    const random = seededRandom(seed);
+    const random = createRandom(seed);
     // Not in step with the polls, whatever their gap is.
     const exact = lastMs * (0.97 + 0.06 * random());
     const times = scene.times(exact, random);

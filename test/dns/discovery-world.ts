@@ -1,8 +1,9 @@
 import type { DomainName } from "../../src/core/name.ts";
 import { createDiscovery, type DiscoveryOptions } from "../../src/dns/discovery.ts";
 import type { Delegation, Discovery } from "../../src/dns/types.ts";
+import { createRandom } from "../../src/testing/random.ts";
 import { type ScriptedZone, zone } from "../fakes/scripted-zones.ts";
-import { createVirtualClock, seededRandom, type VirtualClock } from "../fakes/virtual-clock.ts";
+import { createVirtualClock, type VirtualClock } from "../fakes/virtual-clock.ts";
 import { type VirtualHost, type VirtualNetwork, virtualNetwork } from "../fakes/virtual-network.ts";
 
 export const rootAddress = "10.0.0.1";
@@ -55,7 +56,7 @@ export interface World {
 
 /** A walk from the root of these hosts, unless options say otherwise. */
 export function world(hosts: readonly VirtualHost[], options: Partial<DiscoveryOptions> = {}, seed = 1): World {
-  const clock = createVirtualClock(seededRandom(seed));
+  const clock = createVirtualClock(createRandom(seed));
   const network = virtualNetwork(clock, hosts);
   const discovery = createDiscovery({
     mode: "walk",

@@ -2,7 +2,8 @@ import type { Dns01Event } from "../../src/core/events.ts";
 import { parseName } from "../../src/core/name.ts";
 import { type WaitRequest, waitForTxt } from "../../src/dns/propagation.ts";
 import type { Verdict } from "../../src/dns/types.ts";
-import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { createVirtualClock } from "../fakes/virtual-clock.ts";
 import { delegationTo, fixedDiscovery, type Respond, says, virtualExchange } from "../fakes/virtual-servers.ts";
 
 export const zone = "example.test";
@@ -35,7 +36,7 @@ export interface LabOptions extends Partial<WaitRequest> {
 /** One wait in virtual time over scripted servers. Keys are addresses. */
 export function lab(servers: Readonly<Record<string, Respond>>, options: LabOptions = {}) {
   const { names, rttMs, seed, ...rest } = options;
-  const clock = createVirtualClock(seededRandom(seed ?? 1));
+  const clock = createVirtualClock(createRandom(seed ?? 1));
   const { exchange, asked } = virtualExchange(clock, servers, rttMs === undefined ? {} : { rttMs });
   const delegation = delegationTo(zone, names ?? Object.keys(servers));
   const events: Dns01Event[] = [];

@@ -4,7 +4,8 @@ import { type Answer, type Exchange, ExchangeError } from "../../src/dns/exchang
 import { emptyHint, withObservation } from "../../src/dns/hint.ts";
 import { waitForTxt } from "../../src/dns/propagation.ts";
 import type { Verdict } from "../../src/dns/types.ts";
-import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { createVirtualClock } from "../fakes/virtual-clock.ts";
 import {
   askResolver,
   delegationOf,
@@ -42,7 +43,7 @@ export interface Simulated {
 
 /** One wait in a world made from `seed`. The same seed gives the same run. */
 export async function simulate(seed: number): Promise<Simulated> {
-  const random = seededRandom(seed);
+  const random = createRandom(seed);
   const script = scriptFrom(random);
   const clock = createVirtualClock(random);
   const told: Told[] = [];

@@ -4,7 +4,8 @@ import { gapMs } from "../../src/dns/polling.ts";
 import { waitForTxt } from "../../src/dns/propagation.ts";
 import { createExchange } from "../../src/dns/transport.ts";
 import type { Verdict } from "../../src/dns/types.ts";
-import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { createVirtualClock } from "../fakes/virtual-clock.ts";
 import { delegationTo, fixedDiscovery, says } from "../fakes/virtual-servers.ts";
 import { virtualWire, type WireSent, type WireServer } from "../fakes/virtual-wire.ts";
 
@@ -37,7 +38,7 @@ export interface Weathered {
 
 /** One wait over the real transport in virtual time: a primary in order and two servers that lag behind bad paths. */
 export async function waitInWeather(seed: number, most: Weather, longestLagMs = 15_000): Promise<Weathered> {
-  const random = seededRandom(seed);
+  const random = createRandom(seed);
   const clock = createVirtualClock(random);
   const share = (limit: number) => limit * random();
   let presentedAt = Number.POSITIVE_INFINITY;

@@ -1,5 +1,6 @@
 import { abortReason, type Clock } from "../../src/core/clock.ts";
 import { onAbort } from "../../src/core/on-abort.ts";
+import { createRandom } from "../../src/testing/random.ts";
 
 /** A clock that stands still until it is run; the same seed gives the same run. */
 export interface VirtualClock extends Clock {
@@ -17,7 +18,7 @@ interface Timer {
   fire: (() => void) | undefined;
 }
 
-export function createVirtualClock(random: () => number = seededRandom(1)): VirtualClock {
+export function createVirtualClock(random: () => number = createRandom(1)): VirtualClock {
   const heap = createHeap();
   let now = 0;
   let order = 0;
@@ -104,18 +105,6 @@ function drained(): Promise<void> {
 /** After everything that promises had to do: Node empties their queue before it comes to the next tick. */
 function settledPromises(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
-}
-
-/** mulberry32: small, fast, and the same everywhere. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Binary heap by time, then by order of arrival. */

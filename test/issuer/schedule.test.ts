@@ -3,7 +3,8 @@ import { HOUR, MINUTE } from "../../src/issuer/budget-limits.ts";
 import { createSchedule, type Look } from "../../src/issuer/schedule.ts";
 import { createAgenda } from "../../src/issuer/schedule-agenda.ts";
 import { createSpread } from "../../src/issuer/schedule-spread.ts";
-import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { createVirtualClock } from "../fakes/virtual-clock.ts";
 
 const day = 24 * HOUR;
 
@@ -115,7 +116,7 @@ describe("the schedule", () => {
 });
 
 test("the agenda gives out keys by their time, whatever was put off or taken away", () => {
-  const random = seededRandom(7);
+  const random = createRandom(7);
   const agenda = createAgenda();
   const wanted = new Map<string, number>();
   for (let n = 0; n < 5000; n++) {

@@ -8,7 +8,8 @@ import type { RenewalState } from "../../src/issuer/renewal.ts";
 import { createSchedule } from "../../src/issuer/schedule.ts";
 import { createSpread } from "../../src/issuer/schedule-spread.ts";
 import { createUpkeep } from "../../src/issuer/upkeep.ts";
-import { createVirtualClock, seededRandom } from "../fakes/virtual-clock.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { createVirtualClock } from "../fakes/virtual-clock.ts";
 
 /** A CA with Let's Encrypt's limits and renewal windows, one without either, and the one to go over to. */
 const strict = "https://acme-v02.api.letsencrypt.org/directory";
@@ -68,7 +69,7 @@ interface Span {
 
 /** Lives through `days` of a program that keeps certificates, with everything that happens to it. */
 export async function liveThrough({ seed, certificates, days, blockHours }: YearsOptions): Promise<Years> {
-  const random = seededRandom(seed);
+  const random = createRandom(seed);
   const clock = createVirtualClock(random);
   const end = days * DAY;
   const disturbances: Span[] = [];

@@ -1,9 +1,7 @@
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
 import type { KubernetesObject } from "../charts/objects.ts";
-import { podsOf } from "../charts/pods.ts";
-import { type Rendered, renderAll, valuesFiles } from "../charts/rendering.ts";
-import { describeWithHelm } from "../charts/suite.ts";
+import { cases, describeWithHelm, renderings } from "../charts/suite.ts";
 
 const rule = z.looseObject({
   apiGroups: z.array(z.string()),
@@ -12,21 +10,9 @@ const rule = z.looseObject({
   resourceNames: z.array(z.string()).optional(),
 });
 const rulesOf = (object: KubernetesObject) => z.array(rule).parse(object["rules"]);
-const cases = ["defaults", ...valuesFiles];
 
 await describeWithHelm("what the chart lets whom do", (helm) => {
-  let all: ReadonlyMap<string, Rendered>;
-  const objects = (name = "defaults") => all.get(name)?.objects ?? [];
-  const find = (kind: string, name: string, values?: string) => {
-    const found = objects(values).find((o) => o.kind === kind && o.metadata.name === name);
-    if (found === undefined) throw new Error(`no ${kind} ${name} with ${values ?? "defaults"}`);
-    return found;
-  };
-  const args = (values?: string) => podsOf(objects(values))[0]?.containers[0]?.args ?? [];
-
-  beforeAll(async () => {
-    all = await renderAll(helm);
-  });
+  const { objects, find, args } = renderings(helm);
 
   const reads = (list: readonly KubernetesObject[], kind: string) =>
     list.filter((o) => o.kind === kind && rulesOf(o).some((r) => /secrets|\*/.test(r.resources.join())));

@@ -1,35 +1,23 @@
 import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
 import { readFlags } from "../../src/cli/args.ts";
 import { commands, globalFlags } from "../../src/cli/spec.ts";
 import { chart } from "../charts/helm.ts";
 import type { KubernetesObject } from "../charts/objects.ts";
 import { podsOf, restrictionFaults } from "../charts/pods.ts";
-import { type Rendered, render, renderAll, valuesFiles, valuesFolder } from "../charts/rendering.ts";
-import { describeWithHelm } from "../charts/suite.ts";
+import { render, renderAll, valuesFiles, valuesFolder } from "../charts/rendering.ts";
+import { cases, describeWithHelm, renderings } from "../charts/suite.ts";
 import { faultsOf } from "../charts/type-check.ts";
 
 /** Functions of templates whose answer is another at another time or in another cluster. */
 const changeable =
   /\b(lookup|rand[A-Z]\w*|gen(CA|SelfSigned|Signed|Private)\w*|uuidv4|now|ago|htpasswd|bcrypt|getHostByName)\b/;
-const cases = ["defaults", ...valuesFiles];
 
 await describeWithHelm("the chart", (helm) => {
-  let all: ReadonlyMap<string, Rendered>;
-  const objects = (name = "defaults") => all.get(name)?.objects ?? [];
-  const find = (kind: string, name: string, values?: string) => {
-    const found = objects(values).find((o) => o.kind === kind && o.metadata.name === name);
-    if (found === undefined) throw new Error(`no ${kind} ${name} with ${values ?? "defaults"}`);
-    return found;
-  };
-  const args = (values?: string) => podsOf(objects(values))[0]?.containers[0]?.args ?? [];
-
-  beforeAll(async () => {
-    all = await renderAll(helm);
-  });
+  const { all, objects, find, args } = renderings(helm);
 
   test("passes helm lint --strict with every set of values", async () => {
     const each = [[], ...valuesFiles.map((file) => ["--values", join(valuesFolder, file)])];
@@ -38,7 +26,7 @@ await describeWithHelm("the chart", (helm) => {
 
   test("scenario 25: renders the same twice, and nothing in it could differ", async () => {
     const again = await renderAll(helm);
-    for (const [name, { text }] of all) expect(again.get(name)?.text, name).toBe(text);
+    for (const [name, { text }] of all()) expect(again.get(name)?.text, name).toBe(text);
     for (const file of await readdir(join(chart, "templates"), { recursive: true })) {
       if (!/\.(yaml|tpl|txt)$/.test(file)) continue;
       // What stands in strings and comments calls nothing.
@@ -48,7 +36,7 @@ await describeWithHelm("the chart", (helm) => {
   });
 
   test("renders objects that Kubernetes' types allow", async () => {
-    expect(await faultsOf(new Map([...all].map(([name, { objects: list }]) => [name, list])))).toEqual([]);
+    expect(await faultsOf(new Map([...all()].map(([name, { objects: list }]) => [name, list])))).toEqual([]);
   });
 
   test("the check of types sees a wrong key and a wrong type", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { seeded } from "./lab/chance.ts";
+import { createRandom } from "../../src/testing/random.ts";
 import { cli, issueArgs, labEnv } from "./lab/cli.ts";
 import { lastArrival, markUpdates } from "./lab/counts.ts";
 import { expectCleanDns, issued } from "./lab/outcome.ts";
@@ -8,7 +8,7 @@ import { noDnsFaults } from "./lab/relay.ts";
 import { describeInLab, repeats } from "./lab/suite.ts";
 
 const seed = Number(process.env["DNS01_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const random = seeded(seed);
+const random = createRandom(seed);
 const between = (low: number, high: number) => low + random() * (high - low);
 
 /** Each lane has its zone, so that several runs can be under way at once. */

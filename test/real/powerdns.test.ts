@@ -7,9 +7,9 @@ import { type DomainName, parseName } from "../../src/core/name.ts";
 import type { Edit, TxtBackend } from "../../src/core/provider.ts";
 import { connectProvider } from "../../src/providers.ts";
 import { connectBackend, type Service, testProvider } from "../../src/testing/index.ts";
+import { createRandom } from "../../src/testing/random.ts";
 import { createFastClock } from "../fakes/fast-clock.ts";
 import { type FakeRequest, type HttpService, startHttpService } from "../fakes/http-service.ts";
-import { seeded } from "./lab/chance.ts";
 import { cli } from "./lab/cli.ts";
 import { dig, txtValues } from "./lab/dig.ts";
 import { pause } from "./lab/patience.ts";
@@ -108,7 +108,7 @@ describe.skipIf(reason !== undefined)(`PowerDNS itself${reason === undefined ? "
   test(`${rounds} random interleavings of three programs leave everything else alone (DNS01_SEED=${seed})`, {
     timeout: 900_000,
   }, async () => {
-    const random = seeded(seed);
+    const random = createRandom(seed);
     await real().reset([apex]);
     const foreign = { content: '"foreign"', disabled: false };
     await real().putSet(apex, { name: `${owner}.`, type: "TXT", ttl: 300, records: [foreign] });

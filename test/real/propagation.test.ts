@@ -5,7 +5,7 @@ import { createDiscovery } from "../../src/dns/discovery.ts";
 import { waitForTxt } from "../../src/dns/propagation.ts";
 import { createExchange } from "../../src/dns/transport.ts";
 import type { Verdict } from "../../src/dns/types.ts";
-import { seeded } from "./lab/chance.ts";
+import { createRandom } from "../../src/testing/random.ts";
 import { lastArrival, markUpdates } from "./lab/counts.ts";
 import { txtValues } from "./lab/dig.ts";
 import { changeZone } from "./lab/foreign-hand.ts";
@@ -17,7 +17,7 @@ import { noDnsFaults } from "./lab/relay.ts";
 import { describeInLab, repeats } from "./lab/suite.ts";
 
 const seed = Number(process.env["DNS01_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const random = seeded(seed);
+const random = createRandom(seed);
 const between = (low: number, high: number) => low + random() * (high - low);
 const runs = repeats(8, 100);
 const longestLagMs = repeats(4000, 15_000);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import rfc2136 from "../../providers/rfc2136.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { Call, Edit, TxtBackend } from "../../src/core/provider.ts";
-import { seeded } from "./lab/chance.ts";
+import { createRandom } from "../../src/testing/random.ts";
 import { dig, txtValues } from "./lab/dig.ts";
 import { changeZone } from "./lab/foreign-hand.ts";
 import type { Lab } from "./lab/lab.ts";
@@ -40,7 +40,7 @@ describeInLab(`present and clean-up of several processes at once (DNS01_SEED=${s
     retry: 0,
   }, async () => {
     const lab = inLab();
-    const random = seeded(seed);
+    const random = createRandom(seed);
     const at = lab.realAt("knot");
     const key = lab.keys["hmac-sha256"];
     // Each is what a process of its own would have: nothing is shared between them but the server.

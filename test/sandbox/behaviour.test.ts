@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/index.ts";
-import { authorizationsOf, certify, newOrder, orderOf, settled } from "./acme-steps.ts";
-import { type RawAcme, rawAcme } from "./raw-acme.ts";
+import { beforeAll, describe, expect, test } from "vitest";
 
-const closers: (() => Promise<void> | void)[] = [];
+import { authorizationsOf, certify, newOrder, orderOf, settled } from "./acme-steps.ts";
+import { sandboxes } from "./open-sandbox.ts";
+import type { RawAcme } from "./raw-acme.ts";
+
+const start = sandboxes();
 let client: RawAcme;
 
 beforeAll(async () => {
   ({ client } = await start({ seed: 2 }));
 });
-afterAll(async () => {
-  for (const close of closers.reverse()) await close();
-});
-
-async function start(options: SandboxOptions): Promise<{ sandbox: Sandbox; client: RawAcme }> {
-  const box = await startSandbox(options);
-  const one = await rawAcme(box);
-  closers.push(box.close, () => one.close());
-  await one.register();
-  return { sandbox: box, client: one };
-}
 
 describe("behaviours of CAs", () => {
   test("reused authorizations make the next order ready at once", async () => {

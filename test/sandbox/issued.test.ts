@@ -1,26 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/index.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Sandbox } from "../../src/sandbox/index.ts";
 import { certify, chainOf, newOrder, orderOf, settled, solve } from "./acme-steps.ts";
+import { sandboxes } from "./open-sandbox.ts";
 import { csrFor, type RawAcme, rawAcme } from "./raw-acme.ts";
 
-const closers: (() => Promise<void> | void)[] = [];
+const start = sandboxes();
 let sandbox: Sandbox;
 let client: RawAcme;
 
 beforeAll(async () => {
   ({ sandbox, client } = await start({ seed: 2 }));
 });
-afterAll(async () => {
-  for (const close of closers.reverse()) await close();
-});
-
-async function start(options: SandboxOptions): Promise<{ sandbox: Sandbox; client: RawAcme }> {
-  const box = await startSandbox(options);
-  const one = await rawAcme(box);
-  closers.push(box.close, () => one.close());
-  await one.register();
-  return { sandbox: box, client: one };
-}
 
 describe("after issuance", () => {
   test("renewal information names a window; a revoked certificate's lies in the past", async () => {

@@ -1,27 +1,17 @@
 import { X509Certificate } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/index.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Sandbox } from "../../src/sandbox/index.ts";
 import { authorizationsOf, certify, chainOf, identifiers, newOrder, orderOf, settled, solve } from "./acme-steps.ts";
-import { csrFor, type RawAcme, rawAcme } from "./raw-acme.ts";
+import { sandboxes } from "./open-sandbox.ts";
+import { csrFor, type RawAcme } from "./raw-acme.ts";
 
-const closers: (() => Promise<void> | void)[] = [];
+const start = sandboxes();
 let sandbox: Sandbox;
 let client: RawAcme;
 
 beforeAll(async () => {
   ({ sandbox, client } = await start({ seed: 2 }));
 });
-afterAll(async () => {
-  for (const close of closers.reverse()) await close();
-});
-
-async function start(options: SandboxOptions): Promise<{ sandbox: Sandbox; client: RawAcme }> {
-  const box = await startSandbox(options);
-  const one = await rawAcme(box);
-  closers.push(box.close, () => one.close());
-  await one.register();
-  return { sandbox: box, client: one };
-}
 
 describe("an order", () => {
   test("for apex and wildcard goes from pending to a certificate that chains to the root", async () => {

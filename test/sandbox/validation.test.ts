@@ -1,26 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Sandbox, type SandboxOptions, startSandbox } from "../../src/sandbox/index.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { Sandbox } from "../../src/sandbox/index.ts";
 import { authorizationsOf, certify, newOrder, orderOf, settled, solve } from "./acme-steps.ts";
-import { type RawAcme, rawAcme, txtFor } from "./raw-acme.ts";
+import { sandboxes } from "./open-sandbox.ts";
+import { type RawAcme, txtFor } from "./raw-acme.ts";
 
-const closers: (() => Promise<void> | void)[] = [];
+const start = sandboxes();
 let sandbox: Sandbox;
 let client: RawAcme;
 
 beforeAll(async () => {
   ({ sandbox, client } = await start({ seed: 2 }));
 });
-afterAll(async () => {
-  for (const close of closers.reverse()) await close();
-});
-
-async function start(options: SandboxOptions): Promise<{ sandbox: Sandbox; client: RawAcme }> {
-  const box = await startSandbox(options);
-  const one = await rawAcme(box);
-  closers.push(box.close, () => one.close());
-  await one.register();
-  return { sandbox: box, client: one };
-}
 
 describe("validation", () => {
   test("a wrong value makes authorization and order invalid, naming server and value", async () => {

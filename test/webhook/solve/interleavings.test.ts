@@ -9,6 +9,7 @@ import powerdns from "../../../providers/powerdns.ts";
 import route53 from "../../../providers/route53.ts";
 import { systemClock } from "../../../src/core/clock.ts";
 import type { Provider } from "../../../src/core/provider.ts";
+import { createRandom } from "../../../src/testing/random.ts";
 import { startAlidns } from "../../fakes/alidns.ts";
 import { startCloudflareFake } from "../../fakes/cloudflare.ts";
 import { startDnspod } from "../../fakes/dnspod.ts";
@@ -17,7 +18,6 @@ import { startHetznerFake } from "../../fakes/hetzner.ts";
 import { startHuaweicloud } from "../../fakes/huaweicloud.ts";
 import { startPowerdns } from "../../fakes/powerdns.ts";
 import { startRoute53 } from "../../fakes/route53.ts";
-import { seededRandom } from "../../fakes/virtual-clock.ts";
 import type { AdapterTrial } from "../../providers/trial.ts";
 import { asIssuer, createCluster, name, ok, startReplica } from "./world.ts";
 
@@ -51,7 +51,7 @@ const cases = adapters.flatMap((adapter) => seeds.map((seed) => ({ ...adapter, i
 
 test.each(cases)("scenario 5: $id: clean-up of A while Present of B, at random (SEED=$seed)", async (adapter) => {
   const { provider, start, replicas: count, seed } = adapter;
-  const random = seededRandom(seed);
+  const random = createRandom(seed);
   const fake = await start([apex]);
   fake.put(apex, owner, ["foreign"], 600);
   const cluster = createCluster();
@@ -89,7 +89,7 @@ test.each(cases)("scenario 5: $id: clean-up of A while Present of B, at random (
 
 test("Present and clean-up of one value, in whatever order they come, end as the last one says", async () => {
   for (const seed of seeds) {
-    const random = seededRandom(seed);
+    const random = createRandom(seed);
     const store = new Map<string, Set<string>>();
     const memory = memoryProvider(store);
     const slow: Provider = {
