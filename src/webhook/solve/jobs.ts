@@ -122,6 +122,12 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
     if (idle.length > mostDetached) idle[0]?.end.abort(new AbortedError("too much is under way"));
   };
 
+  /** What is only waited for at the nameservers, and by nobody, gives way to the next: what follows may take it out again. */
+  const supersede = (job: Job | undefined): void => {
+    if (job?.waiters !== 0 || job.progress.step !== "propagation") return;
+    job.end.abort(new AbortedError("a later call for the same value has come"));
+  };
+
   /** Somebody no longer waits. */
   const leave = (job: Job): void => {
     job.waiters -= 1;
@@ -139,6 +145,7 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       const same = before?.key === key ? before : undefined;
       if (before === undefined && pickUp(request)) return;
       if (same !== undefined) request.onJoin(same.correlationId);
+      else supersede(before);
       const job = same ?? start(request, work);
       let timeUp: Dns01Error | undefined;
       const late = () => {
