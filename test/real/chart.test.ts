@@ -134,6 +134,26 @@ await describeWithHelm("the chart", (helm) => {
     expect(kinds.map((o) => o.kind)).toEqual(["Certificate"]);
   });
 
+  test("labels may be said otherwise, each once, but for those that select", async () => {
+    const usual = (name: string, value: string) => `app\\.kubernetes\\.io/${name}=${value}`;
+    const { objects: list } = await render(
+      helm,
+      ...["part-of", "component"].flatMap((name) => ["--set-string", `commonLabels.${usual(name, "platform")}`]),
+      ...["version", "instance"].flatMap((name) => ["--set-string", `podLabels.${usual(name, "7")}`]),
+    );
+    const labels = { "app.kubernetes.io/part-of": "platform", "app.kubernetes.io/component": "webhook" };
+    expect(list.find((o) => o.kind === "Service")?.metadata.labels).toMatchObject(labels);
+    const deployment = list.find((o) => o.kind === "Deployment");
+    expect(deployment?.["spec"]).toMatchObject({
+      selector: { matchLabels: { "app.kubernetes.io/component": "webhook", "app.kubernetes.io/instance": "dns01" } },
+      template: {
+        metadata: {
+          labels: { ...labels, "app.kubernetes.io/version": "7", "app.kubernetes.io/instance": "dns01" },
+        },
+      },
+    });
+  });
+
   test("two pods, spread, never fewer during a change; one alone is not held by a budget", () => {
     expect(find("Deployment", "dns01")["spec"]).toMatchObject({
       replicas: 2,

@@ -16,15 +16,17 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: webhook
 {{- end }}
 
+{{/* `commonLabels` may say the usual ones otherwise, but for those that select: a key that comes twice is refused by many. */}}
 {{- define "dns01.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "dns01.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: dns01
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- $own := dict "app.kubernetes.io/version" .Chart.AppVersion "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- $_ := set $own "app.kubernetes.io/part-of" "dns01" -}}
+{{- mergeOverwrite $own .Values.commonLabels (include "dns01.selectorLabels" . | fromYaml) | toYaml -}}
 {{- end }}
+
+{{- define "dns01.podLabels" -}}
+{{- $own := include "dns01.labels" . | fromYaml -}}
+{{- mergeOverwrite $own .Values.podLabels (include "dns01.selectorLabels" . | fromYaml) | toYaml -}}
 {{- end }}
 
 {{- define "dns01.image" -}}
