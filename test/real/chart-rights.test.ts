@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import type { KubernetesObject } from "../charts/objects.ts";
+import { render } from "../charts/rendering.ts";
 import { cases, describeWithHelm, renderings } from "../charts/suite.ts";
 
 const rule = z.looseObject({
@@ -41,6 +42,18 @@ await describeWithHelm("what the chart lets whom do", (helm) => {
         }
       }
     }
+  });
+
+  test("a namespace that is named twice has the Secrets of both", async () => {
+    const namesIn = async (...values: readonly string[]) => {
+      const { objects: list } = await render(helm, ...values.flatMap((value) => ["--set", `secretAccess.${value}`]));
+      return reads(list, "Role").flatMap((o) => [[o.metadata.namespace, rulesOf(o)[0]?.resourceNames]]);
+    };
+    const alsoForIssuers = ["namespaces[0].name=cert-manager", "namespaces[0].secretNames={b,a}"];
+    expect(await namesIn("clusterResourceSecretNames={a}", ...alsoForIssuers)).toEqual([["cert-manager", ["a", "b"]]]);
+    expect(await namesIn(...alsoForIssuers)).toEqual([["cert-manager", undefined]]);
+    const twice = ["clusterResource=false", "namespaces[0].name=x", "namespaces[1].name=x"];
+    expect(await namesIn(...twice, "namespaces[1].secretNames={a}")).toEqual([["x", undefined]]);
   });
 
   test("cert-manager may create what is served and nothing else", () => {

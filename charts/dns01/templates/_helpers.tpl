@@ -89,14 +89,21 @@ app.kubernetes.io/component: webhook
 {{ .Release.Namespace }}-{{ include "dns01.fullname" . }}-secrets
 {{- end }}
 
-{{/* Namespaces whose Secrets may be read, and their names there (none: all), as a JSON object. */}}
+{{/* Namespaces whose Secrets may be read, and their names there (none: all), as a JSON object; who is named twice has both. */}}
 {{- define "dns01.secretPlaces" -}}
 {{- $places := dict -}}
+{{- $wanted := .Values.secretAccess.namespaces -}}
 {{- if .Values.secretAccess.clusterResource -}}
-{{- $_ := set $places (include "dns01.clusterResourceNamespace" .) .Values.secretAccess.clusterResourceSecretNames -}}
+{{- $names := .Values.secretAccess.clusterResourceSecretNames -}}
+{{- $wanted = prepend $wanted (dict "name" (include "dns01.clusterResourceNamespace" .) "secretNames" $names) -}}
 {{- end -}}
-{{- range .Values.secretAccess.namespaces -}}
-{{- $_ := set $places .name (default list .secretNames) -}}
+{{- range $wanted -}}
+{{- $names := default list .secretNames -}}
+{{- if hasKey $places .name -}}
+{{- $before := get $places .name -}}
+{{- $names = ternary (concat $before $names | uniq) list (and (gt (len $before) 0) (gt (len $names) 0)) -}}
+{{- end -}}
+{{- $_ := set $places .name $names -}}
 {{- end -}}
 {{- toJson $places -}}
 {{- end }}
