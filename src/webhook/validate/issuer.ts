@@ -179,17 +179,18 @@ function waitFaults(solver: Json, path: Path, config: IssuerConfig, { gate }: Va
   return [{ path: at, message, level: "warning" }];
 }
 
-/** Of several solvers for every name cert-manager only ever takes the first. */
+/** Of several solvers for every name cert-manager takes the first that a CA has a challenge for: wildcards have no http-01. */
 function shadowed(listed: readonly unknown[], ours: readonly FoundSolver[], at: Path): readonly Fault[] {
   const forAll = listed.flatMap((solver, index) => (isEmpty(asObject(solver)["selector"]) ? [index] : []));
-  const [first, ...rest] = forAll;
-  return rest
-    .filter((index) => ours.some(({ path }) => path.at(-1) === index))
-    .map((index) => ({
-      path: [...at, index],
-      message: `is never used: solvers[${String(first)}] has no selector either and comes first`,
-      level: "warning",
-    }));
+  return forAll.flatMap((index): readonly Fault[] => {
+    const before = forAll.filter((other) => other < index);
+    const byDns = before.find((other) => asObject(listed[other])["dns01"] !== undefined);
+    const first = byDns ?? before[0];
+    if (first === undefined || !ours.some(({ path }) => path.at(-1) === index)) return [];
+    const [use, which] = byDns === undefined ? ["used for wildcards alone", " (http01)"] : ["never used", ""];
+    const message = `is ${use}: solvers[${first}]${which} has no selector either and comes first`;
+    return [{ path: [...at, index], message, level: "warning" }];
+  });
 }
 
 function unknownKeys(given: Json, path: Path, known: readonly string[], hint?: string): readonly Fault[] {

@@ -202,6 +202,17 @@ config: {endpoint: "http://pdns.internal:8081", apiKeySecretRef: {name: p, key: 
     expect((await validate(issuer(cloudflare, wait), "--propagation-gate")).warnings).toEqual([]);
     const twice = issuer(cloudflare) + issuer(cloudflare).split("\n").slice(6).join("\n");
     expect((await validate(twice)).warnings).toEqual([expect.stringContaining("is never used: solvers[0]")]);
+    // Of a wildcard cert-manager is offered no http-01, and goes past that solver.
+    const http = "      - http01: {ingress: {ingressClassName: nginx}}\n";
+    const mixed = issuer(cloudflare).replace("solvers:\n", `solvers:\n${http}`);
+    expect((await validate(mixed)).warnings).toEqual([
+      expect.stringContaining("solvers[1]: is used for wildcards alone: solvers[0] (http01) has no selector either"),
+    ]);
+    const third = mixed + issuer(cloudflare).split("\n").slice(6).join("\n");
+    expect((await validate(third)).warnings).toEqual([
+      expect.stringContaining("solvers[1]: is used for wildcards alone"),
+      expect.stringContaining("solvers[2]: is never used: solvers[1] has no selector either"),
+    ]);
   });
 
   test("what cannot be parsed is a fault of its document alone; anchors and other kinds are fine", async () => {
