@@ -17,6 +17,8 @@ export interface SecureServer {
 const KEEP_ALIVE_MS = 120_000;
 /** Users of many groups have long headers. */
 const MAX_HEADER_BYTES = 256 * 1024;
+/** For the last answer to arrive. */
+const LINGER_MS = 2_000;
 
 /**
  * HTTP/1.1 over TLS that asks for a client certificate and takes any: who is believed is decided for each request, see
@@ -75,6 +77,11 @@ function answerBadRequest(error: Error & { readonly code?: string }, socket: Dup
   const body = statusOf(refusal);
   const head = `HTTP/1.1 ${code} ${refusal.reason}\r\nContent-Type: application/json\r\nConnection: close\r\n`;
   socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  // Node lets go of such a socket: without an end of ours it is kept for ever if the other side does not close, or has left
+  // something that nobody reads.
+  socket.resume();
+  const limit = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once("close", () => clearTimeout(limit));
 }
 
 export interface ListenAddress {
