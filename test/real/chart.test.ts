@@ -73,6 +73,18 @@ await describeWithHelm("the chart", (helm) => {
     }
   });
 
+  test.each(cases)("helm test tries services as the webhook reaches them, with its files: %s", (name) => {
+    const [webhook, tried] = podsOf(objects(name).toSorted((a, b) => (a.kind < b.kind ? -1 : 1)));
+    if (tried === undefined) return expect(name).toBe("own-issuer.yaml");
+    for (const key of ["hostNetwork", "dnsPolicy", "dnsConfig", "hostAliases"])
+      expect(tried[key]).toEqual(webhook?.[key]);
+    const [own, other] = [webhook?.containers[0], tried.containers[0]];
+    for (const key of ["image", "env", "envFrom"]) expect(other?.[key], key).toEqual(own?.[key]);
+    const ofServer = ["tls", "policy"];
+    expect(other?.volumeMounts).toEqual(own?.volumeMounts?.filter((m) => !ofServer.includes(m.name)));
+    expect(tried.volumes).toEqual(webhook?.volumes?.filter((v) => !ofServer.includes(v.name)));
+  });
+
   test.each(cases)("APIServices lead to the Service, and that to the pods: %s", (name) => {
     const list = objects(name);
     const service = list.find((o) => o.kind === "Service");

@@ -44,6 +44,22 @@
 {{- end }}
 {{- end }}
 
+{{/* Whom a pod reaches, and by which names. */}}
+{{- define "dns01.podNetwork" -}}
+dnsPolicy: {{ default (ternary "ClusterFirstWithHostNet" "ClusterFirst" .Values.hostNetwork) .Values.dnsPolicy }}
+{{- if .Values.hostNetwork }}
+hostNetwork: true
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "dns01.env" -}}
 {{- with .Values.proxy }}
 {{- if .http }}
