@@ -75,8 +75,15 @@ export function createSolver(options: SolverOptions): Solver {
   const zones = createZoneFinder(backend, { provider: provider.id, clock });
   const reported = new Set<string>();
 
-  const locate: Solver["locate"] = async (owner, zoneCut, signal, trace) => {
-    const zone = await zones.find(owner, zoneCut, callOf(signal, { ttlSeconds, trace }));
+  const place = async (
+    act: Act,
+    owner: DomainName,
+    zoneCut: DomainName | undefined,
+    signal: Stop,
+    trace?: string,
+  ): Promise<Zone> => {
+    // With the zone its values are taken for gone: another process may have found it since it was missing here.
+    const zone = await zones.find(owner, zoneCut, callOf(signal, { ttlSeconds, trace }), act === "cleanUp");
     const key = `${owner}\n${zone.apex}\n${zoneCut ?? ""}`;
     if (!reported.has(key)) {
       // Said once per owner; forgotten as a whole before it could grow without end.
@@ -130,7 +137,9 @@ export function createSolver(options: SolverOptions): Solver {
   ): Promise<readonly Solved[]> => {
     if (signal.aborted) throw abortReason(signal);
     const merged = mergeItems(items);
-    const located = await Promise.allSettled(merged.map(({ owner, zoneCut }) => locate(owner, zoneCut, signal, trace)));
+    const located = await Promise.allSettled(
+      merged.map(({ owner, zoneCut }) => place(act, owner, zoneCut, signal, trace)),
+    );
     const missing = located.flatMap((result, i) =>
       result.status === "rejected" ? [{ name: merged[i]?.owner ?? "", error: result.reason as unknown }] : [],
     );
@@ -156,7 +165,7 @@ export function createSolver(options: SolverOptions): Solver {
 
   return {
     provider: provider.id,
-    locate,
+    locate: (owner, zoneCut, signal, trace) => place("present", owner, zoneCut, signal, trace),
     present: (items, signal, trace) => solve(items, "present", signal, trace),
     cleanUp: (items, signal, trace) => solve(items, "cleanUp", signal, trace),
   };

@@ -9,9 +9,9 @@ import { createVisibleZones } from "./visible-zones.ts";
 export interface ZoneFinder {
   /**
    * The zone of the account that holds `owner`. `zoneCut` is the zone that holds it in DNS, where known: it is asked
-   * for first. Throws ZoneNotFoundError with the names that were asked for.
+   * for first. Throws ZoneNotFoundError with the names that were asked for; where it is `certain`, all of them anew.
    */
-  find(owner: DomainName, zoneCut: DomainName | undefined, call: Call): Promise<Zone>;
+  find(owner: DomainName, zoneCut: DomainName | undefined, call: Call, certain?: boolean): Promise<Zone>;
   /** The service no longer knows a zone that was found before. */
   forget(apex: DomainName): void;
 }
@@ -56,12 +56,18 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
     return entry !== undefined && entry.until > clock.now() ? entry.zone : undefined;
   };
 
-  return {
+  const isRememberedMissing = (apex: DomainName): boolean => {
+    const entry = known.get(apex);
+    return entry !== undefined && entry.zone === undefined && entry.until > clock.now();
+  };
+
+  const finder: ZoneFinder = {
     forget: (apex) => void known.delete(apex),
-    async find(owner, zoneCut, call) {
+    async find(owner, zoneCut, call, certain = false) {
       const found = foundBefore(owner, zoneCut);
       if (found !== undefined) return found;
       const asked = candidates(owner, zoneCut);
+      const remembered = certain ? asked.filter(isRememberedMissing) : [];
       let refused: Dns01Error | undefined;
       let unusable: Dns01Error | undefined;
       for (const apex of asked) {
@@ -79,6 +85,10 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
       }
       if (unusable !== undefined) throw unusable;
       if (refused !== undefined) throw refused;
+      if (remembered.length > 0) {
+        for (const apex of remembered) known.delete(apex);
+        return await finder.find(owner, zoneCut, call);
+      }
       const visible = await zonesSeen.some(call);
       if (stopOf(call).aborted) throw abortReason(stopOf(call));
       throw new ZoneNotFoundError(
@@ -94,6 +104,7 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
       );
     },
   };
+  return finder;
 }
 
 function described(visible: { readonly names: readonly string[]; readonly more: boolean } | undefined): string {

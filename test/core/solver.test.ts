@@ -148,6 +148,17 @@ test("missing zones are asked for again after half a minute, found ones after fi
   expect(asked.slice(-1)).toEqual(["example.com"]);
 });
 
+test("what is to be taken out is only given up when every name was asked for anew, once", async () => {
+  const { solver, asked } = setUp();
+  const items = [item("_acme-challenge.example.org", ["a"])];
+  const names = ["_acme-challenge.example.org", "example.org"];
+  await expect(solver.present(items, never)).rejects.toThrow(/no zone/);
+  await expect(solver.present(items, never)).rejects.toThrow(/no zone/);
+  expect(asked).toEqual(names);
+  await expect(solver.cleanUp(items, never)).rejects.toThrow(/no zone/);
+  expect(asked).toEqual([...names, ...names]);
+});
+
 test("a zone that vanished is looked for again", async () => {
   let gone = false;
   const { solver, asked } = setUp({

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import cloudflare from "../../../providers/cloudflare.ts";
 import dnspod from "../../../providers/dnspod.ts";
+import { type CloudflareZone, startCloudflareFake } from "../../fakes/cloudflare.ts";
 import { startDnspod } from "../../fakes/dnspod.ts";
 import { asIssuer, createCluster, name, namespace, ok, startReplica } from "./world.ts";
 
@@ -29,6 +31,23 @@ test("scenario 1, the webhook's part: apex and wildcard one after the other, at 
     expect(await one.cleanUp({ key })).toEqual(ok);
     expect(fake.values(apex, owner)).toEqual([]);
   }
+  for (const each of [one, two]) await each.solving.close();
+  await fake.http.close();
+});
+
+test("a replica for which the zone was missing a moment ago cleans up what another has presented since", async () => {
+  const fake = await startCloudflareFake([apex]);
+  const cluster = createCluster();
+  const options = { solver: "cloudflare", cluster, config: asIssuer(cloudflare, fake.config, cluster) };
+  const [one, two] = [await startReplica([cloudflare], options), await startReplica([cloudflare], options)];
+  const zones = fake.zones as CloudflareZone[];
+  const notYet = zones.splice(0);
+  expect(await two.present({})).toMatchObject({ code: "ZONE_NOT_FOUND" });
+  zones.push(...notYet);
+  expect(await one.present({})).toEqual(ok);
+  expect(fake.values(apex, owner)).toHaveLength(1);
+  expect(await two.cleanUp({})).toEqual(ok);
+  expect(fake.values(apex, owner)).toEqual([]);
   for (const each of [one, two]) await each.solving.close();
   await fake.http.close();
 });
