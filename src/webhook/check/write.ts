@@ -80,10 +80,8 @@ async function tryOut(target: Target, network: DnsDeps, context: Context): Promi
   const end = new AbortController();
   try {
     const solver = await connect(target, end.signal, context);
-    if (typeof solver === "string") {
-      return [
-        warning({ check, what, cause: `nothing was written: ${solver}`, next: "See the findings about Secrets." }),
-      ];
+    if ("cause" in solver) {
+      return [warning({ check, what, cause: `nothing was written: ${solver.cause}`, next: solver.next })];
     }
     const place = await network.place(challengeName(target.domain), context.signal);
     const alias = aliasFinding(target, place);
@@ -103,20 +101,34 @@ async function tryOut(target: Target, network: DnsDeps, context: Context): Promi
   return findings;
 }
 
+/** Why nothing can be tried, and what to do. */
+type Unready = Pick<Finding, "cause" | "next">;
+
 /** The solver, or why there is none: what is wrong with its Secrets has been said. */
-async function connect(target: Target, signal: AbortSignal, context: Context): Promise<Solver | string> {
+async function connect(target: Target, signal: AbortSignal, context: Context): Promise<Solver | Unready> {
   const { provider, config } = target.solver;
-  if (provider === undefined || config === undefined) return "its config is not sound";
+  const next = "See the findings about Secrets.";
+  if (provider === undefined || config === undefined) return { cause: "its config is not sound", next };
   const { kube, observer, clock, redactor } = context;
   const secrets = await readSecrets(config.references, target.issuer.secretNamespace, kube, context.signal);
-  if (!secrets.found) return secrets.issues.map(({ path, message }) => `${path} ${message}`).join("; ");
+  if (!secrets.found) {
+    return { cause: secrets.issues.map(({ path, message }) => `${path} ${message}`).join("; "), next };
+  }
   for (const secret of Object.values(secrets.values)) redactor.add(secret);
   const whole = completeConfig(provider, config, secrets.values);
-  return await connectSolver(
-    provider,
-    { config: whole, ttlSeconds: config.ttlSeconds },
-    { signal, observer, clock, redactor },
-  );
+  try {
+    return await connectSolver(
+      provider,
+      { config: whole, ttlSeconds: config.ttlSeconds },
+      { signal, observer, clock, redactor },
+    );
+  } catch (error) {
+    // What a ClusterIssuer leaves to the pod's own identity is right there and cannot be had anywhere else.
+    const isKeyless = target.issuer.kind === "ClusterIssuer" && config.references.length === 0;
+    if (!(error instanceof ConfigError) || !isKeyless) throw error;
+    const cause = "it names no credentials, and those of dns01's pod can only be used there";
+    return { cause, next: "A Certificate from the CA's staging endpoint shows whether they are good." };
+  }
 }
 
 /** Where the CA will look, and whether cert-manager has the value written there. */

@@ -58,6 +58,19 @@ test("writes a random value, finds it at every nameserver and takes it out; othe
   expect(text).not.toContain(sandbox.tsig.secret);
 });
 
+test("credentials of dns01's pod are no fault of a ClusterIssuer, and cannot be tried; an Issuer does not get them", async () => {
+  const keyless = solver("route53", { region: "eu-west-1" }, { selector: { dnsZones: ["example.test"] } });
+  api.store.put(issuer("keyless", undefined, keyless));
+  api.store.put(issuer("keyless", "shop", keyless));
+  const own = await check(api, ["--issuer", "keyless", "--domain", "example.test", ...dns()]);
+  expect({ failures: own.failures, status: own.status }).toEqual({ failures: [], status: 0 });
+  expect(own.warnings).toEqual([
+    `${owner} by ClusterIssuer keyless: nothing was written: it names no credentials, and those of dns01's pod can only be used there → A Certificate from the CA's staging endpoint shows whether they are good.`,
+  ]);
+  const other = await check(api, ["--issuer", "shop/keyless", "--domain", "example.test", ...dns()]);
+  expect(other.failures).toEqual([expect.stringContaining("may not be used here: give accessKeyID")]);
+});
+
 test("--write tries every Issuer whose selector names a domain, and says which does not", async () => {
   api.store.put(issuer("other", undefined, solver("rfc2136", config())));
   const { failures, warnings, findings } = await check(api, ["--write", ...dns()]);
