@@ -48,6 +48,8 @@ export function createSecureServer(pair: KeyPair, onRequest: RequestListener): S
     // Node would refuse without a word of why.
     requireHostHeader: false,
   });
+  // Each group is a header, and the user comes behind them: Node would drop what follows the thousandth. The bytes are limited.
+  server.maxHeadersCount = 0;
   const onEach = endWithConnection(onRequest);
   server.on("request", onEach);
   server.on("clientError", answerBadRequest);

@@ -221,6 +221,12 @@ describe("users that the front proxy vouches for", () => {
     expect((await of({ "X-Remote-User": ["alice", certManager.user] })).status).toBe(401);
     expect((await of({ "x-remote-USER": "alice" })).status).toBe(200);
   });
+
+  test("somebody of very many groups, whom Go names behind all of them", async () => {
+    const groups = Array.from({ length: 2_000 }, (_, i) => `group-${i}`);
+    const headers = { "X-Remote-Group": groups, "X-Remote-Uid": "1", "X-Remote-User": "alice" };
+    expect((await harness.aggregator().exchange({ path: "/apis", headers })).status).toBe(200);
+  });
 });
 
 describe("the API server's own review", () => {
