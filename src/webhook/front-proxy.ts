@@ -46,7 +46,7 @@ export function createFrontProxy(initial: FrontProxyState, now: () => number): F
       config,
       fault,
       from,
-      to: Math.min(to, nextEnd([...config.authorities, ...certificate.intermediates], time)),
+      to: Math.min(to, nextChange([...config.authorities, ...certificate.intermediates], time)),
     };
     verdicts.set(socket, verdict);
     return verdict;
@@ -69,8 +69,8 @@ export function createFrontProxy(initial: FrontProxyState, now: () => number): F
   };
 }
 
-/** When the next of these CAs ends: what was good by it is not good any more then. */
-function nextEnd(authorities: readonly X509Certificate[], now: number): number {
-  const ends = authorities.map((authority) => validity(authority).to).filter((to) => to >= now);
-  return Math.min(...ends, Number.POSITIVE_INFINITY);
+/** Until when as many of these CAs are valid as now: what was good by one may end with it, what was not may be good by the next. */
+function nextChange(authorities: readonly X509Certificate[], now: number): number {
+  const changes = authorities.map(validity).flatMap(({ from, to }) => [from - 1, to]);
+  return Math.min(...changes.filter((time) => time >= now), Number.POSITIVE_INFINITY);
 }
