@@ -80,6 +80,11 @@ export async function verifyIssued(
   }
 }
 
+/** Whether the first certificate of `pem` is for the key of this CSR, DER. */
+export async function isForRequest(pem: string, csr: Uint8Array): Promise<boolean> {
+  return spki(parse(pem).publicKey).equals(await csrPublicKey(csr));
+}
+
 /** Whether the first certificate of `pem` belongs to this private key. */
 export function matchesKey(pem: string, privateKey: string): boolean {
   return parse(pem).checkPrivateKey(createPrivateKey(privateKey));

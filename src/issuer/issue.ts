@@ -38,7 +38,7 @@ export async function issue(request: IssueRequest, given: IssueDeps): Promise<Is
     const leftovers = await reconcile(request.name, deps);
     for (const w of leftovers) observer({ type: "warning", ...w });
     const stored = await certificates.load(request.name);
-    if (stored !== undefined && !request.force && !request.dryRun && isCovered(stored, request, deps.now())) {
+    if (stored !== undefined && !request.force && !request.dryRun && (await isCovered(stored, request, deps.now()))) {
       // What a crash left between storing the certificate and forgetting its order.
       await certificates.clearPending(request.name);
       return reusedResult(stored, kept.warnings(), deps.clock.now() - started);

@@ -1,11 +1,12 @@
+import { isForRequest } from "../acme/certificate.ts";
 import { sameSet } from "./order.ts";
 import type { StoredCertificate } from "./ports.ts";
 import type { IssueRequest } from "./request.ts";
 
 /** Whether the stored certificate is what is asked for and not yet due. */
-export function isCovered(stored: StoredCertificate, request: IssueRequest, now: Date): boolean {
+export async function isCovered(stored: StoredCertificate, request: IssueRequest, now: Date): Promise<boolean> {
   const { meta } = stored;
-  return (
+  const isMeant =
     meta.revoked === undefined &&
     sameSet(
       meta.domains,
@@ -18,6 +19,7 @@ export function isCovered(stored: StoredCertificate, request: IssueRequest, now:
     (meta.profile ?? "") === (request.profile ?? "") &&
     (meta.csr === true) === (request.csr !== undefined) &&
     now < new Date(meta.renewAfter) &&
-    now < new Date(meta.notAfter)
-  );
+    now < new Date(meta.notAfter);
+  // By its key: the same one signs another request each time.
+  return isMeant && (request.csr === undefined || (await isForRequest(stored.pem.cert, request.csr)));
 }

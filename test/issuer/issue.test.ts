@@ -1,6 +1,7 @@
-import { X509Certificate } from "node:crypto";
+import { createPublicKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterEach, expect, test } from "vitest";
+import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
 import { AcmeError, PropagationError } from "../../src/core/errors.ts";
 import { ExchangeError } from "../../src/dns/exchange.ts";
@@ -71,6 +72,18 @@ test("other names, another key type or --force order anew", async () => {
     expect(result.reused).toBe(false);
     expect(result.serial).not.toBe(first.serial);
   }
+});
+
+test("a CSR for another key is ordered, whatever is stored; another request of the same key is not", async () => {
+  world = await openWorld();
+  const [key, other] = [await generateKey("ec256"), await generateKey("ec256")];
+  const first = await issue(world.request(pair, { csr: await buildCsr(key, pair) }), await world.deps());
+  const again = await issue(world.request(pair, { csr: await buildCsr(key, pair) }), await world.deps());
+  expect(again).toMatchObject({ reused: true, serial: first.serial });
+  const exchanged = await issue(world.request(pair, { csr: await buildCsr(other, pair) }), await world.deps());
+  expect(exchanged.reused).toBe(false);
+  const { publicKey } = new X509Certificate(await readFile(exchanged.files?.cert ?? ""));
+  expect(publicKey.equals(createPublicKey(other))).toBe(true);
 });
 
 test("valid authorizations are skipped: no value is written for them", async () => {
