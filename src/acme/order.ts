@@ -2,8 +2,8 @@ import type { Clock } from "../core/clock.ts";
 import { AcmeError, TransientError } from "../core/errors.ts";
 import { failureOf } from "./failure.ts";
 import { fanOut } from "./fan-out.ts";
-import { poll } from "./poll.ts";
-import { malformedAnswer } from "./problem.ts";
+import { pace, poll, slowestMs } from "./poll.ts";
+import { isProblem, malformedAnswer } from "./problem.ts";
 import { inWords } from "./retry-after.ts";
 import type { AcmeClient, Authorization, Order } from "./types.ts";
 
@@ -100,16 +100,36 @@ export async function waitForOrder(
   );
 }
 
-/** Brings the order to "valid" from whatever state it is in. `csr` is DER. */
+/**
+ * Brings the order to "valid" from whatever state it is in. `csr` is DER. A CA whose parts do not agree yet refuses an order
+ * that it has just called ready: its state says what to do then (RFC 8555 §7.4), which is to finalize it again.
+ */
 export async function finalizeOrder(
   client: AcmeClient,
   order: Order,
   csr: Uint8Array,
   options: WaitOptions,
 ): Promise<Order> {
-  const ready = order.status === "pending" ? await waitForOrder(client, order, "ready", options) : order;
-  const taken = ready.status === "ready" ? await client.finalize(ready, csr, options.signal) : ready;
-  return waitForOrder(client, taken, "valid", options);
+  const { clock, signal } = options;
+  let now = order;
+  for (let refused = 0; ; refused++) {
+    const ready = now.status === "pending" ? await waitForOrder(client, now, "ready", options) : now;
+    const taken =
+      ready.status === "ready" ? await client.finalize(ready, csr, signal).catch(unlessNotReady(refused)) : ready;
+    if (taken !== undefined) return waitForOrder(client, taken, "valid", options);
+    await clock.sleep(pace[refused] ?? slowestMs, signal);
+    now = await client.order(order.url, signal);
+  }
+}
+
+/** How often an order that is ready by its own state may be refused as one that is not. */
+const mostRefusals = 10;
+
+function unlessNotReady(refused: number): (error: unknown) => undefined {
+  return (error) => {
+    if (refused < mostRefusals && isProblem(error, "orderNotReady")) return undefined;
+    throw error;
+  };
 }
 
 /**

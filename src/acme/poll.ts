@@ -2,8 +2,8 @@ import type { Clock } from "../core/clock.ts";
 import { tooLong } from "./repeat.ts";
 
 /** The first ones suit a CA that is quick, the later ones one that takes minutes. Milliseconds. */
-const pace = [40, 100, 250, 500, 1000];
-const slowestMs = 2000;
+export const pace = [40, 100, 250, 500, 1000];
+export const slowestMs = 2000;
 
 /**
  * Retry-After counts whole seconds, so "1" is the least a server can ask for, and what those say that need milliseconds

@@ -320,6 +320,23 @@ describe("finalizing", () => {
     expect((await finalizeOrder(client, ready, csr, options())).status).toBe("valid");
   });
 
+  it("is tried again when the CA refuses an order that is ready by its own word", async () => {
+    const ready = await waitForOrder(client, await prove(), "ready", options());
+    const body = JSON.stringify({ type: "urn:ietf:params:acme:error:orderNotReady", detail: "not yet" });
+    ca.fault = (seen, nth) =>
+      seen.resource === "finalize" && nth <= 3 ? { kind: "answer", status: 403, body } : undefined;
+    expect((await finalizeOrder(client, ready, csr, options())).status).toBe("valid");
+    expect(ca.count("finalize")).toBe(4);
+  });
+
+  it("is given up when the CA goes on refusing it", async () => {
+    const ready = await waitForOrder(client, await prove(), "ready", options());
+    const body = JSON.stringify({ type: "urn:ietf:params:acme:error:orderNotReady", detail: "not yet" });
+    ca.fault = (seen) => (seen.resource === "finalize" ? { kind: "answer", status: 403, body } : undefined);
+    expect(await failureOf(finalizeOrder(client, ready, csr, options()))).toBeInstanceOf(AcmeError);
+    expect(ca.count("finalize")).toBeLessThan(20);
+  });
+
   it("never happens while the order is pending", async () => {
     ca.looksUntilDecided = 3;
     await finalizeOrder(client, await prove(), csr, options());
