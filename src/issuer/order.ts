@@ -7,6 +7,12 @@ import { placeOrder } from "./new-order.ts";
 import type { PendingOrder, StoredCertificate } from "./ports.ts";
 import type { IssueDeps, IssueRequest } from "./request.ts";
 
+/**
+ * Some CAs leave an order or a challenge "processing" for ever, with an end that is months away (ZeroSSL, acme.sh#6103;
+ * Actalis): waiting on for it would last until the certificate has run out. A new order takes over what is proven already.
+ */
+const stuckMs = 24 * 3_600_000;
+
 /** An order and what is needed to finish it. */
 export interface OpenOrder {
   readonly order: Order;
@@ -32,9 +38,7 @@ export async function openOrder(
 ): Promise<OpenOrder> {
   const pending = request.dryRun ? undefined : await deps.certificates.loadPending(request.name);
   if (pending !== undefined) {
-    const order = isSame(pending, accountUrl, request, stored)
-      ? await readOrder(client, pending.orderUrl, deps.signal)
-      : undefined;
+    const order = isSame(pending, accountUrl, request, stored) ? await readOrder(client, pending, deps) : undefined;
     if (order !== undefined) {
       deps.observer({ type: "log", level: "info", text: `going on with order ${order.url} (${order.status})` });
       const { privkey, profile } = pending;
@@ -97,10 +101,19 @@ export function sameSet(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && new Set([...a, ...b]).size === a.length;
 }
 
-/** The order, or undefined when it is spoilt or the CA no longer knows it. */
-async function readOrder(client: AcmeClient, url: string, signal: AbortSignal): Promise<Order | undefined> {
+/** The order, or undefined when it is spoilt, stuck, or the CA no longer knows it. */
+async function readOrder(
+  client: AcmeClient,
+  { orderUrl, createdAt }: PendingOrder,
+  { now, signal, observer }: IssueDeps,
+): Promise<Order | undefined> {
   try {
-    const order = await client.order(url, signal);
+    const order = await client.order(orderUrl, signal);
+    if (order.status !== "valid" && !(Math.abs(now().getTime() - Date.parse(createdAt)) < stuckMs)) {
+      const text = `order ${order.url} is still ${order.status} after more than a day; placing a new one`;
+      observer({ type: "log", level: "warn", text });
+      return undefined;
+    }
     return order.status === "invalid" ? undefined : order;
   } catch (error) {
     if (error instanceof AcmeError) return undefined;

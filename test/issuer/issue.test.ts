@@ -7,6 +7,7 @@ import { AcmeError, PropagationError } from "../../src/core/errors.ts";
 import { ExchangeError } from "../../src/dns/exchange.ts";
 import { issue } from "../../src/issuer/issue.ts";
 import type { IssueDeps } from "../../src/issuer/request.ts";
+import { createFastClock } from "../fakes/fast-clock.ts";
 import { openWorld, updatesOf, type World } from "./world.ts";
 
 let world: World | undefined;
@@ -101,6 +102,25 @@ test("an order born ready needs no challenge", async () => {
   const result = await issue(world.request(pair), await world.deps());
   expect(updatesOf(world.box)).toEqual([]);
   expect(result.serial).toBeDefined();
+});
+
+test("an order that is stuck at the CA is gone on with for a day, and then replaced", async () => {
+  const hour = 3_600_000;
+  world = await openWorld({ issuanceDelayMs: 1e9, pendingSeconds: 90 * 86_400 });
+  let ahead = 0;
+  const now = () => new Date(Date.now() + ahead);
+  const ordered = new Set<string | undefined>();
+  for (const passed of [0, 20 * hour, 25 * hour]) {
+    ahead = passed;
+    const { certificates } = world.store;
+    const deps = await world.deps({ now, clock: createFastClock(1000) });
+    await expect(issue(world.request(pair), deps)).rejects.toMatchObject({ code: "TRANSIENT" });
+    ordered.add((await certificates.loadPending("example.test"))?.orderUrl);
+    expect(ordered.size).toBe(passed > 24 * hour ? 2 : 1);
+  }
+  Object.assign(world.box.ca.state.behaviour, { issuanceDelayMs: 0 });
+  ahead = 50 * hour;
+  expect((await issue(world.request(pair), await world.deps({ now }))).reused).toBe(false);
 });
 
 test("one token for apex and wildcard is one value", async () => {
