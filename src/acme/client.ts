@@ -10,7 +10,7 @@ import { createExchange } from "./exchange.ts";
 import { loadHttpClient, type Resource, type Signed } from "./jws.ts";
 import { readAuthorization, readChallenge, readOrder } from "./objects.ts";
 import { isProblem, linksOf, unlessRefused } from "./problem.ts";
-import { retryAfterMs } from "./retry-after.ts";
+import { byOurClock, retryAfterMs } from "./retry-after.ts";
 import { createTransport, type HttpMessage, type Transport } from "./transport.ts";
 import type { AcmeChallenge, AcmeClient, AcmeClientOptions, Directory, Order } from "./types.ts";
 
@@ -85,13 +85,22 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
     }
   };
 
-  const withRetryAfter = <T extends object>(object: T, answer: HttpMessage): T & { readonly retryAfterMs?: number } => {
-    const ms = retryAfterMs(answer.headers, wallNow());
-    return ms === undefined ? object : { ...object, retryAfterMs: ms };
+  /** What the answer says of time, by our clock. */
+  const timed = <T extends { readonly expires?: string }>(
+    object: T,
+    { headers }: HttpMessage,
+  ): T & { readonly retryAfterMs?: number } => {
+    const ms = retryAfterMs(headers, wallNow());
+    const expires = byOurClock(object.expires, headers, wallNow());
+    return {
+      ...object,
+      ...(expires === undefined ? {} : { expires }),
+      ...(ms === undefined ? {} : { retryAfterMs: ms }),
+    };
   };
 
   const readOrderAt = (url: string, operation: string) => (answer: HttpMessage) =>
-    withRetryAfter(readOrder(parseJson(answer), url, operation), answer);
+    timed(readOrder(parseJson(answer), url, operation), answer);
 
   const readChallengeAt = async (url: string, signal: AbortSignal): Promise<AcmeChallenge | undefined> => {
     const operation = "challenge";
@@ -139,7 +148,7 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
         operation: "authorization",
         signal,
         payload: null,
-        read: (answer) => withRetryAfter(readAuthorization(parseJson(answer), url, "authorization"), answer),
+        read: (answer) => timed(readAuthorization(parseJson(answer), url, "authorization"), answer),
       }),
 
     answered,

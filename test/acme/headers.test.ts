@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { linksOf, readProblem } from "../../src/acme/problem.ts";
-import { inWords, retryAfterMs } from "../../src/acme/retry-after.ts";
+import { byOurClock, inWords, retryAfterMs } from "../../src/acme/retry-after.ts";
 
 describe("Retry-After (RFC 9110 §10.2.3)", () => {
   const now = Date.parse("2026-11-25T10:00:00Z");
@@ -21,6 +21,25 @@ describe("Retry-After (RFC 9110 §10.2.3)", () => {
 
   it("is said in words", () => {
     expect([500, 90_000, 600_000, 86_400_000].map(inWords)).toEqual(["1 s", "90 s", "10 min", "24 h"]);
+  });
+});
+
+describe("an instant of the CA's", () => {
+  const date = "Thu, 26 Nov 2026 12:00:00 GMT";
+  const served = Date.parse(date);
+  const hour = 3_600_000;
+  it("is told by the CA's own clock where ours is wrong", () => {
+    expect(byOurClock("2026-11-26T13:00:00Z", { date }, served + 8 * hour)).toBe("2026-11-26T21:00:00.000Z");
+    expect(byOurClock("2026-11-26T13:00:00Z", { date }, served - 8 * hour)).toBe("2026-11-26T05:00:00.000Z");
+  });
+
+  it("stays as it is where the clocks agree, and where one of the times cannot be read", () => {
+    const time = "2026-11-26T13:00:00Z";
+    expect(byOurClock(time, { date }, served + 5_000)).toBe(time);
+    expect(byOurClock(time, {}, served + hour)).toBe(time);
+    expect(byOurClock(time, { date: "yesterday" }, served + hour)).toBe(time);
+    expect(byOurClock("soon", { date }, served + hour)).toBe("soon");
+    expect(byOurClock(undefined, { date }, served + hour)).toBeUndefined();
   });
 });
 

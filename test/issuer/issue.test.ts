@@ -1,6 +1,7 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterEach, expect, test } from "vitest";
+import { createAcmeClient } from "../../src/acme/client.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
 import { AcmeError, PropagationError } from "../../src/core/errors.ts";
@@ -121,6 +122,15 @@ test("an order that is stuck at the CA is gone on with for a day, and then repla
   Object.assign(world.box.ca.state.behaviour, { issuanceDelayMs: 0 });
   ahead = 50 * hour;
   expect((await issue(world.request(pair), await world.deps({ now }))).reused).toBe(false);
+});
+
+test("a clock that is ahead of the CA's by more than an order lasts makes no order expire", async () => {
+  world = await openWorld({ validationDelayMs: 300, lagMs: 300, pendingSeconds: 3600 });
+  const ahead = () => Date.now() + 8 * 3_600_000;
+  const connectAcme: IssueDeps["connectAcme"] = (acme) =>
+    createAcmeClient(acme, { userAgent: "dns01/test", wallNow: ahead });
+  const deps = await world.deps({ connectAcme, now: () => new Date(ahead()) });
+  expect((await issue(world.request(pair), deps)).reused).toBe(false);
 });
 
 test("one token for apex and wildcard is one value", async () => {
