@@ -66,7 +66,7 @@ function byDeclaration(declared: PlannedCertificate, sources: Sources): WatchTar
   const { plans } = sources.generation;
   return {
     name: declared.name,
-    wanted: { keyType: declared.keyType, profile: declared.cas[0]?.profile },
+    wanted: { keyType: declared.keyType, profile: declared.cas[0]?.profile, csr: declared.csr },
     ...withDns(planByDeclaration(declared, { plans, dryRun: false }), sources),
     ...deployed(declared.name, declared.deployment, sources),
   };

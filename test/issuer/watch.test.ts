@@ -1,4 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { buildCsr } from "../../src/acme/csr.ts";
+import { generateKey } from "../../src/acme/keys.ts";
 import { createBudget } from "../../src/issuer/budget.ts";
 import { issue } from "../../src/issuer/issue.ts";
 import type { UpkeepEvent } from "../../src/issuer/kept.ts";
@@ -102,6 +104,28 @@ test("other names, or another key type, are ordered at once, whatever is stored"
   // It is what is wanted now: nothing more is ordered.
   await vi.waitFor(() => expect(events.some(({ type }) => type === "planned")).toBe(true), 20_000);
   expect(events.filter(({ type }) => type === "ordering")).toHaveLength(1);
+});
+
+test("a CSR for another key is ordered at once; another request of the same key is not", async () => {
+  const { made, watch, events, run, deps } = await begin();
+  const names = ["a.example.test"];
+  const [key, other] = [await generateKey("ec256"), await generateKey("ec256")];
+  const first = await issue(made.request(names, { name: "c", csr: await buildCsr(key, names) }), deps);
+  const solvers = shareRouter(deps.solvers, { clock: deps.clock });
+  const targetFor = (csr: Uint8Array): WatchTarget => ({
+    name: "c",
+    names,
+    cas: [first.ca],
+    wanted: { keyType: "ec256", profile: undefined, csr },
+    prepare: async () => ({ request: made.request(names, { name: "c", csr }), solvers, dns: deps.dns }),
+  });
+  watch.set([targetFor(await buildCsr(key, names))]);
+  run();
+  await vi.waitFor(() => expect(events.some(({ type }) => type === "planned")).toBe(true), 20_000);
+  expect(events.filter(({ type }) => type === "ordering")).toEqual([]);
+  watch.set([targetFor(await buildCsr(other, names))]);
+  await vi.waitFor(() => expect(events.some(({ type }) => type === "renewed")).toBe(true), 20_000);
+  expect((await made.store.certificates.load("c"))?.meta.serial).not.toBe(first.serial);
 });
 
 test.each([
