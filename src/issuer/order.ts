@@ -121,8 +121,9 @@ async function readOrder(
   }
 }
 
-/** The stored key, where `--reuse-key` asks for it and it is of the wanted type. */
+/** The stored key, where `--reuse-key` asks for it and it is of the wanted type. Not one that others have: CAs refuse it. */
 function keyToReuse(stored: StoredCertificate | undefined, request: IssueRequest): string | undefined {
+  if (stored?.meta.revoked?.reason === "keyCompromise") return undefined;
   return request.reuseKey && stored?.meta.keyType === request.keyType ? stored.pem.privkey : undefined;
 }
 

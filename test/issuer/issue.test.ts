@@ -133,6 +133,22 @@ test("a clock that is ahead of the CA's by more than an order lasts makes no ord
   expect((await issue(world.request(pair), deps)).reused).toBe(false);
 });
 
+test("a key that was revoked as compromised is not used again, whatever --reuse-key says", async () => {
+  world = await openWorld();
+  const { certificates } = world.store;
+  const keyOf = async () => (await certificates.load("example.test"))?.pem.privkey;
+  const request = world.request(pair, { reuseKey: true, force: true });
+  await issue(request, await world.deps());
+  const first = await keyOf();
+  await issue(request, await world.deps());
+  expect(await keyOf()).toBe(first);
+  const stored = await certificates.load("example.test");
+  const revoked = { at: new Date().toISOString(), reason: "keyCompromise" };
+  if (stored !== undefined) await certificates.saveMeta("example.test", { ...stored.meta, revoked });
+  await issue(request, await world.deps());
+  expect(await keyOf()).not.toBe(first);
+});
+
 test("one token for apex and wildcard is one value", async () => {
   world = await openWorld({ sameToken: true });
   const result = await issue(world.request(pair), await world.deps());
