@@ -180,7 +180,8 @@ async function run(
     await settleBeforeCleanUp(client, authorizations, deps);
     const left = await cleanUp();
     for (const w of left) observer({ type: "warning", ...w });
-    if (error instanceof AcmeError) await deps.certificates.clearPending(request.name).catch(() => {});
+    if (error instanceof AcmeError && !request.dryRun)
+      await deps.certificates.clearPending(request.name).catch(() => {});
     throw error;
   }
 }

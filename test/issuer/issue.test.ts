@@ -5,6 +5,8 @@ import { createAcmeClient } from "../../src/acme/client.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
 import { AcmeError, PropagationError } from "../../src/core/errors.ts";
+import { parseName } from "../../src/core/name.ts";
+import type { Solver } from "../../src/core/solver.ts";
 import { ExchangeError } from "../../src/dns/exchange.ts";
 import { issue } from "../../src/issuer/issue.ts";
 import type { IssueDeps } from "../../src/issuer/request.ts";
@@ -147,6 +149,26 @@ test("a key that was revoked as compromised is not used again, whatever --reuse-
   if (stored !== undefined) await certificates.saveMeta("example.test", { ...stored.meta, revoked });
   await issue(request, await world.deps());
   expect(await keyOf()).not.toBe(first);
+});
+
+test("a dry run that the CA refuses leaves the order of an earlier run, and its key, where they are", async () => {
+  world = await openWorld({ issuanceDelayMs: 1e9 });
+  const { certificates } = world.store;
+  const slow = issue(world.request(pair), await world.deps({ clock: createFastClock(1000) }));
+  await expect(slow).rejects.toMatchObject({ code: "TRANSIENT" });
+  const pending = await certificates.loadPending("example.test");
+  expect(pending).toBeDefined();
+  const solvers = { solverFor: async () => lost, solverOf: async () => undefined };
+  const lost: Solver = {
+    provider: "lost",
+    locate: async () => ({ apex: parseName("example.test", "zone"), id: "" }),
+    present: async () => [],
+    cleanUp: async () => [],
+  };
+  const propagation = { mode: "none" as const, timeoutMs: 1000 };
+  const trial = issue(world.request(pair, { dryRun: true, propagation }), await world.deps({ solvers }));
+  await expect(trial).rejects.toMatchObject({ code: "ACME" });
+  expect(await certificates.loadPending("example.test")).toEqual(pending);
 });
 
 test("one token for apex and wildcard is one value", async () => {
