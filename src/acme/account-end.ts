@@ -27,7 +27,7 @@ export async function deactivateAccount(
 }
 
 async function found(client: AcmeClient, kept: KeptAccount, signal: AbortSignal): Promise<KeptAccount> {
-  const account = await client.findAccount(signal);
+  const account = await client.findAccount(signal, kept.contact);
   return account === undefined ? kept : { ...kept, url: account.url };
 }
 

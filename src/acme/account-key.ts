@@ -15,7 +15,7 @@ export async function rolloverAccount(access: AccountAccess): Promise<KeptAccoun
     const nextKey = begun.nextKey ?? (await generateKey("ec256"));
     const client = await connectKept(access, begun);
     try {
-      const url = begun.url ?? (await client.findAccount(access.signal))?.url;
+      const url = begun.url ?? (await client.findAccount(access.signal, begun.contact))?.url;
       const changing = { ...begun, ...(url === undefined ? {} : { url }), nextKey };
       await access.accounts.save(changing);
       return await change(access, changing, () => client.changeKey(nextKey, access.signal));
@@ -40,7 +40,7 @@ export async function settleKeyChange(access: AccountAccess, kept: KeptAccount):
   const { url: _, ...unnamed } = rest;
   const client = await connectKept(access, { ...unnamed, privkey: nextKey });
   try {
-    const found = await client.findAccount(access.signal);
+    const found = await client.findAccount(access.signal, kept.contact);
     return found === undefined ? kept : await promote({ ...rest, privkey: nextKey, url: found.url });
   } finally {
     client.close();

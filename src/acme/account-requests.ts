@@ -21,20 +21,30 @@ type AccountRequests = Pick<AcmeClient, "findAccount" | "newAccount" | "updateAc
 
 /** The requests of RFC 8555 §7.3 and §7.6: account, its key, and revocation, where it matters who signs. */
 export function accountRequests({ jws, signerOf, post, postTo, accountUrl, setAccountUrl }: Signing): AccountRequests {
-  const ask = (operation: string, signal: AbortSignal, payload: (url: string) => object, signer = jws) =>
+  const ask = (
+    operation: string,
+    signal: AbortSignal,
+    payload: (url: string) => object,
+    signer = jws,
+    recover?: () => Promise<Account | undefined>,
+  ) =>
     postTo<Account>("newAccount", signal, (url) => ({
       operation,
       payload: payload(url),
       byKey: true,
       signer,
       read: (answer) => readAccount(answer, url, operation),
-      // The first attempt may have used up the external account binding.
-      ...(operation === "newAccount" ? { recover: () => find(signal).catch(unlessRefused) } : {}),
+      recover,
     }));
 
-  const find = async (signal: AbortSignal, signer = jws): Promise<Account | undefined> => {
+  const find = async (
+    signal: AbortSignal,
+    contact: readonly string[] = [],
+    signer = jws,
+  ): Promise<Account | undefined> => {
+    const payload = { onlyReturnExisting: true, ...(contact.length === 0 ? {} : { contact }) };
     try {
-      return await ask("findAccount", signal, () => ({ onlyReturnExisting: true }), signer);
+      return await ask("findAccount", signal, () => payload, signer);
     } catch (error) {
       if (isProblem(error, "accountDoesNotExist")) return undefined;
       throw error;
@@ -48,20 +58,23 @@ export function accountRequests({ jws, signerOf, post, postTo, accountUrl, setAc
   };
 
   return {
-    async findAccount(signal) {
-      const found = await find(signal);
+    async findAccount(signal, contact) {
+      const found = await find(signal, contact);
       if (found !== undefined) setAccountUrl(found.url);
       return found;
     },
 
     async newAccount({ contact, termsOfServiceAgreed, eab }, signal) {
-      const made = await ask("newAccount", signal, (url) => ({
+      const payload = (url: string) => ({
         termsOfServiceAgreed,
         ...(contact.length === 0 ? {} : { contact }),
         ...(eab === undefined
           ? {}
           : { externalAccountBinding: jws.createSignedHmacBody(eab.hmacKey, url, jws.getJwk(), { kid: eab.kid }) }),
-      }));
+      });
+      // The first attempt may have used up the external account binding.
+      const recover = () => find(signal, contact).catch(unlessRefused);
+      const made = await ask("newAccount", signal, payload, jws, recover);
       setAccountUrl(made.url);
       return made;
     },
@@ -80,7 +93,7 @@ export function accountRequests({ jws, signerOf, post, postTo, accountUrl, setAc
         operation: "keyChange",
         payload: signer.createSignedBody(url, { account, oldKey: jws.getJwk() }, {}),
         read: () => true,
-        recover: async () => ((await find(signal, signer))?.url === account ? true : undefined),
+        recover: async () => ((await find(signal, [], signer))?.url === account ? true : undefined),
       }));
     },
 

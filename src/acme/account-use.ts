@@ -8,7 +8,7 @@ export async function ensureStored(access: AccountAccess): Promise<AcmeClient> {
   if (stored?.url !== undefined && stored.nextKey === undefined) return await connectKept(access, stored);
   return await withStored(access, async (kept) => {
     const client = await connectKept(access, await settleKeyChange(access, kept));
-    await client.findAccount(access.signal);
+    await client.findAccount(access.signal, kept.contact);
     return client;
   });
 }

@@ -47,7 +47,7 @@ export async function ensureAccount(request: AccountRequest): Promise<OpenAccoun
       // A process that held the lock before may have finished the job.
       if (kept.url !== undefined) return await withContact(client, request, kept, kept.url);
       // A stored key without an account is what a crash leaves: the account may exist, and its EAB be used up.
-      const existing = known === undefined ? undefined : await client.findAccount(signal);
+      const existing = known === undefined ? undefined : await find(client, request, kept, signal);
       const account = existing ?? (await register(client, request));
       await keep(request, kept, account);
       return { client: registeringAgain(client, request, kept), account };
@@ -81,7 +81,7 @@ function registeringAgain(client: AcmeClient, request: AccountRequest, kept: Kep
     } catch (error) {
       if (!isProblem(error, "accountDoesNotExist")) throw error;
       const account =
-        (await client.findAccount(signal)) ??
+        (await find(client, request, kept, signal)) ??
         (await register(client, { ...request, contact: contactOf(request, kept), signal }));
       await keep(request, kept, account);
       return client.newOrder(order, signal);
@@ -90,13 +90,31 @@ function registeringAgain(client: AcmeClient, request: AccountRequest, kept: Kep
   return Object.assign(Object.create(client) as AcmeClient, { newOrder });
 }
 
+/**
+ * The account the key has already. A CA that takes no request for an account without a binding (HARICA) is asked by the
+ * registration itself, which gives the same answer to a key it knows.
+ */
+async function find(
+  client: AcmeClient,
+  request: AccountRequest,
+  kept: KeptAccount,
+  signal: AbortSignal,
+): Promise<Account | undefined> {
+  try {
+    return await client.findAccount(signal, contactOf(request, kept));
+  } catch (error) {
+    if (request.eab !== undefined && isProblem(error, "externalAccountRequired")) return undefined;
+    throw error;
+  }
+}
+
 async function register(client: AcmeClient, request: AccountRequest): Promise<Account> {
   const { eab, contact, signal } = request;
   const { meta } = await client.directory(signal);
   if (meta?.externalAccountRequired === true && eab === undefined) throw eabMissing(request.directoryUrl);
   const account: NewAccount = { contact, termsOfServiceAgreed: true, ...(eab === undefined ? {} : { eab }) };
   const registered = await client.newAccount(account, signal).catch((error: unknown) => {
-    throw eab === undefined ? error : refusedWithEab(error);
+    throw eab === undefined ? error : refusedWithEab(error, contact);
   });
   if (registered.status === "valid") return registered;
   const detail = `the account ${registered.url} is ${registered.status}`;
@@ -111,10 +129,13 @@ async function register(client: AcmeClient, request: AccountRequest): Promise<Ac
 }
 
 /** A CA that does not take the binding says so in words of its own, and of the account in general. */
-function refusedWithEab(error: unknown): unknown {
+function refusedWithEab(error: unknown, contact: readonly string[]): unknown {
   if (!isProblem(error, "unauthorized", "malformed", "externalAccountRequired")) return error;
-  const hint =
+  // ZeroSSL says so of an account without a contact, too.
+  const first = contact.length > 0 ? "" : "Some CAs register no account without an e-mail address: give --email. ";
+  const usual =
     "The CA may not take the external account binding: check --eab-kid and --eab-hmac-key (or `eab` in dns01.yaml) against the CA's web site. Most are good for one registration, and for some days only.";
+  const hint = `${first}${usual}`;
   return new AcmeError(error.message, error.problem, {
     operation: "newAccount",
     hint,

@@ -100,8 +100,11 @@ export interface AcmeClient {
   /** Requests sent so far, HEAD included. */
   readonly requests: number;
   directory(signal: AbortSignal): Promise<Directory>;
-  /** The account of this key, or undefined (onlyReturnExisting, §7.3.1). Sets the KID. */
-  findAccount(signal: AbortSignal): Promise<Account | undefined>;
+  /**
+   * The account of this key, or undefined (onlyReturnExisting, §7.3.1). Sets the KID. `contact` changes nothing; there are
+   * CAs that refuse to look without (ZeroSSL).
+   */
+  findAccount(signal: AbortSignal, contact?: readonly string[]): Promise<Account | undefined>;
   /** Registers, or returns the account the key already has. Sets the KID. */
   newAccount(account: NewAccount, signal: AbortSignal): Promise<Account>;
   /** Changes contacts, or deactivates the account for good (§7.3.2, §7.3.6). */

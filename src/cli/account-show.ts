@@ -51,7 +51,7 @@ async function askCa({ access }: OpenedAccess, stored: StoredAccount): Promise<S
   const { url, contact, nextKey } = stored;
   const client = await connectKept(access, stored);
   try {
-    const found = (await client.findAccount(access.signal)) ?? (await askByNextKey(access, stored));
+    const found = (await client.findAccount(access.signal, contact)) ?? (await askByNextKey(access, stored));
     if (found !== undefined) return { ...found, contact: found.contact.length > 0 ? found.contact : contact };
     const warning = `the CA knows no account of this key${nextKey === undefined ? "" : ", nor of the next one"}; the next run registers it again`;
     return { status: "missing", url, contact, warning };
@@ -70,7 +70,7 @@ async function askByNextKey(access: OpenedAccess["access"], { nextKey, url: _, .
   if (nextKey === undefined) return undefined;
   const client = await connectKept(access, { ...rest, privkey: nextKey });
   try {
-    return await client.findAccount(access.signal);
+    return await client.findAccount(access.signal, rest.contact);
   } finally {
     client.close();
   }

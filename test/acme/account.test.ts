@@ -7,6 +7,11 @@ import { AcmeError, ConfigError } from "../../src/core/errors.ts";
 import { ScriptedCa } from "./scripted-ca.ts";
 import { failureOf, fastClock, never } from "./support.ts";
 
+interface Wanted {
+  readonly contact?: readonly string[];
+  readonly externalAccountBinding?: unknown;
+}
+
 const pair = { identifiers: ["example.test", "*.example.test"] };
 
 let ca: ScriptedCa;
@@ -91,7 +96,10 @@ describe("registration", () => {
     if (kept !== undefined) kept = { ca: kept.ca, privkey: kept.privkey, contact: [] };
     const { client, account } = await ensureAccount(request());
     expect(account.url).toBe(url);
-    expect(JSON.parse(ca.seen.at(-1)?.payload ?? "")).toEqual({ onlyReturnExisting: true });
+    expect(JSON.parse(ca.seen.at(-1)?.payload ?? "")).toEqual({
+      onlyReturnExisting: true,
+      contact: ["mailto:ops@example.test"],
+    });
     client.close();
   });
 
@@ -157,6 +165,29 @@ describe("external account binding (RFC 8555 §7.3.4)", () => {
     expect(kept).toMatchObject({ eabKid: "kid-1" });
     expect(JSON.stringify(saved)).not.toContain(hmacKey);
     client.close();
+  });
+
+  it.each([
+    ["takes no request without a binding (HARICA)", (wanted: Wanted) => wanted.externalAccountBinding !== undefined],
+    ["takes no request without a contact (ZeroSSL)", (wanted: Wanted) => (wanted.contact ?? []).length > 0],
+  ])("that was refused at first is exchanged and then used, also at a CA that %s", async (_, isTaken) => {
+    ca.externalAccountRequired = true;
+    ca.eabKeys = { right: Buffer.from("secret").toString("base64url") };
+    const body = JSON.stringify({ type: "urn:ietf:params:acme:error:externalAccountRequired", detail: "bind it" });
+    ca.fault = ({ resource, payload }) =>
+      resource === "newAccount" && !isTaken(JSON.parse(payload ?? "") as Wanted)
+        ? { kind: "answer", status: 400, body }
+        : undefined;
+    const eab = { kid: "wrong", hmacKey: Buffer.from("secret").toString("base64url") };
+    await failureOf(ensureAccount(request({ eab })));
+    expect(kept?.url).toBeUndefined();
+    const { account } = await ensureAccount(request({ eab: { ...eab, kid: "right" } }));
+    expect(kept?.url).toBe(account.url);
+    // The account is lost at the CA: it is bound anew.
+    ca.accounts.clear();
+    ca.eabKeys = { next: Buffer.from("secret").toString("base64url") };
+    const { client } = await ensureAccount(request({ eab: { ...eab, kid: "next" } }));
+    expect((await client.newOrder(pair, never)).status).toBe("pending");
   });
 
   it("is used once: a later look-up does not send it again", async () => {

@@ -344,7 +344,7 @@ describe("repeating", () => {
     const { client } = await open(ca);
     const { url } = await client.newAccount({ ...account, eab: { kid: "kid-1", hmacKey } }, never);
     expect(ca.accounts.has(url)).toBe(true);
-    expect(JSON.parse(ca.seen.at(-1)?.payload ?? "")).toEqual({ onlyReturnExisting: true });
+    expect(JSON.parse(ca.seen.at(-1)?.payload ?? "")).toEqual({ onlyReturnExisting: true, contact: account.contact });
     client.close();
   });
 
