@@ -84,6 +84,8 @@ export async function readRenewPlans(
     const key = said === undefined ? provider : "";
     const plan = plans.get(key) ?? (said === undefined ? ofRecord(provider) : Promise.resolve(open(said.complete())));
     plans.set(key, plan);
+    // A file of credentials that is not there yet may be by the next time.
+    plan.catch(() => plans.delete(key));
     return plan;
   };
 

@@ -10,7 +10,7 @@ export interface Route {
   readonly connect: () => Promise<Solver>;
 }
 
-/** Picks the route with the longest zone that holds the owner (R10); connects each route once, when it is needed. */
+/** Picks the route with the longest zone that holds the owner (R10); connects each route once, when it is needed, or again where that failed. */
 export function createRouter(routes: readonly Route[]): SolverRouter {
   const connected = new Map<Route, Promise<Solver>>();
   const solver = (route: Route) => {
@@ -18,6 +18,8 @@ export function createRouter(routes: readonly Route[]): SolverRouter {
     if (known !== undefined) return known;
     const fresh = route.connect();
     connected.set(route, fresh);
+    // What failed for now is tried again by whoever comes next: a daemon lives on.
+    fresh.catch(() => connected.delete(route));
     return fresh;
   };
   return {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ConfigError } from "../../src/core/errors.ts";
+import { ConfigError, TransientError } from "../../src/core/errors.ts";
 import { type DomainName, parseName } from "../../src/core/name.ts";
 import type { Solver } from "../../src/core/solver.ts";
 import { createRouter, type Route } from "../../src/issuer/router.ts";
@@ -42,4 +42,19 @@ test("what a provider left is taken out through it even if its zones have change
   const router = createRouter([route("a", "example.com"), route("b", "example.org")]);
   expect((await router.solverOf("a", name("_acme-challenge.gone.net")))?.provider).toBe("a");
   expect(await router.solverOf("c", name("_acme-challenge.example.com"))).toBeUndefined();
+});
+
+test("a connection that failed is tried again, by the next one who needs it", async () => {
+  let attempts = 0;
+  const connect = async () => {
+    attempts += 1;
+    if (attempts === 1) throw new TransientError("no answer within 30 s", { timeout: true });
+    return { provider: "late" } as Solver;
+  };
+  const router = createRouter([{ zones: [], provider: "late", connect }]);
+  const owner = name("_acme-challenge.example.test");
+  const both = [router.solverFor(owner), router.solverOf("late", owner)].map((one) => one.catch(() => "failed"));
+  expect(await Promise.all(both)).toEqual(["failed", "failed"]);
+  expect(await router.solverFor(owner)).toBe(await router.solverFor(owner));
+  expect(attempts).toBe(2);
 });
