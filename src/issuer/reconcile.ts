@@ -1,7 +1,8 @@
 import type { Clock } from "../core/clock.ts";
-import { LockedError } from "../core/errors.ts";
+import { Dns01Error, LockedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
+import type { Solver } from "../core/solver.ts";
 import type { Warning } from "../dns/types.ts";
 import { type CertificateStore, type Journal, type JournalEntry, writtenMsAgo } from "./ports.ts";
 import type { SolverRouter } from "./request.ts";
@@ -66,15 +67,16 @@ async function takeOut(
     state: "start",
     detail: `${entries.length} value(s) of an earlier run`,
   });
-  const routed = await Promise.all(
-    entries.map(async (entry) => ({
-      entry,
-      solver: await deps.solvers.solverOf(entry.provider, entry.owner as DomainName),
-    })),
-  );
+  const routed = await Promise.all(entries.map(async (entry) => ({ entry, solver: await solverOf(entry, deps) })));
   const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(60_000)]);
   const warnings: Warning[] = [];
   for (const [solver, list] of groupBy(routed, (r) => r.solver)) {
+    if (solver instanceof Error) {
+      const names = [...new Set(list.map(({ entry }) => entry.owner))].join(", ");
+      const text = `${list.length} TXT value(s) of an earlier run stand at ${names}: ${solver.message}. The journal remembers them; the next run tries again.`;
+      warnings.push({ code: "W_LEFTOVER", text });
+      continue;
+    }
     const items = list.map(({ entry }) => ({
       id: entry.id,
       owner: entry.owner as DomainName,
@@ -94,4 +96,18 @@ async function takeOut(
   }
   deps.observer({ type: "phase", phase: "reconcile", state: "done" });
   return warnings;
+}
+
+/** Why it cannot be connected, for a warning: what an earlier run has left with one provider must not stop an order by another. */
+async function solverOf(
+  { provider, owner }: JournalEntry,
+  { solvers, signal }: { readonly solvers: SolverRouter; readonly signal: AbortSignal },
+): Promise<Solver | Error | undefined> {
+  try {
+    return await solvers.solverOf(provider, owner as DomainName);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!Dns01Error.is(error)) throw error;
+    return error;
+  }
 }

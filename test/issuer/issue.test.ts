@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { createAcmeClient } from "../../src/acme/client.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
-import { AcmeError, PropagationError } from "../../src/core/errors.ts";
+import { AcmeError, PropagationError, TransientError } from "../../src/core/errors.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { Solver } from "../../src/core/solver.ts";
 import { ExchangeError } from "../../src/dns/exchange.ts";
@@ -169,6 +169,27 @@ test("a dry run that the CA refuses leaves the order of an earlier run, and its 
   const trial = issue(world.request(pair, { dryRun: true, propagation }), await world.deps({ solvers }));
   await expect(trial).rejects.toMatchObject({ code: "ACME" });
   expect(await certificates.loadPending("example.test")).toEqual(pending);
+});
+
+test("what is left with a provider that cannot be connected stops no order by another one", async () => {
+  world = await openWorld();
+  const { journal } = world.store;
+  const left = { certificate: "example.test", provider: "earlier", zone: "example.test", owner, value: "left" };
+  await journal.add([left, { ...left, certificate: "other.test" }]);
+  const deps = await world.deps();
+  const solvers: IssueDeps["solvers"] = {
+    solverFor: deps.solvers.solverFor,
+    solverOf: async (provider, name) => {
+      if (provider === "earlier") throw new TransientError("earlier: no answer within 30 s", { timeout: true });
+      return await deps.solvers.solverOf(provider, name);
+    },
+  };
+  const result = await issue(world.request(pair), { ...deps, solvers });
+  expect(result.reused).toBe(false);
+  expect(result.warnings.filter(({ code }) => code === "W_LEFTOVER").map(({ text }) => text)).toEqual([
+    expect.stringMatching(/1 TXT value\(s\) of an earlier run stand at _acme-challenge.example.test: .*no answer/),
+  ]);
+  expect(await journal.list()).toHaveLength(2);
 });
 
 test("one token for apex and wildcard is one value", async () => {
