@@ -20,6 +20,8 @@ export interface WatchTarget extends Kept {
   readonly wanted?:
     | {
         readonly keyType: string;
+        /** By directory, where not all CAs are asked for the same. */
+        readonly keyTypes?: Readonly<Record<string, string>> | undefined;
         readonly profile: string | undefined;
         /** DER; the key is ours where there is none. */
         readonly csr?: Uint8Array | undefined;
@@ -205,7 +207,7 @@ async function mismatchOf(
 ): Promise<string | undefined> {
   if (wanted === undefined) return undefined;
   if (!sameSet(meta.domains, names)) return "its names have changed";
-  if (meta.keyType !== wanted.keyType) return "its key type has changed";
+  if (meta.keyType !== (wanted.keyTypes?.[meta.ca] ?? wanted.keyType)) return "its key type has changed";
   const { csr } = wanted;
   if ((csr !== undefined) !== (meta.csr === true)) return "whose key it is has changed";
   if (csr !== undefined && !(await isForRequest(pem.cert, csr))) return "its CSR is for another key now";

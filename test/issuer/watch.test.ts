@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { buildCsr } from "../../src/acme/csr.ts";
+import type { KeyType } from "../../src/acme/key-types.ts";
 import { generateKey } from "../../src/acme/keys.ts";
 import { createBudget } from "../../src/issuer/budget.ts";
 import { issue } from "../../src/issuer/issue.ts";
@@ -126,6 +127,37 @@ test("a CSR for another key is ordered at once; another request of the same key 
   watch.set([targetFor(await buildCsr(other, names))]);
   await vi.waitFor(() => expect(events.some(({ type }) => type === "renewed")).toBe(true), 20_000);
   expect((await made.store.certificates.load("c"))?.meta.serial).not.toBe(first.serial);
+});
+
+test("what another CA issued with the key type that is asked of that one is not ordered again", async () => {
+  const { made, watch, events, run, deps } = await begin();
+  const names = ["a.example.test"];
+  const [wanted, other] = ["https://127.0.0.1:1/directory", made.box.directoryUrl];
+  const { certificates } = made.store;
+  await issue(made.request(names, { name: "c", keyType: "ec384", insteadOf: wanted }), deps);
+  const serial = (await certificates.load("c"))?.meta.serial;
+  const solvers = shareRouter(deps.solvers, { clock: deps.clock });
+  const keyTypes = { [wanted]: "ec256", [other]: "ec384" } as const;
+  const targetWith = (types: Readonly<Record<string, KeyType>>): WatchTarget => ({
+    name: "c",
+    names,
+    cas: [wanted, other],
+    wanted: { keyType: types[wanted] ?? "", keyTypes: types, profile: undefined },
+    prepare: async (directoryUrl) => ({
+      request: made.request(names, {
+        name: "c",
+        keyType: types[directoryUrl] ?? "ec256",
+        ca: { directoryUrl, rootPem: made.box.caRootPem, contact: [] },
+      }),
+      solvers,
+      dns: deps.dns,
+    }),
+  });
+  watch.set([targetWith(keyTypes)]);
+  run();
+  await vi.waitFor(() => expect(events.some(({ type }) => type === "planned")).toBe(true), 20_000);
+  expect((await certificates.load("c"))?.meta.serial).toBe(serial);
+  expect(events.filter(({ type }) => type === "ordering")).toEqual([]);
 });
 
 test.each([
