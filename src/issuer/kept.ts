@@ -19,6 +19,8 @@ export interface Kept {
 /** What is stored of it. */
 export interface Held {
   readonly subject: RenewalSubject;
+  /** When it was stored here, by our own clock, which need not agree with the CA's. */
+  readonly issuedAt?: number | undefined;
   /** The directory URL it came from. */
   readonly ca: string;
   /** Why it is not what is wanted (other names, another key type); undefined when it is. */

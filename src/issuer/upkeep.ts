@@ -7,7 +7,6 @@ import {
   nextCheck,
   type RenewalDecision,
   type RenewalState,
-  type RenewalSubject,
   stateOf,
 } from "./renewal.ts";
 import type { Look } from "./schedule.ts";
@@ -82,12 +81,14 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     const state = stateOf(held.subject, held.state);
     if (rule === "lifetime" && state.window === undefined && state.plannedAt === undefined) {
       const chosen = spread.place(kept.name, held.subject, at, now());
-      if (chosen >= at) return { at: chosen };
-      return { at: chosen, keep: { ...state, plannedAt: chosen } };
+      const later = Math.max(chosen, oldEnough(held, now()));
+      return { at: later, ...(chosen >= at ? {} : { keep: { ...state, plannedAt: chosen } }) };
     }
     spread.note(kept.name, held.subject, at);
-    // A CA whose windows always lie in the past must not be asked for one certificate after the other.
-    return { at: state.isHurried === true ? Math.max(at, oldEnough(held.subject)) : at };
+    // Neither a CA whose windows always lie in the past, nor a clock that is ahead by more than a certificate has left, may
+    // lead to one order after the other.
+    const isToAge = rule === "lifetime" || state.isHurried === true;
+    return { at: isToAge ? Math.max(at, oldEnough(held, now())) : at };
   }
 
   function isToAsk({ ca, subject, state }: Held): boolean {
@@ -133,7 +134,8 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   return { look };
 }
 
-/** A tenth of its lifetime, six hours at most. */
-function oldEnough({ notBefore, notAfter }: RenewalSubject): number {
-  return notBefore + Math.min(6 * HOUR, (notAfter - notBefore) / 10);
+/** A tenth of its lifetime, six hours at most; by our own clock, unless that was ahead when it was issued. */
+function oldEnough({ subject: { notBefore, notAfter }, issuedAt = notBefore }: Held, now: number): number {
+  const born = issuedAt <= now ? Math.max(notBefore, issuedAt) : notBefore;
+  return born + Math.min(6 * HOUR, (notAfter - notBefore) / 10);
 }

@@ -133,6 +133,7 @@ export function createWatch(deps: WatchDeps): Watch {
     const isToDeploy = target.deploy !== undefined && deployed.get(target.name) !== meta.serial;
     return {
       subject: subjectOf(meta),
+      issuedAt: Date.parse(meta.issuedAt),
       ca: meta.ca,
       mismatch: await mismatchOf(stored, target),
       isRetired: meta.revoked !== undefined,

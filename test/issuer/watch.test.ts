@@ -8,6 +8,7 @@ import type { UpkeepEvent } from "../../src/issuer/kept.ts";
 import type { CertificateMeta } from "../../src/issuer/ports.ts";
 import { shareRouter } from "../../src/issuer/shared-router.ts";
 import { createWatch, type WatchTarget } from "../../src/issuer/watch.ts";
+import type { SandboxOptions } from "../../src/sandbox/index.ts";
 import { openWorld, type World } from "./world.ts";
 
 let world: World | undefined;
@@ -18,19 +19,20 @@ afterEach(async () => {
   await world?.close();
 });
 
-async function begin() {
-  const made = await openWorld();
+async function begin(options: SandboxOptions = {}, aheadMs = 0) {
+  const made = await openWorld(options);
   world = made;
   stop.controller = new AbortController();
   const { signal } = stop.controller;
-  const deps = await made.deps({ signal });
+  const now = () => Date.now() + aheadMs;
+  const deps = await made.deps({ signal, now: () => new Date(now()) });
   const events: UpkeepEvent[] = [];
   const watch = createWatch({
     ...deps,
     renewals: made.store.renewals,
     budget: createBudget({
       store: made.store.budget,
-      now: Date.now,
+      now,
       steady: () => performance.now(),
       random: Math.random,
       registeredDomain: (name) => name,
@@ -80,7 +82,8 @@ test("a record that somebody changed is followed, not the one that was read firs
   const { made, watch, events, byRecord, store, run } = await begin();
   watch.set([byRecord(await store(["a.example.test"]))]);
   const meta = await store(["b.example.test"]);
-  const ago = { notBefore: new Date(Date.now() - 80 * 86_400_000).toISOString() };
+  const before = new Date(Date.now() - 80 * 86_400_000).toISOString();
+  const ago = { notBefore: before, issuedAt: before };
   const soon = { notAfter: new Date(Date.now() + 86_400_000).toISOString(), renewAfter: new Date(0).toISOString() };
   const release = await made.store.certificates.lock("c", { signal: new AbortController().signal });
   await made.store.certificates.saveMeta("c", { ...meta, ...ago, ...soon });
@@ -158,6 +161,21 @@ test("what another CA issued with the key type that is asked of that one is not 
   await vi.waitFor(() => expect(events.some(({ type }) => type === "planned")).toBe(true), 20_000);
   expect((await certificates.load("c"))?.meta.serial).toBe(serial);
   expect(events.filter(({ type }) => type === "ordering")).toEqual([]);
+});
+
+test("a clock that is ahead by more than a certificate has left does not order without end", async () => {
+  const hour = 3_600_000;
+  const { made, watch, events, run, deps } = await begin({ lifetimeDays: 1 }, 20 * hour);
+  const names = ["a.example.test"];
+  const solvers = shareRouter(deps.solvers, { clock: deps.clock });
+  const prepare = async () => ({ request: made.request(names, { name: "c" }), solvers, dns: deps.dns });
+  const wanted = { keyType: "ec256", profile: undefined } as const;
+  watch.set([{ name: "c", names, cas: [made.box.directoryUrl], wanted, prepare }]);
+  run();
+  await vi.waitFor(() => expect(events.some(({ type }) => type === "planned")).toBe(true), 20_000);
+  const planned = events.find((event) => event.type === "planned");
+  expect((planned?.at ?? 0) - deps.now().getTime()).toBeGreaterThan(hour);
+  expect(events.filter(({ type }) => type === "renewed")).toHaveLength(1);
 });
 
 test.each([
