@@ -52,7 +52,7 @@ export async function repeat<T>(job: Repetition<T>, deps: RepeatDeps): Promise<T
       if (!(thrown instanceof Failure)) throw thrown;
       const { error } = thrown;
       const waitMs = thrown.atOnce && attempt === 1 ? 0 : waitFor(error, attempt, job, deps);
-      const late = askedWait(error) === undefined && deps.clock.now() - started > longestWaitMs;
+      const late = !askedWait(error) && deps.clock.now() - started > longestWaitMs;
       if (waitMs === undefined || attempt >= job.attempts || late) throw error;
       const { code, message } = error;
       deps.observer({ type: "retry", what: job.operation, attempt, waitMs, code, message });
@@ -66,8 +66,9 @@ export async function repeat<T>(job: Repetition<T>, deps: RepeatDeps): Promise<T
 /** Throws when the CA asks for a longer wait than there is time for; undefined when repeating would be blind. */
 function waitFor<T>(error: Dns01Error, attempt: number, job: Repetition<T>, deps: RepeatDeps): number | undefined {
   const asked = askedWait(error);
-  if (asked === undefined) {
-    if (error instanceof RateLimitedError) return undefined;
+  // Zero, or a date that is past, allows the next attempt and says nothing of the one after it.
+  if (asked === undefined || asked === 0) {
+    if (error instanceof RateLimitedError && asked === undefined) return undefined;
     return Math.min(largestWaitMs, firstWaitMs * 2 ** (attempt - 1)) * (0.5 + deps.clock.random() / 2);
   }
   const allowed = deps.remainingMs(job.signal) ?? longestWaitMs;

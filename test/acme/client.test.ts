@@ -278,6 +278,20 @@ describe("repeating", () => {
   });
 
   it.each([
+    [503, "0"],
+    [503, "Wed, 25 Nov 2026 09:59:00 GMT"],
+    [429, "0"],
+  ])("does not rush at a CA that fails with %i and Retry-After: %s", async (status, value) => {
+    const headers = { "retry-after": value, date: "Wed, 25 Nov 2026 10:00:00 GMT" };
+    ca.fault = (seen) => (seen.resource === "newOrder" ? { kind: "answer", status, headers } : undefined);
+    const { client, clock } = await open(ca);
+    await client.newAccount(account, never);
+    expect(await failureOf(client.newOrder(pair, never))).toMatchObject({ retryable: true });
+    expect(clock.waits).toEqual([150, 300, 600, 1200, 2400, 3750, 3750, 3750, 3750]);
+    client.close();
+  });
+
+  it.each([
     ["seconds", "7", 7000],
     ["an HTTP date", "Wed, 25 Nov 2026 10:00:09 GMT", 9000],
   ])("waits as long as Retry-After says: %s", async (_, value, expected) => {
