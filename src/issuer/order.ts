@@ -92,9 +92,19 @@ function isSame(
       request.identifiers.map((i) => i.text),
     ) &&
     (request.csr === undefined
-      ? pending.privkey !== undefined
+      ? isKeyWanted(pending.privkey, request, stored)
       : pending.csr === Buffer.from(request.csr).toString("base64url"))
   );
+}
+
+/** Where the key is to stay, an order with another one is not the one that is wanted: somebody may have pinned it. */
+function isKeyWanted(
+  privkey: string | undefined,
+  request: IssueRequest,
+  stored: StoredCertificate | undefined,
+): boolean {
+  const kept = keyToReuse(stored, request);
+  return privkey !== undefined && (kept === undefined || kept.trim() === privkey.trim());
 }
 
 export function sameSet(a: readonly string[], b: readonly string[]): boolean {

@@ -135,6 +135,21 @@ test("a clock that is ahead of the CA's by more than an order lasts makes no ord
   expect((await issue(world.request(pair), deps)).reused).toBe(false);
 });
 
+test("--reuse-key does not go on with an order of an earlier run that has another key", async () => {
+  world = await openWorld();
+  const { certificates } = world.store;
+  await issue(world.request(pair), await world.deps());
+  const first = (await certificates.load("example.test"))?.pem.privkey;
+  Object.assign(world.box.ca.state.behaviour, { issuanceDelayMs: 60_000 });
+  const slow = issue(world.request(pair, { force: true }), await world.deps({ clock: createFastClock(1000) }));
+  await expect(slow).rejects.toMatchObject({ code: "TRANSIENT" });
+  expect((await certificates.loadPending("example.test"))?.privkey).not.toBe(first);
+  Object.assign(world.box.ca.state.behaviour, { issuanceDelayMs: 0 });
+  const result = await issue(world.request(pair, { force: true, reuseKey: true }), await world.deps());
+  expect(result.reused).toBe(false);
+  expect((await certificates.load("example.test"))?.pem.privkey).toBe(first);
+});
+
 test("a key that was revoked as compromised is not used again, whatever --reuse-key says", async () => {
   world = await openWorld();
   const { certificates } = world.store;
