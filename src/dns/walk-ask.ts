@@ -191,16 +191,22 @@ export function labelOf(server: Nameserver): string {
   return server.name === server.address ? address : `${server.name} (${address})`;
 }
 
-/** Authoritative servers as peers: RD=0, those that answered before first, otherwise in random order. */
+/**
+ * Authoritative servers as peers: RD=0, those that answered before first, otherwise in random order, in which the address
+ * families take turns: not all are asked, and those that are must not happen to be of the family without a route.
+ */
 export function serverPeers(
   servers: readonly Nameserver[],
   exchange: Exchange,
   health: Health,
   random: () => number,
 ): readonly Peer[] {
+  const turns = { IPv4: 0, IPv6: 0 };
   return servers
     .map((server) => ({ server, rank: rankOf(server, health), luck: random() }))
     .sort((a, b) => a.rank - b.rank || a.luck - b.luck)
+    .map((candidate) => ({ ...candidate, turn: turns[candidate.server.address.includes(":") ? "IPv6" : "IPv4"]++ }))
+    .sort((a, b) => a.rank - b.rank || a.turn - b.turn)
     .map(({ server }) => ({
       key: addressKey(server),
       label: labelOf(server),

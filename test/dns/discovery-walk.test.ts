@@ -337,6 +337,21 @@ describe("trouble on the way down", () => {
     }
   });
 
+  it("begins at a root server that can be reached where IPv6 has no route", async () => {
+    const [root, ...rest] = upper(...exampleDelegation);
+    if (root === undefined) throw new Error("a root");
+    const numbers = Array.from({ length: 13 }, (_, i) => i + 1);
+    const rootHints = numbers.flatMap((i) => [
+      { address: `10.9.0.${i}`, port: 53 },
+      { address: `2001:db8:9::${i}`, port: 53 },
+    ]);
+    const roots = numbers.map((i) => ({ ...root, address: `10.9.0.${i}` }));
+    for (let seed = 1; seed <= 300; seed++) {
+      const w = world([...roots, ...rest, ...exampleHosts()], { rootHints }, seed);
+      expect(addressesOf(await w.find("_acme-challenge.example.test"))).toEqual(both);
+    }
+  });
+
   it("loses time once where IPv6 is silent, not in every zone", async () => {
     const root = zone(
       ".",
