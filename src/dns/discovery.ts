@@ -38,6 +38,8 @@ export interface DiscoveryOptions {
 
 /** Most questions that one look-up may cost (propagation.md §5.2). */
 const questionsPerName = 120;
+/** An outage passes, and a daemon that met one must not see the machine's own view of DNS ever after. */
+const fallenForMs = 5 * 60_000;
 
 /** Finds who answers for a name; see `Discovery`. What is learnt belongs to the returned object. */
 export function createDiscovery(options: DiscoveryOptions): Discovery {
@@ -77,11 +79,12 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const spare = resolver && createFinder({ ...common, begin: { resolver, isNamed: named.length > 0 } });
   const compareWith = named.length > 0 ? undefined : resolver;
   const walker = createFinder({ ...common, begin: { hints }, compareWith });
-  let fallen: Warning | undefined;
+  let fallen: { readonly warning: Warning; readonly until: number } | undefined;
 
   return {
     async delegationOf(name, signal) {
       const task = rootTask(signal, questionsPerName);
+      if (fallen !== undefined && clock.now() >= fallen.until) fallen = undefined;
       if (fallen === undefined) {
         try {
           return await find(walker, name, task);
@@ -91,14 +94,14 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
             throw second instanceof DiscoveryError ? bothFailed(name, error, second) : second;
           });
           if (fallen === undefined) {
-            fallen = fallWarning(error);
-            observer({ type: "log", level: "info", text: fallen.text });
+            fallen = { warning: fallWarning(error), until: clock.now() + fallenForMs };
+            observer({ type: "log", level: "info", text: fallen.warning.text });
           }
-          return withWarning(delegation, fallen);
+          return withWarning(delegation, fallen.warning);
         }
       }
       if (spare === undefined) throw new TypeError("fell back to a resolver that is not there");
-      return withWarning(await find(spare, name, task), fallen);
+      return withWarning(await find(spare, name, task), fallen.warning);
     },
     forget(zone) {
       walker.forget(zone);

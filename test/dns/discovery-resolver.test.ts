@@ -312,6 +312,17 @@ describe("when the walk does not work", () => {
     expect(w.clock.now() - before).toBeLessThan(1_000);
   });
 
+  it("walks again when the outage has passed", async () => {
+    const w = world([silentRoot, ...rest, ...exampleHosts(), recursive], { fallback: [resolver] });
+    expect(codes(await w.find("_acme-challenge.example.test"))).toContain("W_NO_ROOT");
+    for (const host of upper(...exampleDelegation)) w.network.host(host);
+    expect(codes(await w.find("_acme-challenge.example.test"))).toContain("W_NO_ROOT");
+    await w.clock.run(w.clock.sleep(301_000));
+    const d = await w.find("_acme-challenge.example.test");
+    expect(addressesOf(d)).toEqual(both);
+    expect(codes(d)).not.toContain("W_NO_ROOT");
+  });
+
   it("does the same when something on the way answers for the root servers", async () => {
     const w = world([{ address: rootAddress, fault: intercept }, ...rest, ...exampleHosts(), recursive], {
       fallback: [resolver],
