@@ -12,6 +12,8 @@ export interface Reply {
 }
 
 const maxAliases = 16;
+/** Characters of a name (RFC 1035 §2.3.4). */
+const maxName = 253;
 
 /** The zone that answers for a name: the deepest one held, or its parent for DS at the cut (RFC 4035 §3.1.4.1). */
 function zoneFor(zones: ReadonlyMap<DomainName, Zone>, question: Question): Zone | undefined {
@@ -35,7 +37,7 @@ export function answerQuestion(zones: ReadonlyMap<DomainName, Zone>, question: Q
   const chain: ResourceRecord[] = [];
   const visited = new Set<DomainName>();
   let name = question.name;
-  while (isWithin(name, zone.apex) && !visited.has(name) && visited.size < maxAliases) {
+  while (name.length <= maxName && isWithin(name, zone.apex) && !visited.has(name) && visited.size < maxAliases) {
     visited.add(name);
     const found = lookUp(zone, { ...question, name });
     if (found.kind === "referral") {
@@ -49,7 +51,7 @@ export function answerQuestion(zones: ReadonlyMap<DomainName, Zone>, question: Q
     name = found.target;
   }
   // RFC 6672 §2.3: a name too long after substitution; otherwise the alias left the zone, or is a loop.
-  return reply(name.length > 253 ? "YXDOMAIN" : "NOERROR", true, chain, []);
+  return reply(name.length > maxName ? "YXDOMAIN" : "NOERROR", true, chain, []);
 }
 
 type Found =
@@ -88,13 +90,13 @@ function atNode(zone: Zone, node: DomainName, question: Question): Found {
   return matching.length > 0 ? { kind: "data", records: matching } : { kind: "nothing", rcode: "NOERROR" };
 }
 
-/** RFC 6672 §3.2: the DNAME and the CNAME it stands for. */
+/** RFC 6672 §3.2: the DNAME and the CNAME it stands for, unless the target is no name any more. */
 function substituted(dname: ResourceRecord, name: DomainName): Found {
   const to = targetOf(dname) ?? dname.name;
   const prefix = name.slice(0, -(dname.name.length + 1));
   const target = childOf(prefix, to);
   const cname: ResourceRecord = { name, class: "IN", ttl: dname.ttl, type: "CNAME", target };
-  return { kind: "alias", records: [dname, cname], target };
+  return { kind: "alias", records: target.length > maxName ? [dname] : [dname, cname], target };
 }
 
 /** RFC 2308 §3: its TTL is how long the absence may be cached. */

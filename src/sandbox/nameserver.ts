@@ -1,8 +1,10 @@
 import type { DomainName } from "../core/name.ts";
 import { CodecError, decodeMessage, encodeMessage, questionOctets, txtValue } from "../dns/codec.ts";
+import type { EncodeOptions } from "../dns/encode.ts";
 import type { Message, Rcode, ResourceRecord } from "../dns/message.ts";
 import { answerTsig, type TsigVerdict, verifyTsig } from "../dns/tsig.ts";
 import type { TsigKey } from "../dns/tsig-key.ts";
+import { maxMessageOctets } from "../dns/wire.ts";
 import type { MessageHandler, Transport } from "./dns-listener.ts";
 import { type RequestLog, timeOfDay } from "./log.ts";
 import { answerQuestion, type Reply } from "./nameserver-answer.ts";
@@ -124,7 +126,8 @@ function encode(options: NameserverOptions, received: Received, outcome: Outcome
       .filter((o) => o.code === nsidOption)
       .map(({ code }) => ({ code, data: new TextEncoder().encode(`${options.name}@${options.address}`) })),
   };
-  const room = transport === "tcp" ? undefined : Math.min(maxUdp, Math.max(plainUdp, message.edns?.udpSize ?? 0));
+  const room =
+    transport === "tcp" ? maxMessageOctets : Math.min(maxUdp, Math.max(plainUdp, message.edns?.udpSize ?? 0));
   const answer: Message = {
     id: message.id,
     response: true,
@@ -142,10 +145,20 @@ function encode(options: NameserverOptions, received: Received, outcome: Outcome
     additionals: reply?.additionals ?? [],
     edns,
   };
-  const maxOctets = room === undefined ? undefined : room - (tsig.status === "unsigned" ? 0 : tsigRoom);
+  const maxOctets = room - (tsig.status === "unsigned" ? 0 : tsigRoom);
   // The question goes back in its own letter case (0x20).
   const question = message.questions.length === 1 ? questionOctets(octets) : undefined;
-  return answerTsig(encodeMessage(answer, { question, maxOctets }), tsig, options.nowSeconds());
+  return answerTsig(octetsOf(answer, { question, maxOctets }), tsig, options.nowSeconds());
+}
+
+/** Whoever may update a zone can make more of it than a message holds. */
+function octetsOf(answer: Message, options: EncodeOptions): Uint8Array {
+  try {
+    return encodeMessage(answer, options);
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    return encodeMessage({ ...answer, rcode: "SERVFAIL", answers: [], authorities: [], additionals: [] }, options);
+  }
 }
 
 /** RFC 1035 §4.1.1: whatever it was, its id and its kind are known. */

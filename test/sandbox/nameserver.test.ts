@@ -1,7 +1,7 @@
 import { networkInterfaces } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseName } from "../../src/core/name.ts";
-import { decodeMessage, encodeMessage, nsidOf, questionOctets, txtValue } from "../../src/dns/codec.ts";
+import { decodeMessage, encodeMessage, nsidOf, questionOctets, txtStrings, txtValue } from "../../src/dns/codec.ts";
 import type { Endpoint } from "../../src/dns/exchange.ts";
 import type { Edns, Message, RecordType, ResourceRecord } from "../../src/dns/message.ts";
 import { listenTogether } from "../../src/sandbox/dns-listener.ts";
@@ -128,6 +128,25 @@ describe("an authoritative answer", () => {
       Buffer.from(questionOctets(mixed) ?? []),
     );
     expect(values(decodeMessage(reply ?? new Uint8Array()))).toEqual(["1"]);
+  });
+
+  test("below a DNAME that leads to a name that is too long is YXDOMAIN (RFC 6672 §3.2)", async () => {
+    const label = "a".repeat(60);
+    const target = parseName(`${label}.${label}.example.test`);
+    sandbox.zone.add([{ name: parseName("far.example.test"), class: "IN", ttl: 60, type: "DNAME", target }]);
+    const reply = await ask(first, query(`${label}.${label}.far.example.test`, "TXT"));
+    expect([reply.rcode, types(reply.answers)]).toEqual(["YXDOMAIN", ["far.example.test DNAME"]]);
+  });
+
+  test("that no message can hold is SERVFAIL", async () => {
+    const strings = txtStrings("v".repeat(60_000));
+    const name = parseName("too-much.example.test");
+    for (const end of ["a", "b"]) {
+      const more = [...strings, ...txtStrings(end)];
+      sandbox.zone.add([{ name, class: "IN", ttl: 60, type: "TXT", strings: more }]);
+    }
+    expect((await ask(first, query("too-much.example.test", "TXT"))).rcode).toBe("SERVFAIL");
+    expect((await ask(first, query("one.example.test", "TXT"))).rcode).toBe("NOERROR");
   });
 
   test("repeats id, RD and CD", async () => {
