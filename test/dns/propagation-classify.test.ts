@@ -51,6 +51,12 @@ describe("an answer with TXT records", () => {
   test("at another name is no answer to the question", () => {
     expect(heard(says.txt(`www.${zone}`, ["one", "two"])).class).toBe("absent-nosoa");
   });
+  test("that says NXDOMAIN is absent even if the values are there", () => {
+    expect(heard(flagged(says.txt(owner, ["one", "two"]), { rcode: "NXDOMAIN" }))).toMatchObject({
+      class: "absent-nosoa",
+      missing: ["one", "two"],
+    });
+  });
   test("without AA is lame even if the values are there", () => {
     expect(heard(flagged(says.txt(owner, ["one", "two"]), { authoritative: false })).class).toBe("lame");
   });
