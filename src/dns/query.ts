@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { CodecError, decodeMessage, emptyMessage, encodeMessage, questionOctets } from "./codec.ts";
 import type { Ask } from "./exchange.ts";
 import type { Message } from "./message.ts";
+import { rcodeName } from "./numbers.ts";
 
 /** RFC 9715: larger answers are fragmented on real paths. */
 const udpPayloadSize = 1232;
@@ -78,8 +79,10 @@ export function judge(octets: Uint8Array, query: Query, via: "datagram" | "strea
 
 /** Servers that could not read a query answer with the header alone; that is an answer only if it is an error. */
 function bareError(octets: Uint8Array): Reply | undefined {
-  const rcode = (octets[3] ?? 0) & 15;
-  return rcode === 0 || rcode === 3 ? undefined : decoded(octets);
+  const reply = decoded(octets);
+  // BADVERS has its number in OPT, and zeros here.
+  const rcode = reply.kind === "message" ? reply.message.rcode : rcodeName((octets[3] ?? 0) & 15);
+  return rcode === "NOERROR" || rcode === "NXDOMAIN" ? undefined : reply;
 }
 
 function decoded(octets: Uint8Array): Reply {

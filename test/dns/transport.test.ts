@@ -356,6 +356,20 @@ describe("a server from before EDNS", () => {
     });
   });
 
+  test("that refuses the version and leaves the question out is asked again without it", async () => {
+    const edns = { udpSize: 512, version: 0, dnssecOk: false, options: [] };
+    const server = await serve({
+      udp: (q, o) => [
+        q.edns ? encodeMessage({ ...emptyMessage, id: q.id, response: true, rcode: "BADVERS", edns }) : answer(q, o),
+      ],
+    });
+    const { exchange } = stillExchange();
+    expect(await exchange(ask({ signal: AbortSignal.timeout(2_000) }), server.to)).toMatchObject({
+      warnings: ["W_NO_EDNS"],
+      message: { rcode: "NOERROR" },
+    });
+  });
+
   test("that refuses the question itself keeps its answer", async () => {
     const server = await serve({ udp: (q, o) => [answer(q, o, { rcode: "NOTIMP", answers: [] })], tcp: "refuse" });
     const result = await stillExchange().exchange(ask(), server.to);
