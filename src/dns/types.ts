@@ -85,6 +85,8 @@ export interface ServerVerdict {
   readonly firstSoaSerial?: number | undefined;
   readonly soaMname?: DomainName | undefined;
   readonly negativeTtlSeconds?: number | undefined;
+  /** Of the TXT set it serves. */
+  readonly ttlSeconds?: number | undefined;
   readonly missing: readonly string[];
   /** Up to three foreign values, shortened. */
   readonly seen: readonly string[];

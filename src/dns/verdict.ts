@@ -35,6 +35,7 @@ function serverVerdict(s: OwnerState, t: Target, excused: boolean, startedAt: nu
       firstSoaSerial: t.firstSerial,
       soaMname: t.mname,
       negativeTtlSeconds: t.negativeTtlSeconds,
+      ttlSeconds: heard?.ttlSeconds,
       error: failure?.text ?? heard?.note ?? aliasText(t),
     }),
     missing: heard?.missing ?? s.values,

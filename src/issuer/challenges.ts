@@ -5,6 +5,7 @@ import { RejectedError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
 import type { Placement, Verdict, Warning } from "../dns/types.ts";
+import { ttlOf, waitForCaches } from "./ca-memory.ts";
 import { uniqueWarnings } from "./kept-warnings.ts";
 import type { ChallengeResult, IssueDeps, IssueRequest } from "./request.ts";
 import { settleDuring } from "./settle-during.ts";
@@ -82,6 +83,10 @@ export async function proveAll(
     );
     verdicts.push(verdict);
     const visible = clock.now();
+    const owners = wanted.map(({ owner }) => owner);
+    // Later waves have waited for the caches already.
+    if (index === 0) await waitForCaches(request.ca.directoryUrl, owners, visible, deps);
+    deps.dns.caMemory?.note(request.ca.directoryUrl, owners, ttlOf(verdict));
     observer({ type: "phase", phase: "validation", state: "start", detail: `${wave.length} challenge(s) answered` });
     // The history is written to disk meanwhile: the challenges do not wait for that.
     const recorded = recordDelay(at, verdict, deps);

@@ -7,6 +7,7 @@ import { createDiscovery } from "../dns/discovery.ts";
 import type { Endpoint, Exchange } from "../dns/exchange.ts";
 import { systemResolvers } from "../dns/resolver.ts";
 import { createExchange } from "../dns/transport.ts";
+import { createCaMemory } from "./ca-memory.ts";
 import type { DnsDeps, HintStore, PropagationMode } from "./request.ts";
 import { loadPublicSuffixes } from "./suffixes.ts";
 
@@ -56,6 +57,7 @@ export async function openDns(
     resolvers: asked(settings),
     dohExchange,
     hints,
+    caMemory: createCaMemory(clock),
     place: (fqdn, signal) => placeChallenge(fqdn, { discovery, exchange, clock, observer, signal }),
   };
 }

@@ -7,6 +7,7 @@ import type { Solver } from "../core/solver.ts";
 import type { Endpoint, Exchange } from "../dns/exchange.ts";
 import type { PropagationHint } from "../dns/hint.ts";
 import type { Discovery, Placement, Verdict, Warning } from "../dns/types.ts";
+import type { CaMemory } from "./ca-memory.ts";
 import type { AccountStore, CertificateFiles, CertificateStore, Journal, StoredCertificate } from "./ports.ts";
 
 export type PropagationMode = "authoritative" | "recursive" | "both" | "none";
@@ -83,6 +84,8 @@ export interface DnsDeps {
   readonly dohExchange?: ((url: URL) => Exchange) | undefined;
   readonly place: (fqdn: DomainName, signal: AbortSignal) => Promise<Placement>;
   readonly hints?: HintStore | undefined;
+  /** Shared by the orders of a process. */
+  readonly caMemory?: CaMemory | undefined;
 }
 
 /** Propagation history per provider and zone (propagation.md §5.7). */
