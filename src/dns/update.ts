@@ -1,10 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { abortReason } from "../core/clock.ts";
 import type { DomainName } from "../core/name.ts";
-import { emptyMessage, txtStrings, txtValue } from "./codec.ts";
-import type { Message, RecordType, ResourceRecord } from "./message.ts";
+import { emptyMessage, txtStrings } from "./codec.ts";
+import type { Message, ResourceRecord } from "./message.ts";
+import { isAuthoritative, query, readOwners, standingTtls } from "./served.ts";
 import { askSigned, type Primary, type SignedReply } from "./signed.ts";
-import { RoundTripError } from "./sockets.ts";
 import { failureOf, UpdateError } from "./update-error.ts";
 import { nameOctets } from "./wire-name.ts";
 
@@ -29,9 +28,6 @@ export interface UpdateRequest {
 }
 
 const defaultTimeoutMs = 10_000;
-/** A look at the server is a courtesy: it must not hold up the write for long. */
-const readTimeoutMs = 2000;
-const readsAtOnce = 8;
 /** Leaves room for TSIG in a message of 65,535 octets. */
 const maxUpdateOctets = 60_000;
 
@@ -97,7 +93,10 @@ async function sendPart(request: UpdateRequest): Promise<void> {
  */
 export async function updateTxt(request: UpdateRequest): Promise<readonly boolean[]> {
   const before = await readOwners(request, ownersOf(request.edits));
-  const edits = request.edits.map((edit) => ({ ...edit, ttlSeconds: before.get(edit.owner)?.ttlSeconds }));
+  const adding = new Set(ownersOf(request.edits.filter(({ add }) => add.length > 0)));
+  const standing = new Map([...before].filter(([owner]) => adding.has(owner)));
+  const ttls = await standingTtls(request, standing, request.ttlSeconds);
+  const edits = request.edits.map((edit) => ({ ...edit, ttlSeconds: ttls.get(edit.owner) }));
   await sendUpdate({ ...request, edits });
   // Either made from a wildcard, then the new TXT hides it, or the server let the update run into the alias.
   const suspects = request.edits.filter((e) => e.add.length > 0 && before.get(e.owner)?.alias !== undefined);
@@ -157,62 +156,6 @@ async function findAlias(
     return new UpdateError("alias", text, { rcode: "YXRRSET", zone, nothingDone });
   }
   return undefined;
-}
-
-interface Served {
-  readonly values: ReadonlySet<string>;
-  readonly ttlSeconds: number | undefined;
-  readonly alias: DomainName | undefined;
-}
-
-/** What the server serves at each owner; nothing about those it does not answer for. Once it is silent, no more is asked. */
-async function readOwners(
-  { primary, signal }: Pick<UpdateRequest, "primary" | "signal">,
-  owners: readonly DomainName[],
-): Promise<ReadonlyMap<DomainName, Served>> {
-  const served = new Map<DomainName, Served>();
-  const waiting = [...owners];
-  const reader = async () => {
-    for (let owner = waiting.shift(); owner !== undefined; owner = waiting.shift()) {
-      try {
-        const reply = await askSigned(query(owner, "TXT"), primary, readTimeoutMs, signal);
-        if (isAuthoritative(reply)) served.set(owner, servedBy(reply.message, owner));
-      } catch (error) {
-        if (signal.aborted) throw abortReason(signal);
-        if (!(error instanceof RoundTripError)) throw error;
-        waiting.length = 0;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: readsAtOnce }, reader));
-  return served;
-}
-
-/** Knot signs no answers to queries; what is read only words a result, so an unsigned answer will do. */
-function isAuthoritative({ message, signature }: SignedReply): boolean {
-  return (
-    signature !== "forged" && message.authoritative && (message.rcode === "NOERROR" || message.rcode === "NXDOMAIN")
-  );
-}
-
-function servedBy(message: Message, owner: DomainName): Served {
-  const here = message.answers.filter((r) => r.name === owner);
-  const alias = here.find((r) => "target" in r && r.type === "CNAME");
-  const values = here.map(txtValue).filter((v) => v !== undefined);
-  return {
-    values: new Set(values),
-    ttlSeconds: here.find((r) => r.type === "TXT")?.ttl,
-    alias: alias !== undefined && "target" in alias ? alias.target : undefined,
-  };
-}
-
-function query(name: DomainName, type: RecordType): Message {
-  return {
-    ...emptyMessage,
-    id: randomBytes(2).readUInt16BE(),
-    questions: [{ name, type, class: "IN" }],
-    edns: { udpSize: 1232, version: 0, dnssecOk: false, options: [] },
-  };
 }
 
 function ownersOf(edits: readonly TxtEdit[]): readonly DomainName[] {
