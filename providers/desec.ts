@@ -48,7 +48,8 @@ export default defineProvider({
           // In a bulk request the apex is written as nothing, not as "@".
           subname: relative === "@" ? "" : relative,
           type: "TXT",
-          ...(next && { ttl: next.ttlSeconds }),
+          // Only for a new set: one that is older than the domain's minimum may keep its TTL, but not be given it again.
+          ...(previous === undefined && next && { ttl: next.ttlSeconds }),
           records: rewriteTxt(recordsIn(previous?.version), next?.values ?? []),
         }));
         await api(`domains/${encodeURIComponent(zone.id)}/rrsets/`, { method: "PATCH", body, signal });

@@ -23,6 +23,10 @@ export function classify(cause: unknown): Dns01Error | undefined {
   // The service's own words name the seconds that are left.
   if (status === 429) return new RateLimitedError("the account has used up its requests", { cause, retryAfterMs });
   if (status === 409) return new ConflictError("the domain was changed by somebody else at the same time", { cause });
+  // A set that was read has been taken away since; written anew it would need one.
+  if (message.includes("ttl: This field is required")) {
+    return new ConflictError("the record set was taken away by somebody else at the same time", { cause });
+  }
   if (status >= 500 || status === 408) return new TransientError(`HTTP status ${status}`, { cause, retryAfterMs });
   if (status === 401) {
     return new AuthError(message, { cause, wrongKeys: true, hint: "Check DESEC_TOKEN: the token, not its id." });

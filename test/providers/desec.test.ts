@@ -60,6 +60,31 @@ test("a TTL below the domain's minimum is raised to it once, with a warning", as
   expect(fake.http.calls.filter(({ status }) => status === 400)).toHaveLength(1);
 });
 
+test("a set with a TTL below the domain's minimum is written and keeps it", async () => {
+  const old = { subname: "_acme-challenge.www", type: "TXT", ttl: 60, records: ['"theirs"', '"old"'] };
+  fake.domain(apex).rrsets.push(old);
+  const { present, cleanUp } = await program();
+  await present(owner, "value");
+  expect(fake.domain(apex).rrsets).toEqual([{ ...old, records: ['"theirs"', '"old"', '"value"'] }]);
+  await cleanUp(owner, "value", "old");
+  expect(fake.domain(apex).rrsets).toEqual([{ ...old, records: ['"theirs"'] }]);
+});
+
+test("a set that somebody takes away between reading and writing is not brought back", async () => {
+  fake.domain(apex).rrsets.push({ subname: "_acme-challenge.www", type: "TXT", ttl: 3600, records: ['"theirs"'] });
+  const { present } = await program();
+  fake.http.inject({
+    kind: "reply",
+    when: ({ write }) => write,
+    reply: () => {
+      fake.domain(apex).rrsets.splice(0);
+      return { status: 400, body: [{ ttl: ["This field is required."] }] };
+    },
+  });
+  await present(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["value"]);
+});
+
 test("a domain that allows short TTLs gets them", async () => {
   fake.domain(apex).minimumTtl = 60;
   const { present, warnings } = await program({ config: { ttl: 60 } });
