@@ -20,7 +20,11 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (!(cause instanceof HttpError) || (cause.status >= 300 && cause.status < 400)) return undefined;
   const { status, retryAfterMs } = cause;
   const message = `HTTP status ${status}${[...wordsIn(cause.body)].map((words) => `: ${words}`).join("")}`;
-  // The service's own words name the seconds that are left.
+  // The service's own words name the seconds that are left. Writes are counted by domain, for up to a day, and other
+  // domains must not wait for one: https://desec.readthedocs.io/en/latest/rate-limits.html
+  if (status === 429 && cause.message.startsWith("PATCH")) {
+    return new RateLimitedError("the domain has used up its changes", { cause, retryAfterMs, scope: "zone" });
+  }
   if (status === 429) return new RateLimitedError("the account has used up its requests", { cause, retryAfterMs });
   if (status === 409) return new ConflictError("the domain was changed by somebody else at the same time", { cause });
   // A set that was read has been taken away since; written anew it would need one.

@@ -152,10 +152,16 @@ export class ConflictError extends Dns01Error {
 export class RateLimitedError extends Dns01Error {
   /** Milliseconds from now until it is worth asking again, when the other side said so. */
   readonly retryAfterMs: number | undefined;
+  /** Of whose requests there are too many: of all the account's, or only of the writes in this zone. */
+  readonly scope: "account" | "zone";
 
-  constructor(message: string, facts: ErrorFacts & { retryAfterMs?: number | undefined } = {}) {
+  constructor(
+    message: string,
+    facts: ErrorFacts & { retryAfterMs?: number | undefined; scope?: "account" | "zone" | undefined } = {},
+  ) {
     super("RATE_LIMITED", message, true, { ...facts, details: { ...facts.details, retryAfterMs: facts.retryAfterMs } });
     this.retryAfterMs = facts.retryAfterMs;
+    this.scope = facts.scope ?? "account";
   }
 }
 

@@ -138,10 +138,11 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
         { provider: provider.id, operation, name, zone, plugin: provider.plugin },
         toClassify(options),
       );
-    const silence = limit.silence(deadline);
+    const written = write ? zone : undefined;
+    const silence = limit.silence(deadline, written);
     if (silence !== undefined) throw explain(silence);
     const askedAt = clock.now();
-    await limit.take(stop);
+    await limit.take(stop, written);
     const waitMs = clock.now() - askedAt;
     if (waitMs >= 1) observer({ type: "rate.wait", provider: provider.id, waitMs }, trace);
     const requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
@@ -178,7 +179,10 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       const error = explain(reason);
       report(error.code, error.requestId);
       if (write && isRefused(error, backend)) writes.refused++;
-      if (error.code === "RATE_LIMITED") limit.pause((error as RateLimitedError).retryAfterMs ?? 0, reason);
+      if (error.code === "RATE_LIMITED") {
+        const { retryAfterMs = 0, scope } = error as RateLimitedError;
+        limit.pause(retryAfterMs, reason, scope === "zone" ? written : undefined);
+      }
       throw error;
     } finally {
       cancel();

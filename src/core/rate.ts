@@ -4,12 +4,15 @@ import { type Stop, signalOf } from "./lazy-signal.ts";
 
 /** Spaces requests so that a service's published limit is kept. */
 export interface RateLimit {
-  /** Resolves when one more request may be sent; rejects with the signal's reason. In order of arrival. */
-  take(signal: Stop): Promise<void>;
-  /** The service asked for silence, with these words: nothing is let through for `ms`. */
-  pause(ms: number, words: unknown): void;
+  /**
+   * Resolves when one more request may be sent; rejects with the signal's reason. In order of arrival. `zone` is given
+   * for a write in it.
+   */
+  take(signal: Stop, zone?: string): Promise<void>;
+  /** The service asked for silence, with these words: nothing is let through for `ms`, or no write in `zone`. */
+  pause(ms: number, words: unknown, zone?: string): void;
   /** The words, when the silence lasts until `deadline` at least: whoever has no longer need not wait for nothing. */
-  silence(deadline: number): unknown;
+  silence(deadline: number, zone?: string): unknown;
 }
 
 const firstGapMs = 50;
@@ -37,6 +40,8 @@ export function createRateLimit(
   let widenedAt = Number.NEGATIVE_INFINITY;
   let lastAt = Number.NEGATIVE_INFINITY;
   let said: unknown;
+  /** Of writes in single zones, for services that count them by zone. */
+  const silentZones = new Map<string, { readonly until: number; readonly said: unknown }>();
   let line: Promise<void> = Promise.resolve();
   let waiting = 0;
 
@@ -69,18 +74,37 @@ export function createRateLimit(
     waiting -= 1;
   };
 
+  const untilOf = (zone?: string): number =>
+    (zone === undefined ? undefined : silentZones.get(zone)?.until) ?? Number.NEGATIVE_INFINITY;
+
+  const pauseZone = (zone: string, until: number, words: unknown): void => {
+    for (const [name, old] of silentZones) if (old.until <= clock.now()) silentZones.delete(name);
+    if (until > untilOf(zone)) silentZones.set(zone, { until, said: words });
+  };
+
+  const enter = (signal: Stop): Promise<void> => {
+    // Most find nobody before them and nothing to wait for.
+    if (waiting === 0 && !signal.aborted && readyAt() <= clock.now()) return pass(signal);
+    waiting += 1;
+    const mine = line.then(() => pass(signal));
+    // The next in line waits for this one's turn, not for its fate.
+    line = mine.then(next, next);
+    return raceAbort(mine, signal);
+  };
+
+  /** Not in line: writes in other zones need not wait. */
+  const afterSilence = async (signal: Stop, zone?: string): Promise<void> => {
+    for (let wait = untilOf(zone) - clock.now(); wait > 0; wait = untilOf(zone) - clock.now()) {
+      await clock.sleep(wait, signalOf(signal));
+    }
+    return enter(signal);
+  };
+
   return {
-    take(signal) {
-      // Most find nobody before them and nothing to wait for.
-      if (waiting === 0 && !signal.aborted && readyAt() <= clock.now()) return pass(signal);
-      waiting += 1;
-      const mine = line.then(() => pass(signal));
-      // The next in line waits for this one's turn, not for its fate.
-      line = mine.then(next, next);
-      return raceAbort(mine, signal);
-    },
-    pause(ms, words) {
+    take: (signal, zone) => (untilOf(zone) <= clock.now() ? enter(signal) : afterSilence(signal, zone)),
+    pause(ms, words, zone) {
       const now = clock.now();
+      if (zone !== undefined) return pauseZone(zone, now + ms, words);
       // Refusals of what was sent together are one.
       if (now >= silentUntil && now - widenedAt >= oneWaveMs) {
         widestMs = Math.min(Math.max(2 * gapMs(), firstGapMs), mostGapMs);
@@ -91,6 +115,7 @@ export function createRateLimit(
       silentUntil = until;
       said = words;
     },
-    silence: (deadline) => (silentUntil >= deadline ? said : undefined),
+    silence: (deadline, zone) =>
+      silentUntil >= deadline ? said : untilOf(zone) >= deadline ? silentZones.get(zone ?? "")?.said : undefined,
   };
 }

@@ -259,3 +259,42 @@ test("a silence that outlasts the call is told at once to every call, in the ser
   expect(new Set(messages).size).toBe(1);
   expect(calls).toBe(1);
 });
+
+test("a silence that one zone's writes are asked for leaves reads and other zones alone", async () => {
+  const other = { apex: parseName("example.net"), id: "2" };
+  const otherEdits: readonly Edit[] = [{ owner: { ...owner, zone: other }, add: ["a"], remove: [] }];
+  let calls = 0;
+  const { backend, clock, call } = setUp(
+    async ({ apex }) => {
+      calls += 1;
+      if (apex === zone.apex) throw new RateLimitedError("slow down", { retryAfterMs: 3_600_000, scope: "zone" });
+      return ["changed"];
+    },
+    { timeoutMs: 30_000 },
+  );
+  const refused = () => clock.drive(backend.apply(zone, edits, call)).catch((thrown: unknown) => thrown);
+  expect(await refused()).toMatchObject({ code: "RATE_LIMITED", scope: "zone" });
+  expect(await clock.drive(backend.apply(other, otherEdits, call))).toEqual(["changed"]);
+  expect(await clock.drive(backend.findZone(zone.apex, call))).toEqual(zone);
+  expect(clock.now()).toBe(0);
+  // Of the zone itself nothing is sent in vain.
+  expect(await refused()).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 3_600_000 });
+  expect(calls).toBe(2);
+});
+
+test("a short silence of a zone is kept by its writes, and they go on after it", async () => {
+  const other = { apex: parseName("example.net"), id: "2" };
+  const otherEdits: readonly Edit[] = [{ owner: { ...owner, zone: other }, add: ["a"], remove: [] }];
+  const sent: string[] = [];
+  const { backend, clock, call } = setUp(async ({ apex }) => {
+    sent.push(`${apex} ${Math.floor(clock.now() / 20_000)}`);
+    if (sent.length === 1) throw new RateLimitedError("slow down", { retryAfterMs: 20_000, scope: "zone" });
+    return ["changed"];
+  });
+  const first = backend.apply(zone, edits, call);
+  await setImmediate();
+  const rest = [backend.apply(zone, edits, call), backend.apply(other, otherEdits, call)];
+  await clock.drive(Promise.all([first, ...rest]));
+  expect(sent.slice(0, 2)).toEqual(["example.com 0", "example.net 0"]);
+  expect(sent.slice(2)).toEqual(["example.com 1", "example.com 1"]);
+});

@@ -120,6 +120,19 @@ test("a throttle says how long, in a field and not in words", async () => {
   expect(fake.http.calls).toHaveLength(1);
 });
 
+test("a domain that has used up its changes does not stop the account's other domains", async () => {
+  const other = parseName("example.net");
+  await fake.http.close();
+  fake = await startDesecFake([apex, other]);
+  const { present, fail } = await program();
+  fake.http.inject({ kind: "throttleRetryAfter", retryAfterSeconds: 7000, when: ({ write }) => write });
+  const error = await fail(owner, "value");
+  expect(error).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 7_000_000 });
+  expect(error.message).toBe("desec: cannot write TXT in example.com: the domain has used up its changes");
+  await present(parseName("_acme-challenge.example.net"), "value");
+  expect(fake.values(other, parseName("_acme-challenge.example.net"))).toEqual(["value"]);
+});
+
 test("two writes that met in the service's database are made again", async () => {
   const reply = () => ({ status: 409, body: { detail: "Conflict: duplicate key value violates unique constraint" } });
   fake.http.inject({ kind: "reply", when: ({ write }) => write, reply });
