@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { domainToUnicode } from "node:url";
-import { defineProvider, httpUrl, parseName, recordBackend, secret, unquoteTxt, z } from "../src/index.ts";
+import { defineProvider, httpUrl, parseName, recordBackend, secret, z } from "../src/index.ts";
 import { domainNames } from "./alidns/domains.ts";
 import { absent, classify } from "./alidns/errors.ts";
+import { recordPage, txtRecord } from "./alidns/records.ts";
 import { acs3Headers } from "./signing/acs3.ts";
 import { queryOf } from "./signing/canonical.ts";
 
@@ -26,8 +27,6 @@ const config = z.strictObject({
 /** Of a write: without the record's id it is somebody else's answer, and whether anything was done is unknown. */
 const writeAnswer = z.object({ RecordId: z.string() });
 const domainAnswer = z.object({ DomainName: z.string() });
-const record = z.object({ RecordId: z.string(), Value: z.string(), Line: z.string().default("default") });
-const listAnswer = z.object({ TotalCount: z.number(), DomainRecords: z.object({ Record: z.array(record) }) });
 /** The most that one page of records holds. */
 const pageSize = 100;
 
@@ -68,15 +67,14 @@ export default defineProvider({
         visibleZones: async ({ signal }) => domainNames(await call("DescribeDomains", { PageSize: 100 }, signal)),
         async list({ zone, relative }, { signal }) {
           const where = { DomainName: zone.id, SubDomain: relative === "@" ? zone.id : `${relative}.${zone.id}` };
-          const all: z.output<typeof record>[] = [];
+          const all: z.output<typeof recordPage>["DomainRecords"]["Record"] = [];
           for (let PageNumber = 1; ; PageNumber++) {
             const page = { Type: "TXT", PageNumber, PageSize: pageSize };
-            const answer = listAnswer.parse(await call("DescribeSubDomainRecords", { ...where, ...page }, signal));
+            const answer = recordPage.parse(await call("DescribeSubDomainRecords", { ...where, ...page }, signal));
             all.push(...answer.DomainRecords.Record);
             if (answer.DomainRecords.Record.length === 0 || all.length >= answer.TotalCount) break;
           }
-          const ofLine = all.filter((r) => r.Line === line);
-          return ofLine.map(({ RecordId, Value }) => ({ id: RecordId, value: unquoteTxt(Value) }));
+          return all.filter((r) => r.Line === line).map(txtRecord);
         },
         async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {
           const what = { RR: relative, Type: "TXT", Value, TTL, Line: line };

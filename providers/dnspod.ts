@@ -32,10 +32,12 @@ export default defineProvider({
 
 const domainAnswer = z.object({ DomainInfo: z.object({ Status: z.string().optional() }) });
 const domainList = z.object({ DomainList: z.array(z.object({ Name: z.string() })) });
+const text = z.string();
+const record = z.object({ RecordId: z.number(), Value: text, Line: text, LineId: text, Status: text.optional() });
 const listAnswer = z.object({
   RecordCountInfo: z.object({ TotalCount: z.number() }),
   RecordList: z
-    .array(z.object({ RecordId: z.number(), Value: z.string(), Line: z.string(), LineId: z.string() }))
+    .array(record)
     .nullish()
     .transform((list) => list ?? []),
 });
@@ -99,7 +101,7 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
       return DomainList.map(({ Name }) => Name);
     },
     async list({ zone, relative }, { signal }) {
-      const records: z.output<typeof listAnswer>["RecordList"] = [];
+      const records: z.output<typeof record>[] = [];
       for (let more = true; more; ) {
         const where = { Domain: zone.id, Subdomain: relative, RecordType: "TXT" };
         const part = { ErrorOnEmpty: "no", Offset: records.length, Limit: 3000 };
@@ -112,7 +114,7 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
       }
       return records
         .filter(({ Line, LineId }) => (recordLine === "" ? LineId === "0" : Line === recordLine))
-        .map(({ RecordId, Value }) => ({ id: String(RecordId), value: unquoteTxt(Value) }));
+        .map((r) => ({ id: String(r.RecordId), value: unquoteTxt(r.Value), isOff: r.Status === "DISABLE" }));
     },
     async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {
       const where = { Domain: zone.id, SubDomain: relative, RecordType: "TXT" };

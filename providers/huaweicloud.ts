@@ -1,5 +1,5 @@
 import { type Call, defineProvider, httpUrl, rewriteTxt, rrsetBackend, secret, unquoteTxt, z } from "../src/index.ts";
-import { classify, gone } from "./huaweicloud/errors.ts";
+import { classify, gone, switchedOff } from "./huaweicloud/errors.ts";
 import { queryOf } from "./signing/canonical.ts";
 import { sdkHmacHeaders } from "./signing/sdk-hmac.ts";
 
@@ -89,6 +89,13 @@ export default defineProvider({
       async replace(zone, changes, asked) {
         for (const { owner, previous, next } of changes) {
           const before = previous === undefined ? undefined : storedSet.parse(JSON.parse(previous.version ?? ""));
+          // It would take the value and not serve it.
+          if (
+            before?.status === "DISABLE" &&
+            next !== undefined &&
+            next.values.some((v) => !previous?.values.includes(v))
+          )
+            throw switchedOff(owner.fqdn);
           const path = `/v2/zones/${zone.id}/recordsets${before === undefined ? "" : `/${before.id}`}`;
           if (next === undefined) {
             await call("DELETE", path, asked).catch(gone);

@@ -10,7 +10,14 @@ const listAnswer = z.object({
   info: z.object({ record_total: z.coerce.number() }),
   records: z
     .array(
-      z.object({ id: z.coerce.string(), type: z.string(), value: z.string(), line: z.string(), line_id: z.string() }),
+      z.object({
+        id: z.coerce.string(),
+        type: z.string(),
+        value: z.string(),
+        line: z.string(),
+        line_id: z.string(),
+        enabled: z.coerce.string().default("1"),
+      }),
     )
     .nullish()
     .transform((list) => list ?? []),
@@ -73,7 +80,7 @@ export function legacyApi(
       return records
         .filter(({ type }) => type === "TXT")
         .filter((record) => (recordLine === "" ? record.line_id === "0" : record.line === recordLine))
-        .map(({ id, value }) => ({ id, value: unquoteTxt(value) }));
+        .map(({ id, value, enabled }) => ({ id, value: unquoteTxt(value), isOff: enabled === "0" }));
     },
     async create({ zone, relative }, value, { signal, ttlSeconds }) {
       const where = { domain_id: zone.id, sub_domain: relative, record_type: "TXT" };

@@ -101,6 +101,12 @@ const makes: readonly (readonly [statuses: readonly number[], make: Make])[] = [
   [[408, 425], transient],
 ];
 
+/** Whoever switched the set off may have had a reason. */
+export function switchedOff(fqdn: string): RejectedError {
+  const hint = "Switch the record set on in the console, or delete it.";
+  return new RejectedError(`the TXT record set at ${fqdn} is disabled, and no value in it is served`, { hint });
+}
+
 /** Handler for expected absence of a record set. */
 export function gone(cause: unknown): undefined {
   const { code = "", status = 0 } = faultOf(cause) ?? {};

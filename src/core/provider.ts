@@ -110,6 +110,8 @@ export interface TxtRecord {
   readonly value: string;
   /** Where all values of a name have to share one TTL: theirs. `create` is then given it as `call.ttlSeconds`. */
   readonly ttlSeconds?: number;
+  /** Switched off at the service and not served. To be added, its value is made anew in its place. */
+  readonly isOff?: boolean;
 }
 
 /** For services that hand out an id per record; `recordBackend` makes a TxtBackend of it. */

@@ -50,17 +50,25 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
       const records = await listed(owner, conduct);
       const setTtl = records.find(({ ttlSeconds }) => ttlSeconds !== undefined)?.ttlSeconds;
       for (const value of edit.add) {
-        if (!records.some((record) => record.value === value)) await create(owner, value, setTtl, conduct, progress);
+        const there = records.filter((record) => record.value === value);
+        if (there.some(({ isOff = false }) => !isOff)) continue;
+        // One that is switched off serves nobody, and makes the service say that the value exists.
+        for (const record of there) await remove(owner, record, conduct, progress);
+        await create(owner, value, setTtl, conduct, progress);
       }
       for (const record of await superfluous(records, edit, call, conduct)) {
-        progress.deleted.add(valueKey(owner, record.value));
-        const label = { operation: "delete", write: true, name: owner.fqdn };
-        await conduct.request(label, (inner) => api.delete(owner, record, inner));
-        deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
+        await remove(owner, record, conduct, progress);
       }
       for (const value of edit.remove) recent.forget(valueKey(owner, value));
     });
     return progress;
+  };
+
+  const remove = async (owner: Owner, record: TxtRecord, conduct: Conduct, progress: Progress): Promise<void> => {
+    progress.deleted.add(valueKey(owner, record.value));
+    const label = { operation: "delete", write: true, name: owner.fqdn };
+    await conduct.request(label, (inner) => api.delete(owner, record, inner));
+    deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
   };
 
   /** What another process wrote moments ago may be as invisible as what this one did. */

@@ -51,6 +51,20 @@ function setUp(lagMs = 0, options: RecordBackendOptions = {}) {
   return { ...service, clock, connect, backend: connect() };
 }
 
+test("a record that is switched off gives way to a new one of its value; one beside it that is served is enough", async () => {
+  const { backend, clock, log, records } = setUp();
+  records.push(
+    { id: "x", value: "a", isOff: true, visibleAt: 0 },
+    { id: "y", value: "other", isOff: true, visibleAt: 0 },
+  );
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
+  expect(log).toEqual(["list", "delete x", "create a"]);
+  records.push({ id: "z", value: "a", isOff: true, visibleAt: 0 });
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["changed"]);
+  expect(records.map(({ id }) => id)).toEqual(["y"]);
+});
+
 test("a present is one list and one create per value, a repeated one is one list", async () => {
   const { backend, clock, log } = setUp();
   expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);

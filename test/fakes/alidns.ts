@@ -12,6 +12,8 @@ interface StoredRecord {
   readonly Value: string;
   readonly TTL: number;
   readonly Line: string;
+  /** Switched off: in lists and in the way of its like, but not served. */
+  off?: boolean;
 }
 
 interface StoredZone {
@@ -153,7 +155,12 @@ export async function startAlidns(
         (r) => r.RR === RR && (query.get("Type") === null || r.Type === query.get("Type")?.toUpperCase()),
       );
       const page = found.slice((number - 1) * size, number * size);
-      const Record = page.map((r) => ({ ...r, DomainName: nameOf(zone), Status: "ENABLE", Locked: false }));
+      const Record = page.map((r) => ({
+        ...r,
+        DomainName: nameOf(zone),
+        Status: r.off === true ? "DISABLE" : "ENABLE",
+        Locked: false,
+      }));
       return { TotalCount: found.length, PageNumber: number, PageSize: size, DomainRecords: { Record } };
     },
     AddDomainRecord(query) {

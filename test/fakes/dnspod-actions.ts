@@ -166,7 +166,7 @@ function recordItem(record: DnspodRecord): Readonly<Record<string, unknown>> {
   return {
     RecordId: record.id,
     Value: record.value,
-    Status: "ENABLE",
+    Status: record.isOff === true ? "DISABLE" : "ENABLE",
     UpdatedOn: new Date(record.createdAt).toISOString().slice(0, 19).replace("T", " "),
     Name: record.name,
     Line: record.line.name,

@@ -25,6 +25,8 @@ export interface DnspodRecord {
   readonly ttl: number;
   readonly createdAt: number;
   deletedAt: number | undefined;
+  /** Switched off: in lists and in the way of its like, but not served. */
+  isOff?: boolean;
 }
 
 export interface Line {

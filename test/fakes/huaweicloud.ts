@@ -10,6 +10,8 @@ interface StoredSet {
   readonly type: string;
   readonly ttl: number;
   readonly records: readonly string[];
+  /** Switched off in the console: kept, and not served. */
+  readonly disabled?: boolean;
   /** Until then (performance.now), and while it has to be met, its status is `pending`; afterwards it is ACTIVE, or gone. */
   readonly until: number;
   /** How many more changes it is in the way of, whatever the time. */
@@ -33,7 +35,7 @@ export interface HuaweicloudOptions {
 
 export interface HuaweicloudFake extends AdapterFake {
   setsAt(apex: DomainName, fqdn: DomainName): readonly Pick<StoredSet, "type" | "ttl" | "records">[];
-  putSet(apex: DomainName, set: Pick<StoredSet, "name" | "type" | "ttl" | "records">): void;
+  putSet(apex: DomainName, set: Pick<StoredSet, "name" | "type" | "ttl" | "records" | "disabled">): void;
   /** From now on requests with this method are answered so. */
   refuse(method: string, status: number, body: unknown): void;
 }
@@ -180,7 +182,7 @@ export async function startHuaweicloud(
   const setsAt = (apex: DomainName, fqdn: DomainName) =>
     stored(apex).sets.filter(({ name, pending }) => name === `${fqdn}.` && pending !== "PENDING_DELETE");
   const txtAt = (apex: DomainName, fqdn: DomainName) => setsAt(apex, fqdn).find(({ type }) => type === "TXT");
-  const putSet = (apex: DomainName, set: Pick<StoredSet, "name" | "type" | "ttl" | "records">) => {
+  const putSet = (apex: DomainName, set: Pick<StoredSet, "name" | "type" | "ttl" | "records" | "disabled">) => {
     const zone = stored(apex);
     const others = zone.sets.filter(({ name, type }) => name !== set.name || type !== set.type);
     zone.sets = [...others, { ...set, id: newId(), pending: "PENDING_UPDATE", until: 0, meets: 0 }];
@@ -231,7 +233,7 @@ function isPending({ until, meets }: StoredSet): boolean {
 function shown(zone: StoredZone): (set: StoredSet) => Readonly<Record<string, unknown>> {
   return (set) => {
     const { id, name, type, ttl, records } = set;
-    const status = isPending(set) ? set.pending : "ACTIVE";
+    const status = isPending(set) ? set.pending : set.disabled === true ? "DISABLE" : "ACTIVE";
     return { id, name, type, ttl, records, status, zone_id: zone.id, zone_name: `${zone.apex}.`, default: false };
   };
 }

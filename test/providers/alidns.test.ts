@@ -123,6 +123,16 @@ test("raises a TTL that the domain's edition refuses, and says so", () =>
     expect(events).toContainEqual(expect.objectContaining({ type: "warning", code: "W_TTL_RAISED" }));
   }));
 
+test("a value whose record is switched off is made anew, and a foreign one stays so", () =>
+  withFake({}, async ({ fake, present }) => {
+    for (const Value of ["value", "foreign"]) fake.add(apex, owner, { Value, off: true });
+    await present(owner, "value");
+    expect(fake.recordsAt(apex, owner).map(({ Value, off = false }) => [Value, off])).toEqual([
+      ["foreign", true],
+      ["value", false],
+    ]);
+  }));
+
 test("keeps to its line: a value on another one is not served to all", () =>
   withFake({}, async ({ fake, present, cleanUp }) => {
     fake.add(apex, owner, { Value: "value", Line: "telecom" });

@@ -138,6 +138,23 @@ test("two programs that remove one record at the same moment both succeed", asyn
   await Promise.all(programs.map(({ stop }) => stop()));
 });
 
+test.each(["key", "loginToken"] as const)("a value whose record is switched off is made anew (%s)", async (signIn) => {
+  const fake = await startDnspod([apex], { signIn });
+  fake.put(apex, owner, ["value", "foreign"], 600);
+  const { records } = fake.store.byApex(apex);
+  for (const record of records) if (record.type === "TXT") record.isOff = true;
+  const { present, cleanUp, stop } = await connectDnspod(fake);
+  expect((await present(owner, "value"))[0]?.changed).toBe(true);
+  const standing = fake.store.standing(fake.store.byApex(apex)).filter(({ type }) => type === "TXT");
+  expect(standing.map(({ value, isOff = false }) => [value, isOff])).toEqual([
+    ["foreign", true],
+    ["value", false],
+  ]);
+  await cleanUp(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["foreign"]);
+  await stop();
+});
+
 test("a domain that is paused is warned of", async () => {
   const fake = await startDnspod([apex]);
   fake.store.byApex(apex).status = "PAUSE";

@@ -98,6 +98,16 @@ test("keeps foreign values of several strings and with quotes, and the set's TTL
     expect(fake.setsAt(apex, owner)).toMatchObject([{ ttl: 4321, records: foreign }]);
   }));
 
+test("adds nothing to a record set that is switched off, and takes its own values out of one", () =>
+  withFake({}, async ({ fake, present, cleanUp }) => {
+    const set = { name: `${owner}.`, type: "TXT", ttl: 300, records: ['"theirs"', '"old"'], disabled: true };
+    fake.putSet(apex, set);
+    const hint = expect.stringContaining("Switch the record set on");
+    await expect(present("value")).rejects.toMatchObject({ code: "REJECTED", hint });
+    await cleanUp("old");
+    expect(fake.setsAt(apex, owner)).toMatchObject([{ records: ['"theirs"'] }]);
+  }));
+
 test("names the record set of another type that is in the way", () =>
   withFake({}, async ({ fake, present }) => {
     fake.putSet(apex, { name: `${owner}.`, type: "CNAME", ttl: 300, records: ["elsewhere.test."] });
