@@ -39,15 +39,15 @@ export function createCalls(aws: Aws, client: Route53Client) {
       return found;
     },
 
-    /** The first of the account's hosted zones. */
+    /** The first of the account's hosted zones. Throws where the first page does not tell of any. */
     async zoneNames(isPrivate: boolean, abortSignal: AbortSignal): Promise<readonly string[]> {
-      const { HostedZones } = await client.send(new aws.ListHostedZonesByNameCommand({ MaxItems: 100 }), {
-        abortSignal,
-      });
+      const command = new aws.ListHostedZonesByNameCommand({ MaxItems: 100 });
+      const { HostedZones, IsTruncated = false } = await client.send(command, { abortSignal });
       if (HostedZones === undefined) throw noAnswer("ListHostedZonesByName");
-      return HostedZones.filter(({ Config }) => (Config?.PrivateZone ?? false) === isPrivate).map(
-        ({ Name = "" }) => Name,
-      );
+      const wanted = HostedZones.filter(({ Config }) => (Config?.PrivateZone ?? false) === isPrivate);
+      // "None" would be wrong: a page of zones of the other kind comes first.
+      if (wanted.length === 0 && IsTruncated) throw noAnswer("ListHostedZonesByName");
+      return wanted.map(({ Name = "" }) => Name);
     },
 
     /**

@@ -40,6 +40,15 @@ describe("the choice of the zone", () => {
     });
   });
 
+  test("does not claim that there are no zones when those of the other kind fill the first page", async () => {
+    await withProgram(async ({ fake, program }) => {
+      for (const name of ["aa.com", "ab.com"]) fake.addZone(parseName(name), { isPrivate: true });
+      const error = await program.present({ "_acme-challenge.nowhere.test": ["v"] }).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: "ZONE_NOT_FOUND" });
+      expect(String(error)).not.toContain("these credentials see");
+    });
+  });
+
   test("says why a zone that is only private was left out", async () => {
     await withProgram(async ({ fake, program }) => {
       fake.addZone(parseName("inner.test"), { isPrivate: true });
