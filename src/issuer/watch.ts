@@ -1,5 +1,6 @@
 import type { RenewalInfoClient } from "../acme/ari.ts";
 import { isForRequest } from "../acme/certificate.ts";
+import { fanOut } from "../acme/fan-out.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import type { Observer } from "../core/events.ts";
 import type { Budget } from "./budget.ts";
@@ -68,7 +69,9 @@ export interface Watch {
 }
 
 export function createWatch(deps: WatchDeps): Watch {
-  const { signal, certificates, renewals } = deps;
+  const { certificates, renewals } = deps;
+  // Many certificates are looked at at once, and each look waits for an answer of its own.
+  const signal = fanOut(deps.signal);
   const targets = new Map<string, WatchTarget>();
   /** The version that was brought to its place, so that the disk is not compared at every look. */
   const deployed = new Map<string, string>();

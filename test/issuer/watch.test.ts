@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import type { RenewalInfoClient } from "../../src/acme/ari.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
 import type { KeyType } from "../../src/acme/key-types.ts";
 import { generateKey } from "../../src/acme/keys.ts";
@@ -19,7 +20,9 @@ afterEach(async () => {
   await world?.close();
 });
 
-async function begin(options: SandboxOptions = {}, aheadMs = 0) {
+const unsupported: RenewalInfoClient = { ask: async () => ({ kind: "unsupported" }), close: () => {} };
+
+async function begin(options: SandboxOptions = {}, aheadMs = 0, renewalInfo = unsupported) {
   const made = await openWorld(options);
   world = made;
   stop.controller = new AbortController();
@@ -39,7 +42,7 @@ async function begin(options: SandboxOptions = {}, aheadMs = 0) {
       random: Math.random,
       registeredDomain: (name) => name,
     }),
-    renewalInfo: () => ({ ask: async () => ({ kind: "unsupported" }), close: () => {} }),
+    renewalInfo: () => renewalInfo,
     parallel: 2,
     ordersPerSecond: 100,
     onEvent: (event) => void events.push(event),
@@ -57,7 +60,8 @@ async function begin(options: SandboxOptions = {}, aheadMs = 0) {
     prepare: async () => ({ request: made.request(meta.domains, { name: meta.name }), solvers, dns: deps.dns }),
   });
   const store = async (domains: readonly string[]): Promise<CertificateMeta> => {
-    await issue(made.request(domains, { name: "c", force: true }), deps);
+    // By a signal of its own: what an order did to the one of the watch would be in it already.
+    await issue(made.request(domains, { name: "c", force: true }), await made.deps());
     const stored = await made.store.certificates.load("c");
     if (stored === undefined) throw new Error("not stored");
     return stored.meta;
@@ -200,4 +204,31 @@ test.each([
   const types = () => events.map(({ type }) => type);
   await vi.waitFor(() => expect(types()).toContain("failed"), 20_000);
   expect(types()).toEqual(["held", first, "ordering", "failed"]);
+});
+
+test("a dozen answers waited for at once are no leak", async () => {
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error) => void warnings.push(name);
+  process.on("warning", onWarning);
+  const open: (() => void)[] = [];
+  const ask: RenewalInfoClient["ask"] = async (_, signal) => {
+    await new Promise<void>((resolve) => {
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      open.push(resolve);
+    });
+    return { kind: "unsupported" };
+  };
+  const { made, watch, byRecord, store, run } = await begin({}, 0, { ask, close: () => {} });
+  const meta = await store(["a.example.test"]);
+  const stored = await made.store.certificates.load("c");
+  if (stored === undefined) throw new Error("not stored");
+  const metas = Array.from({ length: 12 }, (_, at) => ({ ...meta, name: `c${at}` }));
+  for (const one of metas) await made.store.certificates.save(one.name, stored.pem, one);
+  watch.set(metas.map(byRecord));
+  run();
+  await vi.waitFor(() => expect(open).toHaveLength(12), 20_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const answer of open) answer();
+  process.off("warning", onWarning);
+  expect(warnings).toEqual([]);
 });
