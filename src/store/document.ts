@@ -70,6 +70,12 @@ export function membersOf(document: Json, path: string, kind: DocumentKind) {
         throw fail(member, "is not a list of texts");
       return value;
     },
+    /** RFC 3339. */
+    time(member: string): string {
+      const value = document[member];
+      if (typeof value !== "string" || Number.isNaN(Date.parse(value))) throw fail(member, "is not a time");
+      return value;
+    },
     objects(member: string): readonly Json[] {
       const value = document[member];
       const isObject = (v: unknown): v is Json => typeof v === "object" && v !== null && !Array.isArray(v);

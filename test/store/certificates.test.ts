@@ -201,6 +201,13 @@ describe("what cannot be read", () => {
     await expect(store.certificates.load("example.test")).rejects.toThrow("privkey.pem: the file is missing");
   });
 
+  test.each(["notBefore", "notAfter", "renewAfter", "issuedAt"])("whose %s is no time is damaged", async (member) => {
+    await save("example.test", first);
+    const meta = join(dir, "certificates/example.test/current/meta.json");
+    await writeFile(meta, JSON.stringify({ ...metaOf("example.test", "01aa"), [member]: "tomorrow" }));
+    await expect(store.certificates.load("example.test")).rejects.toThrow(`"${member}" is not a time`);
+  });
+
   test.each(["", "the wrong one"])("whose fullchain.pem is %j is no certificate that needs nothing", async (text) => {
     const files = await save("example.test", first, second.cert);
     await writeFile(files.fullchain, text);
