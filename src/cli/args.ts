@@ -23,6 +23,11 @@ export interface Flags {
   source(name: string): string | undefined;
 }
 
+/** What base64url makes of a SHA-256. One in 64 begins with a hyphen: hooks hand it on as it is, and it is no option. */
+const challengeValue = /^-[\w-]{42}$/;
+/** Before such a value while the line is taken apart; no argument can hold it. */
+const noOption = "\0";
+
 /**
  * Reads a command line against its flags. Never throws: every fault is an issue, so that all can be told at once.
  * Unknown flags name the nearest known one.
@@ -48,11 +53,14 @@ export function readFlags(
   );
   // As options with a value, so that the value is not taken for an argument and shown.
   for (const name of secrets.keys()) options[name] ??= { type: "string", multiple: true };
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
+  const marked = args.map((arg) =>
+    challengeValue.test(arg) && options[arg.slice(2)] === undefined ? `${noOption}${arg}` : arg,
+  );
+  const { tokens } = parseArgs({ args: marked, options, strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, FlagValue>();
   const positionals: string[] = [];
   for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind === "positional") positionals.push(token.value.replace(noOption, ""));
     if (token.kind !== "option") continue;
     const spec = known.get(token.name);
     const variable = spec === undefined ? secrets.get(token.name) : undefined;
@@ -74,12 +82,13 @@ export function readFlags(
       given.set(spec.name, { values: ["true"], source: `--${spec.name}` });
       continue;
     }
-    if (token.value === undefined || (token.inlineValue !== true && /^--[a-z]/.test(token.value))) {
+    const text = token.value?.replace(noOption, "");
+    if (text === undefined || (token.inlineValue !== true && /^--[a-z]/.test(text))) {
       issues.push({ path: `--${spec.name}`, message: `needs a value: --${spec.name} ${spec.value ?? "VALUE"}` });
       continue;
     }
     const before = given.get(spec.name)?.values ?? [];
-    const parts = spec.repeatable === true ? token.value.split(",") : [token.value];
+    const parts = spec.repeatable === true ? text.split(",") : [text];
     if (spec.repeatable !== true && before.length > 0) {
       issues.push({ path: `--${spec.name}`, message: "is given twice" });
     }

@@ -38,6 +38,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
   const tell = printer(process.stderr, redactor);
   const end = options.args.indexOf("--");
   const own = end === -1 ? options.args : options.args.slice(0, end);
+  const line = options.spec?.runsCommand === true ? own : options.args;
   const interrupt = listenForInterrupts(
     (error) => fail(atOnce(error), own, print, tell),
     options.spec?.reloads === true ? ["SIGINT", "SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"],
@@ -50,7 +51,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     if (spec === undefined || load === undefined) throw unknownCommand(options.name, own);
     // One set of options serves every command: one that needs no configuration takes these, and does not read them.
     const idle = pluginFlags.filter(({ name }) => !spec.flags.some((flag) => flag.name === name));
-    const first = readFlags(own, [...globalFlags, ...spec.flags, ...idle], io.env).flags;
+    const first = readFlags(line, [...globalFlags, ...spec.flags, ...idle], io.env).flags;
     progress = openProgress(first, io, tell);
     const { observer: keep, warnings } = keepWarnings(progress.observer);
     const observer = (event: Dns01Event) => {
@@ -64,7 +65,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     const more =
       spec.providerFlags === undefined ? noProviderFlags : await readProviderFlags(first.text("provider"), registry);
     const specs = [...globalFlags, ...spec.flags, ...more.specs];
-    const { flags: ownFlags, issues } = readFlags(own, [...specs, ...idle], io.env, more.secrets);
+    const { flags: ownFlags, issues } = readFlags(line, [...specs, ...idle], io.env, more.secrets);
     const config = spec.flags.some((f) => f.name === "config") ? await readConfig() : emptyConfig;
     const flags = config.file === undefined ? ownFlags : (await import("./file-flags.ts")).withFile(ownFlags, config);
     const all = [...issues, ...positionalFaults(spec, flags), ...config.issues];

@@ -91,3 +91,14 @@ test.each(["x", "192.0.2.1:0", "192.0.2.1:70000", "192.0.2.1:", "dns.example", "
   "%s is no address",
   (text) => expect(parseEndpoint(text, 53)).toBeUndefined(),
 );
+
+test("a challenge value that begins with a hyphen is an argument, as is everything after --", () => {
+  const value = `-${"a".repeat(42)}`;
+  for (const one of [value, `-${value.slice(0, -1)}`]) {
+    const { flags, issues } = readFlags(["fqdn", one, "--force"], specs, {});
+    expect([flags.positionals, flags.on("force"), issues]).toEqual([["fqdn", one], true, []]);
+  }
+  expect(readFlags(["--ca", value], specs, {}).flags.text("ca")).toBe(value);
+  expect(readFlags(["--force", "--", "fqdn", "-d"], specs, {}).flags.positionals).toEqual(["fqdn", "-d"]);
+  expect(readFlags([`${value}a`], specs, {}).issues).not.toEqual([]);
+});

@@ -75,3 +75,15 @@ test.each([
     expect(stderr).toContain(`error CONFIG: FQDN: "${fqdn}" ${message}`);
   }
 });
+
+test.each([[`-${"p".repeat(42)}`], [`--${"q".repeat(41)}`], ["--", "-p"]])(
+  "present, cleanup and check take %j for a value",
+  (...value) => {
+    for (const command of [["present", "-p", "memory"], ["cleanup", "-p", "memory"], ["check"]]) {
+      const { status, stderr } = run(...command, "--state", "x", "*.example.test", ...value);
+      expect(status).toBe(2);
+      expect(stderr).toContain('FQDN: "*.example.test" has a wildcard');
+      expect(stderr).not.toMatch(/VALUE|usage|option|faults/);
+    }
+  },
+);

@@ -27,6 +27,8 @@ export interface CommandSpec {
   /** Whether provider fields (`--rfc2136-nameserver` …) are taken. */
   readonly providerFlags?: true;
   readonly positionals?: { readonly min: number; readonly max: number };
+  /** What follows "--" is a command and its arguments, and not arguments of its own. */
+  readonly runsCommand?: true;
   /** Whether the first argument is the configuration file, as --config is. */
   readonly namesConfig?: true;
   readonly example: string;

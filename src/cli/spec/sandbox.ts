@@ -6,6 +6,7 @@ export const sandboxCommands: readonly CommandSpec[] = [
     name: "sandbox",
     summary: "a local CA and nameservers, to try everything without an account",
     usage: "[options] [-- COMMAND…]",
+    runsCommand: true,
     flags: [
       { name: "lag", kind: "duration", value: "TIME", help: "the second nameserver follows the first after this long" },
       {
