@@ -43,8 +43,9 @@ const asked = isHelp ? words.slice(1) : words;
 const spec = specOf(asked.map(({ text }) => text));
 const name = words[0]?.text;
 
-if (name === undefined && own.includes("--version")) {
-  process.stdout.write(`${version()}\n`);
+if ((name === undefined || spec !== undefined) && own.includes("--version")) {
+  const found = version();
+  process.stdout.write(own.includes("--json") ? `${JSON.stringify({ version: found }, undefined, 2)}\n` : `${found}\n`);
 } else if (name === undefined && (own.length === 0 || own.includes("--help") || own.includes("-h"))) {
   process.stdout.write(generalHelp());
   if (own.length === 0) process.exitCode = 2;

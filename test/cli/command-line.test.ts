@@ -87,3 +87,13 @@ test.each([[`-${"p".repeat(42)}`], [`--${"q".repeat(41)}`], ["--", "-p"]])(
     }
   },
 );
+
+test.each([[["--version"]], [["issue", "--version"]], [["--version", "account", "show"]]])(
+  "%j prints the version and does nothing else, with --json as a document",
+  (args) => {
+    const { status, stdout, stderr } = run(...args);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\S*\n$/);
+    expect(JSON.parse(run(...args, "--json").stdout)).toEqual({ version: stdout.trim() });
+  },
+);
