@@ -1,4 +1,4 @@
-import { Dns01Error } from "../core/errors.ts";
+import { ConfigError, Dns01Error } from "../core/errors.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { ServerVerdict, Verdict } from "../dns/types.ts";
 import { docsAnchor } from "./docs-anchor.ts";
@@ -42,6 +42,14 @@ export function errorText(error: Dns01Error): string {
 /** Wraps what was not raised on purpose; the stack is kept as cause for `--log-level debug`. */
 export function asDns01Error(error: unknown): Dns01Error {
   if (Dns01Error.is(error)) return error;
+  // Node finds out wherever a relative path is first looked at.
+  if (error instanceof Error && (error as NodeJS.ErrnoException).syscall === "uv_cwd") {
+    const gone = { path: "", message: "the working directory is not there any more, or may not be looked at" };
+    return new ConfigError([gone], {
+      hint: "Change to a folder that exists, and run the command again.",
+      cause: error,
+    });
+  }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new Dns01Error("UNKNOWN", message, false, {
     cause: error,

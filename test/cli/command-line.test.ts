@@ -97,3 +97,12 @@ test.each([[["--version"]], [["issue", "--version"]], [["--version", "account", 
     expect(JSON.parse(run(...args, "--json").stdout)).toEqual({ version: stdout.trim() });
   },
 );
+
+test.skipIf(process.platform === "win32")("a working directory that is gone is told in words", () => {
+  const gone = mkdtempSync(join(dir, "gone-"));
+  const script = `cd ${gone} && rmdir ${gone} && exec "$0" "$@"`;
+  const args = ["-c", script, process.execPath, main, "list", "--state", "here"];
+  const { status, stderr } = spawnSync("sh", args, { encoding: "utf8" });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^error CONFIG: the working directory is not there any more/);
+});
