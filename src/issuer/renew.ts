@@ -277,10 +277,14 @@ function outcomeOf({ name, stored }: RenewTarget, notes: Notes, { dryRun }: Rene
     }
     return { ...base, status: dryRun ? "dry-run" : "renewed", reason, renewAfter, result };
   }
-  if (error !== undefined && planned === undefined) return { ...base, status: "failed", reason, renewAfter: undefined };
+  // A hook that fails besides must not make it look like a certificate that is fine.
+  const isPutOff = putOff !== undefined && (error === undefined || error.code === "HOOK");
+  if (error !== undefined && planned === undefined && !isPutOff)
+    return { ...base, status: "failed", reason, renewAfter: undefined };
   if (putOff !== undefined) {
     const renewAfter = new Date(putOff.until);
-    const refused = new RateLimitedError(`put off until ${renewAfter.toISOString()}: ${putOff.reason}`, {
+    const besides = error === undefined ? "" : `. Besides, ${error.message}`;
+    const refused = new RateLimitedError(`put off until ${renewAfter.toISOString()}: ${putOff.reason}${besides}`, {
       operation: "renew",
       hint: "It is tried again after that; --force tries now.",
     });

@@ -242,6 +242,21 @@ test("a hook that fails is told beside the certificate that was renewed, and one
   expect(waiting).toMatchObject({ status: "not-due", error: { code: "HOOK" } });
 });
 
+test("one that waits for its next try is no certificate that is fine but for its hook", async () => {
+  world = await openRenewWorld();
+  const blocked: string[] = [];
+  Object.assign(world.box.ca.state.behaviour, { blocked });
+  await world.issue(["a.example.test"], {}, 61);
+  blocked.push("a.example.test");
+  expect(statuses(await world.renew())).toEqual({ "a.example.test": "failed" });
+  const deploy = async () => {
+    throw new HookError("deploy hook failed with status 1");
+  };
+  const [put] = await world.renew({}, { deploy });
+  expect(put).toMatchObject({ status: "put-off", error: { code: "RATE_LIMITED" } });
+  expect(put?.error?.message).toContain("deploy hook failed with status 1");
+});
+
 test("a damaged certificate fails alone", async () => {
   world = await openRenewWorld();
   await world.issue(["a.example.test"]);
