@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test, vi } from "vitest";
-import { ConfigError, issue, renew, type SolverOptions, watch } from "../src/library.ts";
+import { ConfigError, type Dns01Event, issue, renew, type SolverOptions, watch } from "../src/library.ts";
 import { type Sandbox, startSandbox } from "../src/sandbox/index.ts";
 
 let box: Sandbox | undefined;
@@ -157,6 +157,26 @@ test("JavaScript callers hear of every wrong type, with its path, before any cal
     "certificates[0].domains: is missing",
     expect.stringMatching(/^certificates\[1\]\.domains/),
     expect.stringMatching(/^certificates\[1\]\.cas\[0\]/),
+  ]);
+});
+
+test("an observer that throws, or rejects, ends neither the work nor the process, and is told once", async () => {
+  const { box, lab, solvers, stateDir } = await inSandbox();
+  const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+  const common = { ...lab, solvers, stateDir, ca: box.directoryUrl, domains: ["a.example.test"], force: true };
+  const observers: readonly ((event: Dns01Event) => void)[] = [
+    () => {
+      throw new Error("not mine");
+    },
+    async () => {
+      throw new Error("not mine either");
+    },
+  ];
+  for (const observer of observers) expect((await issue({ ...common, observer })).reused).toBe(false);
+  expect(box.zone.txt("_acme-challenge.a.example.test")).toEqual([]);
+  expect(warned.mock.calls.map(([text]) => text)).toEqual([
+    "observer failed, and the work went on: not mine",
+    "observer failed, and the work went on: not mine either",
   ]);
 });
 

@@ -12,6 +12,7 @@ import type { IssueDeps, IssueRequest } from "../issuer/request.ts";
 import { createRouter, type Route } from "../issuer/router.ts";
 import { connectSolver, loadProvider } from "../providers.ts";
 import { openStore, type Store } from "../store/index.ts";
+import { harmless } from "./listener.ts";
 import { type NetworkOptions, readNetwork } from "./network-options.ts";
 import type { Sound } from "./options.ts";
 
@@ -52,7 +53,7 @@ export async function openEngine(
   purpose: string,
   issues: readonly ConfigIssue[],
 ): Promise<Engine> {
-  const observer = sound.observer ?? silent;
+  const observer = sound.observer === undefined ? silent : harmless("observer", sound.observer);
   const signal = sound.signal ?? new AbortController().signal;
   const faults = [...issues];
   const { resolvers, port, propagation } = readNetwork(options, faults);

@@ -10,6 +10,7 @@ import { reconcile } from "../issuer/reconcile.ts";
 import { shareRouter } from "../issuer/shared-router.ts";
 import { createWatch, type WatchTarget } from "../issuer/watch.ts";
 import { collect, type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
+import { harmless } from "./listener.ts";
 import { checkOptions } from "./options.ts";
 
 /** A certificate that shall be there at all times. */
@@ -86,7 +87,7 @@ async function keep(wanted: readonly Wanted[], options: WatchOptions, engine: En
       parallel: options.parallel ?? 4,
       ordersPerSecond: options.ordersPerSecond ?? 1,
       observerFor: () => deps.observer,
-      onEvent: options.onEvent ?? (() => {}),
+      onEvent: harmless("onEvent", options.onEvent ?? (() => {})),
       onFault: (name, error) => deps.observer({ type: "log", level: "warn", text: `${name}: ${String(error)}` }),
     });
     const solvers = shareRouter(deps.solvers, { clock: deps.clock });
