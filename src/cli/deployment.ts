@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { readInput } from "../config/attempt.ts";
+import { readSecretInput } from "../config/attempt.ts";
 import { noTime } from "../config/certificates.ts";
 import { createOwners } from "../config/owners.ts";
 import { warnOfReaders } from "../config/provider-fields.ts";
@@ -55,7 +55,7 @@ function isGiven(source: string | undefined): boolean {
 }
 
 async function readPassword(path: string, at: string, issues: ConfigIssue[]): Promise<string | undefined> {
-  const text = (await readInput(path, at, issues))?.toString("utf8").replace(/\r?\n$/, "");
+  const text = (await readSecretInput(path, at, issues))?.toString("utf8").replace(/\r?\n$/, "");
   if (text === undefined || (text !== "" && !/\p{Cc}/u.test(text))) return text;
   issues.push({
     path: at,

@@ -1,4 +1,5 @@
 import type { Field } from "../core/fields.ts";
+import { isSurelyPath } from "../core/secret-file.ts";
 import { environmentName, type Flags } from "./args.ts";
 import type { ProviderFlags } from "./provider-flags.ts";
 import type { FlagSpec } from "./spec.ts";
@@ -72,10 +73,11 @@ function ofField(
   const variable = field.env.flatMap((name) => [name, `${name}_FILE`]).find((name) => (env[name] ?? "") !== "");
   const usual = field.default === undefined ? undefined : String(field.default);
   const plain = given?.values.at(-1) ?? (variable === undefined ? usual : env[variable]);
+  const isFile = variable?.endsWith("_FILE") === true && isSurelyPath(plain ?? "");
   const source = given?.source ?? variable ?? (usual === undefined ? undefined : "default");
   return {
     name: `${provider}.${field.name}`,
-    value: field.secret && plain !== undefined && variable?.endsWith("_FILE") !== true ? masked : plain,
+    value: field.secret && plain !== undefined && !isFile ? masked : plain,
     source,
     ways: [...(field.flag === undefined ? [] : [field.flag]), ...field.env],
   };

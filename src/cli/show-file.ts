@@ -6,6 +6,7 @@ import type { Sources } from "../config/settings.ts";
 import { type ChosenRoute, readRoutes } from "../config/solvers.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { fieldsOf } from "../core/fields.ts";
+import { isSurelyPath } from "../core/secret-file.ts";
 import { flagAt } from "./file-flags.ts";
 import { masked, type Shown } from "./show-config.ts";
 
@@ -48,7 +49,9 @@ function leaves(value: unknown, path: Path, sources: Sources, secrets: readonly 
 /** Where a secret is kept is none. */
 function secretText(value: unknown): string {
   if (!isSecretReference(value)) return masked;
-  return "env" in value ? `${masked} (env ${value.env})` : `${masked} (file ${value.file})`;
+  return "env" in value
+    ? `${masked} (env ${value.env})`
+    : `${masked} (file ${isSurelyPath(value.file) ? value.file : masked})`;
 }
 
 /** `acme`, `dns` and `run`, as far as the command has no flag for it. */

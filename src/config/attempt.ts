@@ -1,4 +1,5 @@
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { isSurelyPath, unreadableSecret } from "../core/secret-file.ts";
 import { thrownText } from "../core/thrown.ts";
 import { configLimit, readLimited } from "./read-limited.ts";
 
@@ -27,4 +28,13 @@ export async function readInput(path: string, at: string, issues: ConfigIssue[])
     issues.push({ path: at, message: `cannot read ${path}: ${reason}` });
     return undefined;
   }
+}
+
+/** The same of a file that holds a secret. */
+export async function readSecretInput(path: string, at: string, issues: ConfigIssue[]): Promise<Buffer | undefined> {
+  if (isSurelyPath(path)) return await readInput(path, at, issues);
+  return await readLimited(path, configLimit).catch((error: unknown) => {
+    issues.push({ path: at, message: unreadableSecret(path, error) });
+    return undefined;
+  });
 }

@@ -1,7 +1,7 @@
 import type { Ca } from "../acme/directories.ts";
 import { checkEab } from "../acme/eab.ts";
 import type { ConfigIssue } from "../core/errors.ts";
-import { attempt, readInput } from "./attempt.ts";
+import { attempt, readSecretInput } from "./attempt.ts";
 import type { Path } from "./document.ts";
 import { warnOfReaders } from "./provider-fields.ts";
 import { readSecret } from "./secrets.ts";
@@ -45,7 +45,7 @@ export async function readEab(
   }
   const fromFlag = file === undefined ? undefined : "--eab-hmac-key";
   const at = fromFlag ?? (fromEnv === undefined ? "DNS01_EAB_HMAC_KEY" : "DNS01_EAB_HMAC_KEY_FILE");
-  const key = path === undefined ? inline : (await readInput(path, at, issues))?.toString("utf8");
+  const key = path === undefined ? inline : (await readSecretInput(path, at, issues))?.toString("utf8");
   if (key === undefined) return undefined;
   if (path !== undefined) await warnOfReaders(path, sources.observer);
   redactor.add(key.trim());

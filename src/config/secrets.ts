@@ -1,6 +1,6 @@
 import type { ConfigIssue } from "../core/errors.ts";
 import { shownVariable } from "../core/fields.ts";
-import { thrownText } from "../core/thrown.ts";
+import { unreadableSecret } from "../core/secret-file.ts";
 import type { Path } from "./document.ts";
 import { readSecretFile } from "./provider-fields.ts";
 import { isSecretReference } from "./secret-reference.ts";
@@ -35,7 +35,7 @@ export async function readSecret(
     const file = config.resolve(value.file);
     filesRead?.add(file);
     return await readSecretFile(file, observer).catch((error: unknown) =>
-      fault(`cannot read ${file}: ${thrownText(error)}`, absent),
+      fault(unreadableSecret(value.file, error, file), absent),
     );
   };
   const secret = (await read())?.replace(/[\r\n]+$/, "");

@@ -5,6 +5,7 @@ import type { Provider } from "./provider.ts";
 import type { Redactor } from "./redact.ts";
 import { ruleIssues } from "./rules.ts";
 import { type Field, fieldsOf, ttlField } from "./schema.ts";
+import { unreadableSecret } from "./secret-file.ts";
 
 export { type Field, fieldsOf } from "./schema.ts";
 
@@ -189,8 +190,7 @@ async function readText(
     // Editors end every file with a line end that nobody means.
     return { value: (await readFile(path)).replace(/[\r\n]+$/, ""), origin };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    issues.push({ path: origin, message: `cannot read ${path}: ${reason}` });
+    issues.push({ path: origin, message: unreadableSecret(path, error) });
     return { value: missing, origin };
   }
 }

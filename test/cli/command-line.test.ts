@@ -10,7 +10,11 @@ const dir = mkdtempSync(join(tmpdir(), "dns01-line-"));
 
 /** Exit status, and the faults that `--json` or the text tells. */
 function run(...args: string[]) {
-  const env = { PATH: process.env["PATH"], HOME: dir, DNS01_STATE: join(dir, "state") };
+  return runIn({}, ...args);
+}
+
+function runIn(more: Readonly<Record<string, string>>, ...args: string[]) {
+  const env = { PATH: process.env["PATH"], HOME: dir, DNS01_STATE: join(dir, "state"), ...more };
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: dir, env, encoding: "utf8" });
   return { status, stdout, stderr };
 }
@@ -105,4 +109,16 @@ test.skipIf(process.platform === "win32")("a working directory that is gone is t
   const { status, stderr } = spawnSync("sh", args, { encoding: "utf8" });
   expect(status).toBe(2);
   expect(stderr).toMatch(/^error CONFIG: the working directory is not there any more/);
+});
+
+test("a secret that was written where its file belongs is not repeated", () => {
+  const secret = "9z7i2mWH-iLr5DYVwsyXW0gj4mwFNbT489Vyw6uU0Rc";
+  const env = { RFC2136_TSIG_SECRET_FILE: secret, RFC2136_TSIG_KEY_NAME: "k", RFC2136_NAMESERVER: "192.0.2.53" };
+  const line = ["issue", "-d", "a.example.test", "-p", "rfc2136", "--eab-kid", "x", "--json", "--log-level", "debug"];
+  const runs = [
+    runIn(env, ...line, "--eab-hmac-key", secret, "--pfx-password-file", secret),
+    runIn(env, ...line, "--show-config"),
+  ];
+  for (const { stdout, stderr } of runs) expect(stdout + stderr).not.toContain(secret.slice(1, -1));
+  expect(runs[0]?.stderr).toMatch(/3 faults:/);
 });
