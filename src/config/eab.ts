@@ -23,8 +23,9 @@ export async function readEab(
   issues: ConfigIssue[],
 ) {
   const { flags, env, redactor } = sources;
-  const inline = env["DNS01_EAB_HMAC_KEY"];
-  const fromEnv = env["DNS01_EAB_HMAC_KEY_FILE"];
+  // Empty is unset, as with every other variable that stands for a flag.
+  const inline = env["DNS01_EAB_HMAC_KEY"] || undefined;
+  const fromEnv = env["DNS01_EAB_HMAC_KEY_FILE"] || undefined;
   if (inline !== undefined && fromEnv !== undefined) {
     issues.push({ path: "DNS01_EAB_HMAC_KEY", message: "and DNS01_EAB_HMAC_KEY_FILE are both set; keep one" });
     return undefined;

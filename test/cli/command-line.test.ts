@@ -122,3 +122,8 @@ test("a secret that was written where its file belongs is not repeated", () => {
   for (const { stdout, stderr } of runs) expect(stdout + stderr).not.toContain(secret.slice(1, -1));
   expect(runs[0]?.stderr).toMatch(/3 faults:/);
 });
+
+test("an empty variable for the HMAC key of a binding is none", () => {
+  const { stderr } = runIn({ DNS01_EAB_HMAC_KEY: "", DNS01_EAB_HMAC_KEY_FILE: "" }, "issue", "-p", "memory");
+  expect(stderr).toMatch(/^error CONFIG: --domain: is missing/);
+});
