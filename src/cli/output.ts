@@ -20,14 +20,15 @@ export function errorDocument(error: Dns01Error): { readonly error: Readonly<Rec
   };
 }
 
-/** A failure as one line of a JSON log. */
-export function errorLine(error: Dns01Error, now: Date, certificate?: string): string {
+/** A failure as one line of a JSON log; where it broke is a member of it, as a line of its own would be no JSON. */
+export function errorLine(error: Dns01Error, now: Date, withStack = false, certificate?: string): string {
   const { error: facts } = errorDocument(error);
-  return `${JSON.stringify({ time: now.toISOString(), level: "error", certificate, ...facts })}\n`;
+  const stack = withStack ? { stack: stackOf(error) } : {};
+  return `${JSON.stringify({ time: now.toISOString(), level: "error", certificate, ...facts, ...stack })}\n`;
 }
 
 /** A failure for people. */
-export function errorText(error: Dns01Error): string {
+export function errorText(error: Dns01Error, withStack = false): string {
   const hint = error.hint ?? defaultHint(error);
   const servers = serversOf(error);
   return [
@@ -35,6 +36,7 @@ export function errorText(error: Dns01Error): string {
     ...(servers.length === 0 ? [] : ["", ...verdictTable(servers), ""]),
     `  what to do: ${hint}`,
     `  more: ${docsAnchor(error.code)}`,
+    ...(withStack ? [stackOf(error)] : []),
     "",
   ].join("\n");
 }
@@ -74,6 +76,11 @@ function defaultHint(error: Dns01Error): string {
     default:
       return error.retryable ? "Nothing was lost: run the same command again later." : "See the message.";
   }
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : "";
+  return `${error.stack ?? error.message}${cause}`;
 }
 
 /** Writes with every known secret masked. */

@@ -80,7 +80,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
       print(showConfig(flags, specs, more, io.env, file?.rows));
       // What is sound has been shown; what is not is told beside it.
       const faults = inOrder([...all, ...(file?.issues ?? [])]);
-      if (faults.length > 0) tell(errorText(new ConfigError(faults)));
+      if (faults.length > 0) tell(failure(new ConfigError(faults), isJsonLog(flags)));
       return faults.length === 0 ? 0 : 2;
     }
     const command = (await load()).command;
@@ -108,8 +108,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     progress.stop();
     if (output === undefined) return 0;
     for (const { name, error } of output.errors ?? []) {
-      tell(flags.text("log-format") === "json" ? errorLine(error, new Date(), name) : `${name}: ${errorText(error)}`);
-      if (error.code === "UNKNOWN") tell(`${stackOf(error)}\n`);
+      tell(failure(error, isJsonLog(flags), { name }));
     }
     // No document: stdout belonged to somebody else, as with "sandbox -- COMMAND".
     const document = output.json === undefined ? "" : `${JSON.stringify(output.json, undefined, 2)}\n`;
@@ -140,8 +139,7 @@ function fail(
     args.some((a, i) => a === `--${flag}=${value}` || (a === `--${flag}` && args[i + 1] === value)) ||
     process.env[environmentName(flag)] === value;
   const debug = has("log-level", "debug");
-  tell(has("log-format", "json") ? errorLine(error, new Date()) : errorText(error));
-  if (error.code === "UNKNOWN" || debug) tell(`${stackOf(error)}\n`);
+  tell(failure(error, has("log-format", "json"), { debug }));
   return exitStatusOf(error);
 }
 
@@ -156,9 +154,15 @@ function atOnce(error: InterruptError): Dns01Error {
   });
 }
 
-function stackOf(error: Error): string {
-  const cause = error.cause instanceof Error ? `\ncaused by ${stackOf(error.cause)}` : "";
-  return `${error.stack ?? error.message}${cause}`;
+/** A failure for stderr; a defect of ours with where it broke. */
+function failure(error: Dns01Error, json: boolean, { name, debug = false }: { name?: string; debug?: boolean } = {}) {
+  const withStack = debug || error.code === "UNKNOWN";
+  if (json) return errorLine(error, new Date(), withStack, name);
+  return `${name === undefined ? "" : `${name}: `}${errorText(error, withStack)}`;
+}
+
+function isJsonLog(flags: Flags): boolean {
+  return flags.text("log-format") === "json";
 }
 
 function unknownCommand(name: string | undefined, args: readonly string[]): ConfigError {

@@ -127,3 +127,16 @@ test("an empty variable for the HMAC key of a binding is none", () => {
   const { stderr } = runIn({ DNS01_EAB_HMAC_KEY: "", DNS01_EAB_HMAC_KEY_FILE: "" }, "issue", "-p", "memory");
   expect(stderr).toMatch(/^error CONFIG: --domain: is missing/);
 });
+
+test.each([[["issue", "--bogus", "--log-level", "debug"]], [["issue", "--bogus", "--show-config"]]])(
+  "%j: every line on stderr is JSON where that was asked for",
+  (args) => {
+    const { status, stderr } = run(...args, "--log-format", "json");
+    expect(status).toBe(2);
+    const codes = stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { code?: string }).code);
+    expect(codes).toContain("CONFIG");
+  },
+);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { asDns01Error, errorDocument, errorText } from "../../src/cli/output.ts";
+import { asDns01Error, errorDocument, errorLine, errorText } from "../../src/cli/output.ts";
 import { ConfigError, PropagationError } from "../../src/core/errors.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { ServerVerdict } from "../../src/dns/types.ts";
@@ -41,4 +41,12 @@ test("faults of the configuration are told one a line, and all in the document",
 test("what nobody raised on purpose is a defect of ours", () => {
   const error = asDns01Error(new TypeError("x is undefined"));
   expect([error.code, error.message]).toEqual(["UNKNOWN", "TypeError: x is undefined"]);
+});
+
+test("where it broke is a member of the JSON line, with its cause, and lines of its own for people", () => {
+  const error = asDns01Error(new TypeError("not a function"));
+  const line = errorLine(error, new Date(0), true);
+  expect(line.trimEnd()).not.toContain("\n");
+  expect(JSON.parse(line)).toMatchObject({ code: "UNKNOWN", stack: expect.stringContaining("caused by TypeError") });
+  expect(errorText(error, true)).toMatch(/\n.*caused by TypeError: not a function\n/s);
 });
