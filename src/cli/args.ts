@@ -109,6 +109,9 @@ export function environmentName(flag: string): string {
   return `DNS01_${flag.replaceAll("-", "_").toUpperCase()}`;
 }
 
+/** What a deploy hook is told of its certificate is no wish: a dns01 that the hook runs is about another one. */
+const ofHook = ["DNS01_NAME", "DNS01_DIR"];
+
 function fillFromEnvironment(
   spec: FlagSpec,
   env: Readonly<Record<string, string | undefined>>,
@@ -116,6 +119,7 @@ function fillFromEnvironment(
   issues: ConfigIssue[],
 ): void {
   const own = environmentName(spec.name);
+  if (ofHook.includes(own) && env["DNS01_FULLCHAIN"] !== undefined) return;
   const name = (env[own] ?? "") === "" && spec.env !== undefined ? spec.env : own;
   const text = env[name];
   if (given.has(spec.name) || text === undefined || text === "" || spec.secretFile === true || spec.name === "help")

@@ -102,3 +102,12 @@ test("a challenge value that begins with a hyphen is an argument, as is everythi
   expect(readFlags(["--force", "--", "fqdn", "-d"], specs, {}).flags.positionals).toEqual(["fqdn", "-d"]);
   expect(readFlags([`${value}a`], specs, {}).issues).not.toEqual([]);
 });
+
+test("what a deploy hook is told of its certificate does not name that of a dns01 which the hook runs", () => {
+  const named: readonly FlagSpec[] = [{ name: "name", kind: "string", help: "" }];
+  const env = { DNS01_NAME: "outer" };
+  expect(readFlags([], named, env).flags.text("name")).toBe("outer");
+  const inHook = { ...env, DNS01_FULLCHAIN: "/state/fullchain.pem" };
+  expect(readFlags([], named, inHook).flags.text("name")).toBeUndefined();
+  expect(readFlags(["--name", "inner"], named, inHook).flags.text("name")).toBe("inner");
+});
