@@ -168,16 +168,23 @@ function createTargets(
   read: (known: ReadonlyMap<string, WatchTarget>) => ReturnType<typeof targetsOf>,
 ) {
   let known: ReadonlyMap<string, WatchTarget> = new Map();
+  let line: Promise<unknown> = Promise.resolve();
+  const takeNow = async (which: "all" | "new"): Promise<string> => {
+    const before = known;
+    const targets = await read(which === "all" ? new Map() : before);
+    known = new Map(targets.map((target) => [target.name, target]));
+    const isSame = known.size === before.size && [...known.keys()].every((name) => before.has(name));
+    if (which === "all" || !isSame) watch.set(targets);
+    metrics.keep(new Set(known.keys()));
+    return `${known.size} certificate${known.size === 1 ? "" : "s"}`;
+  };
   return {
     names: () => [...known.keys()],
-    async take(which: "all" | "new"): Promise<string> {
-      const before = known;
-      const targets = await read(which === "all" ? new Map() : before);
-      known = new Map(targets.map((target) => [target.name, target]));
-      const isSame = known.size === before.size && [...known.keys()].every((name) => before.has(name));
-      if (which === "all" || !isSame) watch.set(targets);
-      metrics.keep(new Set(known.keys()));
-      return `${known.size} certificate${known.size === 1 ? "" : "s"}`;
+    /** In turn: a slow look at the folder must not put back what a reload has replaced meanwhile. */
+    take(which: "all" | "new"): Promise<string> {
+      const turn = line.then(() => takeNow(which));
+      line = turn.catch(ignore);
+      return turn;
     },
   };
 }
