@@ -54,7 +54,7 @@ export function refusal(operation: string, url: string, answer: HttpMessage, wal
   if (problem === undefined) return malformedAnswer(operation, what, answer.status);
   return new AcmeError(`${operation}: the CA refuses: ${what}`, problem, {
     operation,
-    hint: hintFor(problem, answer),
+    hint: operation === "revokeCert" && type === "unauthorized" ? notOurs : hintFor(problem, answer),
     details: { url },
   });
 }
@@ -143,6 +143,9 @@ const hints: Readonly<Record<string, string>> = {
   unsupportedIdentifier: "The CA does not issue for this kind of name.",
   userActionRequired: "Open the link that the CA gives and do what it asks.",
 };
+
+/** RFC 8555 §7.6: the account that ordered it, one that is authorized for all its names, or its own key. */
+const notOurs = "This account may not revoke it: sign with the certificate's own key (--by-key).";
 
 /** What the user can do about a problem, with the links that came with it. */
 export function hintFor(problem: Problem, answer?: HttpMessage): string | undefined {

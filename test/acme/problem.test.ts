@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { orderFailure } from "../../src/acme/failure.ts";
-import { describeProblem } from "../../src/acme/problem.ts";
+import { describeProblem, refusal } from "../../src/acme/problem.ts";
 import type { Authorization, Order } from "../../src/acme/types.ts";
 import type { Problem } from "../../src/core/errors.ts";
 
@@ -44,5 +44,13 @@ describe("a refusal in words", () => {
     expect(describeProblem({ ...caa("a.test"), subproblems: [caa("b.test")] })).toBe(
       "a.test: CAA forbids (caa)\n  b.test: CAA forbids (caa)",
     );
+  });
+
+  it("of a revocation by an account that may not points to the certificate's own key", () => {
+    const body = Buffer.from(JSON.stringify({ type: "urn:ietf:params:acme:error:unauthorized", detail: "not yours" }));
+    const answer = { status: 403, headers: {}, body };
+    const { hint } = refusal("revokeCert", "https://ca.test/revoke", answer as never, 0);
+    expect(hint).toContain("--by-key");
+    expect(refusal("newOrder", "https://ca.test/order", answer as never, 0).hint).not.toContain("--by-key");
   });
 });
