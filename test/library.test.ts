@@ -1,8 +1,11 @@
 import { X509Certificate } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
 import { afterEach, expect, test, vi } from "vitest";
 import { ConfigError, type Dns01Event, issue, renew, type SolverOptions, watch } from "../src/library.ts";
 import { type Sandbox, startSandbox } from "../src/sandbox/index.ts";
@@ -279,4 +282,27 @@ test("watch: a signal that has fired before is an end without an error, and noth
     watch({ ...lab, solvers, stateDir, certificates, signal: AbortSignal.abort() }),
   ).resolves.toBeUndefined();
   expect(box.ca.state.orders.size).toBe(0);
+});
+
+test("what a service repeats of the credentials is in no error and no event", async () => {
+  const token = "planted-token-0123456789abcdef";
+  const service = createServer((req, res) => {
+    res.writeHead(403, { "content-type": "application/json" });
+    res.end(JSON.stringify({ detail: `no such token: ${req.headers.authorization}` }));
+  });
+  await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+  try {
+    const { box, lab, stateDir } = await inSandbox();
+    const { port } = service.address() as AddressInfo;
+    const solvers = [{ provider: "desec", config: { token, endpoint: `http://127.0.0.1:${port}` } }];
+    const events: Dns01Event[] = [];
+    const observer = (event: Dns01Event) => void events.push(event);
+    const options = { ...lab, solvers, stateDir, observer, ca: box.directoryUrl, domains: ["a.example.test"] };
+    const error = await issue(options).catch((thrown: unknown) => thrown);
+    expect(inspect(error, { depth: 20 })).toContain("no such token: ");
+    for (const text of [inspect(error, { depth: 20, showHidden: true }), inspect(events, { depth: 20 })])
+      expect(text).not.toContain(token);
+  } finally {
+    service.close();
+  }
 });

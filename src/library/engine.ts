@@ -6,6 +6,7 @@ import { type Observer, silent } from "../core/events.ts";
 import { resolveConfig } from "../core/fields.ts";
 import { parseName } from "../core/name.ts";
 import type { Provider } from "../core/provider.ts";
+import { createRedactor } from "../core/redact.ts";
 import { createHintStore } from "../issuer/hints.ts";
 import { openDns } from "../issuer/network.ts";
 import type { IssueDeps, IssueRequest } from "../issuer/request.ts";
@@ -98,15 +99,24 @@ async function readSolvers(
     if (solver === undefined) continue;
     try {
       const provider = typeof solver.provider === "string" ? await loadProvider(solver.provider) : solver.provider;
+      // Services repeat in their errors what was sent, and whoever calls this logs what it throws.
+      const redactor = createRedactor();
       const resolved = await resolveConfig(provider, {
         config: solver.config ?? {},
         configPath: `solvers[${index}].config`,
+        redactor,
       });
       routes.push({
         zones: (solver.zones ?? []).map((zone, z) => parseName(zone, `solvers[${index}].zones[${z}]`)),
         provider: provider.id,
         connect: () =>
-          connectSolver(provider, resolved, { signal, observer, allowAmbientCredentials: true, ownConfig: true }),
+          connectSolver(provider, resolved, {
+            signal,
+            observer,
+            redactor,
+            allowAmbientCredentials: true,
+            ownConfig: true,
+          }),
       });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
