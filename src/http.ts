@@ -1,5 +1,6 @@
 import { TransientError } from "./core/errors.ts";
 import { HttpError, parseRetryAfter } from "./core/http-error.ts";
+import { printableLine } from "./core/printable.ts";
 import type { HttpFactory, HttpRequest } from "./core/provider.ts";
 import { withoutChanging } from "./core/steady.ts";
 
@@ -126,7 +127,7 @@ function saidBy(body: unknown, redact: (text: string) => string, depth = 0): str
 }
 
 function short(text: string): string | undefined {
-  const line = text.trim().replace(/\s+/g, " ");
+  const line = printableLine(text);
   if (line.length <= 300) return line === "" ? undefined : line;
   // Where it is cut must not depend on the length of an id or a time.
   const kept = withoutChanging(line);

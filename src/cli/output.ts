@@ -1,4 +1,5 @@
 import { ConfigError, Dns01Error } from "../core/errors.ts";
+import { printable } from "../core/printable.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { ServerVerdict, Verdict } from "../dns/types.ts";
 import { docsAnchor } from "./docs-anchor.ts";
@@ -31,7 +32,7 @@ export function errorLine(error: Dns01Error, now: Date, withStack = false, certi
 export function errorText(error: Dns01Error, withStack = false): string {
   const hint = error.hint ?? defaultHint(error);
   const servers = serversOf(error);
-  return [
+  const text = [
     `error ${error.code}: ${error.message}`,
     ...(servers.length === 0 ? [] : ["", ...verdictTable(servers), ""]),
     `  what to do: ${hint}`,
@@ -39,6 +40,7 @@ export function errorText(error: Dns01Error, withStack = false): string {
     ...(withStack ? [stackOf(error)] : []),
     "",
   ].join("\n");
+  return printable(text);
 }
 
 /** Wraps what was not raised on purpose; the stack is kept as cause for `--log-level debug`. */

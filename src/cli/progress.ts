@@ -1,5 +1,6 @@
 import { formatMs } from "../core/duration.ts";
 import type { Dns01Event, Observer, Phase, ServerProgress } from "../core/events.ts";
+import { printable } from "../core/printable.ts";
 import { describeEvent } from "../telemetry/log.ts";
 import { serverTable } from "./table.ts";
 
@@ -31,12 +32,14 @@ export function createLiveProgress(options: LiveOptions): { readonly observer: O
   const stepLine = (s: Step) => {
     const mark = s.doneAt === undefined ? paint(36, frames[frame % frames.length] ?? "") : paint(32, "✔");
     const took = formatMs((s.doneAt ?? performance.now()) - s.startedAt);
-    return `${mark} ${s.phase.padEnd(12)}${s.detail} ${paint(2, took)}`;
+    return `${mark} ${s.phase.padEnd(12)}${printable(s.detail)} ${paint(2, took)}`;
   };
   const draw = (above = "") => {
     if (stopped) return;
     const waiting = steps.some((s) => s.phase === "propagation" && s.doneAt === undefined);
-    const table = waiting ? [...servers].flatMap(([owner, list]) => [`  ${owner}`, ...serverTable(list)]) : [];
+    const table = waiting
+      ? [...servers].flatMap(([owner, list]) => [`  ${owner}`, ...serverTable(list)]).map(printable)
+      : [];
     const lines = [...steps.map(stepLine), ...table].map((l) => clip(l, options.columns));
     options.write(`${erase()}${above}${lines.map((l) => `${l}\n`).join("")}`);
     drawn = lines.length;
@@ -57,7 +60,7 @@ export function createLiveProgress(options: LiveOptions): { readonly observer: O
     } else {
       const line = describeEvent(event);
       if (line !== undefined && line.level !== "debug" && !event.type.startsWith("txt.")) {
-        draw(`${line.level === "info" ? "" : paint(33, `${line.level}: `)}${line.text}\n`);
+        draw(`${line.level === "info" ? "" : paint(33, `${line.level}: `)}${printable(line.text)}\n`);
       }
     }
   };

@@ -4,6 +4,7 @@ import { emptyConfig, loadConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { nearest } from "../core/nearest.ts";
+import { printable } from "../core/printable.ts";
 import { createRedactor } from "../core/redact.ts";
 import { keepWarnings } from "../issuer/kept-warnings.ts";
 import { createPluginHost } from "../plugins/host.ts";
@@ -112,7 +113,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     }
     // No document: stdout belonged to somebody else, as with "sandbox -- COMMAND".
     const document = output.json === undefined ? "" : `${JSON.stringify(output.json, undefined, 2)}\n`;
-    print(flags.on("json") ? document : output.text);
+    print(flags.on("json") ? document : printable(output.text));
     return output.status ?? 0;
   } catch (thrown) {
     progress.stop();

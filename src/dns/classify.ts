@@ -1,4 +1,5 @@
 import { type DomainName, isWithin, relativeTo } from "../core/name.ts";
+import { printableLine } from "../core/printable.ts";
 import type { Answer } from "./exchange.ts";
 import type { Message } from "./message.ts";
 import { txtValue } from "./txt.ts";
@@ -165,7 +166,7 @@ export function extendedErrors(message: Message): readonly ExtendedError[] {
   for (const option of message.edns?.options ?? []) {
     if (option.code !== extendedErrorOption || option.data.length < 2) continue;
     const code = ((option.data[0] ?? 0) << 8) | (option.data[1] ?? 0);
-    const words = new TextDecoder().decode(option.data.subarray(2)).replace(/\0+$/, "");
+    const words = printableLine(new TextDecoder().decode(option.data.subarray(2)).replace(/\0+$/, ""));
     const text = `EDE ${code}${purposes[code] === undefined ? "" : ` ${purposes[code]}`}${words === "" ? "" : `: ${words}`}`;
     found.push({ code, text });
   }

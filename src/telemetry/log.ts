@@ -1,4 +1,5 @@
 import type { Dns01Event, Observer } from "../core/events.ts";
+import { printable } from "../core/printable.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -30,7 +31,7 @@ function formatLine(line: LogLine, options: Pick<LogOptions, "format" | "now">):
   if (options.format === "json") {
     return `${JSON.stringify({ time: options.now().toISOString(), level: line.level, message: line.text, ...line.fields })}\n`;
   }
-  return `${line.level === "warn" || line.level === "error" ? `${line.level}: ` : ""}${line.text}\n`;
+  return `${line.level === "warn" || line.level === "error" ? `${line.level}: ` : ""}${printable(line.text)}\n`;
 }
 
 /** One event in words; undefined for those that only a live display shows. */

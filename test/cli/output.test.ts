@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { asDns01Error, errorDocument, errorLine, errorText } from "../../src/cli/output.ts";
-import { ConfigError, PropagationError } from "../../src/core/errors.ts";
+import { ConfigError, PropagationError, RejectedError } from "../../src/core/errors.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { ServerVerdict } from "../../src/dns/types.ts";
 
@@ -49,4 +49,12 @@ test("where it broke is a member of the JSON line, with its cause, and lines of 
   expect(line.trimEnd()).not.toContain("\n");
   expect(JSON.parse(line)).toMatchObject({ code: "UNKNOWN", stack: expect.stringContaining("caused by TypeError") });
   expect(errorText(error, true)).toMatch(/\n.*caused by TypeError: not a function\n/s);
+});
+
+test("what others said moves no cursor, paints nothing and renames no window", () => {
+  const said = "bad\u001b]0;pwn\u0007\u001b[2J\u009b31m zone\r\nsecond line\u202e";
+  const error = new RejectedError(`desec: ${said}`, { hint: said });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  expect(errorText(error, true)).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/);
+  expect(errorText(error)).toContain("desec: bad ]0;pwn [2J 31m zone\nsecond line ");
 });

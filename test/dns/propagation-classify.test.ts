@@ -146,4 +146,12 @@ describe("a response code", () => {
     const [error] = heard(flagged(says.rcode("SERVFAIL"), { edns })).extended;
     expect(error).toEqual({ code: 22, text: "EDE 22 No Reachable Authority: no server for the zone" });
   });
+
+  test("in which there is nothing that a terminal obeys, and no line that looks like ours", () => {
+    const words = "blocked\u001b]0;title\u0007 \u202eby\r\n\nerror CONFIG: forged\0";
+    const data = Uint8Array.from([0, 15, ...Buffer.from(words)]);
+    const edns = { udpSize: 1232, version: 0, dnssecOk: false, options: [{ code: 15, data }] };
+    const [error] = heard(flagged(says.rcode("REFUSED"), { edns })).extended;
+    expect(error?.text).toBe("EDE 15 Blocked: blocked ]0;title by error CONFIG: forged");
+  });
 });

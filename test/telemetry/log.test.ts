@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeEvent } from "../../src/telemetry/log.ts";
+import { createLog, describeEvent } from "../../src/telemetry/log.ts";
 
 test.each([
   ["", "propagation: why; 1500 ms"],
@@ -9,4 +9,16 @@ test.each([
     level: "info",
     text,
   });
+});
+
+test("a line for people holds nothing that a terminal obeys; one for machines has it escaped", () => {
+  const lines: string[] = [];
+  for (const format of ["text", "json"] as const)
+    createLog({ level: "info", format, write: (text) => void lines.push(text), now: () => new Date(0) })({
+      type: "log",
+      level: "info",
+      text: "hook: \u001b[2Jdone\tat last\r\nand more",
+    });
+  expect(lines[0]).toBe("hook:  [2Jdone\tat last\nand more\n");
+  expect(lines[1]).toContain("\\u001b[2J");
 });
