@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { CertificateFiles } from "../issuer/ports.ts";
@@ -33,31 +34,34 @@ export async function areCopied(to: Copies, files: CertificateFiles): Promise<bo
 /**
  * Copies the certificate's files into a directory. All are written beside their targets first and then renamed, so that
  * a directory that cannot take one of them keeps its old set; the key is never readable for more than `mode` says.
+ *
+ * Owner and mode are set through the open file: whoever may write to the directory could put a link in its place, and
+ * by a path root would give him the file that it leads to.
  */
 export async function copyFiles(to: Copies, files: CertificateFiles, signal: AbortSignal): Promise<void> {
   const copies = await copiesOf(to, files);
+  const opened: FileHandle[] = [];
   try {
     await makeFolder(to.dir);
     for (const { target } of copies) await refuseFolder(target);
+    const ids = await idsOf(to, signal);
     for (const { fresh, bytes, mode } of copies) {
       await rm(fresh, { force: true });
       // Ours alone until it is the new owner's.
       const file = await open(fresh, "wx", mode & 0o600);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      opened.push(file);
+      await file.writeFile(bytes);
+      if (ids !== undefined) await file.chown(ids.uid, ids.gid).catch((error: unknown) => cannotGive(to, error));
+      // After chown, which takes special bits away; whatever the umask.
+      await file.chmod(mode);
+      await file.sync();
     }
-    const fresh = copies.map((copy) => copy.fresh);
-    await giveAway(to, fresh, signal);
-    // After chown, which takes special bits away; whatever the umask.
-    for (const copy of copies) await chmod(copy.fresh, copy.mode);
     for (const copy of copies) await rename(copy.fresh, copy.target);
   } catch (error) {
     await Promise.allSettled(copies.map(({ fresh }) => rm(fresh, { force: true })));
     throw error;
+  } finally {
+    await Promise.allSettled(opened.map((file) => file.close()));
   }
 }
 
@@ -92,16 +96,38 @@ async function refuseFolder(path: string): Promise<void> {
   if (found?.isDirectory() === true) throw new Error(`${path} is a directory`);
 }
 
-/** By the system's own program: names of users and groups may come from anywhere. */
-async function giveAway({ owner, group }: Copies, paths: readonly string[], signal: AbortSignal): Promise<void> {
-  if (owner === undefined && group === undefined) return;
-  const whom = `${owner ?? ""}${group === undefined ? "" : `:${group}`}`;
+interface Ids {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * The numbers of owner and group, as the system's own program has them for a file that nobody else can reach: names of
+ * users and groups may come from anywhere.
+ */
+async function idsOf(to: Copies, signal: AbortSignal): Promise<Ids | undefined> {
+  if (to.owner === undefined && to.group === undefined) return undefined;
+  const folder = await mkdtemp(join(tmpdir(), "dns01-owner-"));
   try {
-    await promisify(execFile)("chown", ["--", whom, ...paths], { signal });
+    const probe = join(folder, "probe");
+    await writeFile(probe, "");
+    await promisify(execFile)("chown", ["--", whomOf(to), probe], { signal });
+    const { uid, gid } = await stat(probe);
+    return { uid, gid: whomOf(to).includes(":") ? gid : -1 };
   } catch (error) {
     signal.throwIfAborted();
-    const said = (error as { readonly stderr?: string }).stderr?.trim().split("\n")[0];
-    const reason = said || (error instanceof Error ? error.message : String(error));
-    throw new Error(`cannot give the files to ${whom}: ${reason}`, { cause: error });
+    cannotGive(to, error);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
+}
+
+function whomOf({ owner, group }: Copies): string {
+  return `${owner ?? ""}${group === undefined ? "" : `:${group}`}`;
+}
+
+function cannotGive(to: Copies, error: unknown): never {
+  const said = (error as { readonly stderr?: string }).stderr?.trim().split("\n")[0];
+  const reason = said || (error instanceof Error ? error.message : String(error));
+  throw new Error(`cannot give the files to ${whomOf(to)}: ${reason}`, { cause: error });
 }

@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { splitChain } from "../../src/acme/certificate.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
@@ -273,6 +273,24 @@ describe("copies", () => {
       message: expect.stringContaining("nobody-of-this-name"),
     });
     expect((await readdir(join(dir, "out"))).filter((file) => file.endsWith(".new"))).toEqual([]);
+  });
+
+  test("change no other file when a link is put in their place meanwhile", async () => {
+    await issued();
+    const victim = join(dir, "shadow");
+    await writeFile(victim, "not his", { mode: 0o600 });
+    // Whoever the directory belongs to, quick enough to come between two steps.
+    const swap = `for f in ${join(dir, "out")}/*.new; do ln -sf ${victim} "$f"; done`;
+    await mkdir(join(dir, "bin"));
+    await writeFile(join(dir, "bin", "chown"), `#!/bin/sh\n${swap}\nPATH=$OLD chown "$@"; s=$?\n${swap}\nexit $s\n`, {
+      mode: 0o755,
+    });
+    vi.stubEnv("OLD", process.env["PATH"]);
+    vi.stubEnv("PATH", `${join(dir, "bin")}:${process.env["PATH"]}`);
+    const { stdout } = await promisify(execFile)("id", ["-gn"]);
+    await deploy(out({ group: stdout.trim(), mode: 0o640 })).catch(() => {});
+    vi.unstubAllEnvs();
+    expect((await stat(victim)).mode & 0o777).toBe(0o600);
   });
 });
 
