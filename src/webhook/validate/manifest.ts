@@ -1,4 +1,5 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from "../../config/yaml.ts";
+import { thrownText } from "../../core/thrown.ts";
 import { asObject, type Path, pathText } from "./fault.ts";
 
 /** One object of a file of manifests. */
@@ -47,7 +48,13 @@ export function readManifests(
       line: lineOf(offsetOf(document.contents, path, (alias) => alias.resolve(document))),
       path: pathText(path),
     });
-    manifests.push(...objectsOf(document.toJS({ maxAliasCount: 100 }), [], place));
+    try {
+      manifests.push(...objectsOf(document.toJS({ maxAliasCount: 100 }), [], place));
+    } catch (error) {
+      // Aliases without an anchor, that would grow without bound, or that lead into themselves.
+      const why = error instanceof RangeError ? "it contains itself, or nests too deep" : thrownText(error);
+      faults.push({ place: place([]), message: `is no YAML: ${why}` });
+    }
   }
   return { manifests, faults };
 }

@@ -55,6 +55,25 @@ config: {apiTokenSecretRef: {name: cf, key: token}}`;
 
 describe("webhook validate", () => {
   test.each([
+    ["an alias without its anchor", "a: *nowhere\n", "nowhere"],
+    [
+      "aliases that grow",
+      `a: &a [x${", x".repeat(9)}]\nb: &b [${Array(9).fill("*a")}]\nc: [${Array(99).fill("*b")}]\n`,
+      "alias",
+    ],
+    ["a list within itself", "kind: List\nitems: &a\n  - {kind: List, items: *a}\n", "contains itself"],
+  ])("%s is a fault of that document, and the others are read", async (_, text, said) => {
+    const { faults, report } = await validate(`${text}---\n${issuer(cloudflare)}`);
+    expect(faults).toEqual([expect.stringMatching(new RegExp(`^\\d+ : is no YAML: .*${said}`))]);
+    expect(report.issuers).toHaveLength(1);
+  });
+
+  test("a configuration that contains itself is refused", async () => {
+    const webhook = cloudflare.replace("config: {", "config: &self {endpoint: *self, ");
+    expect((await validate(issuer(webhook))).report.valid).toBe(false);
+  });
+
+  test.each([
     ["spec: 5", "spec: has to be an object"],
     ["spec:", "spec: has to be an object"],
     ["spec: {acme: letsencrypt}", "spec.acme: has to be an object"],
