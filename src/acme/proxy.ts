@@ -29,7 +29,7 @@ function excludes(rule: string, url: URL): boolean {
 /** A connection to `host` through the proxy (CONNECT, RFC 9110 §9.3.6), ready for TLS with the destination. */
 export function tunnel(proxy: URL, host: string, port: number, signal: AbortSignal): Promise<Duplex> {
   const authority = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const credentials = `${decoded(proxy.username)}:${decoded(proxy.password)}`;
   const proxyHost = proxy.hostname.replace(/^\[|\]$/g, "");
   const secure = proxy.protocol === "https:";
   const proxyPort = Number(proxy.port === "" ? (secure ? 443 : 80) : proxy.port);
@@ -56,5 +56,16 @@ export function tunnel(proxy: URL, host: string, port: number, signal: AbortSign
     });
     request.once("error", (cause) => reject(new Error(`the proxy ${proxy.host}: ${cause.message}`, { cause })));
     request.end();
+  });
+}
+
+/** As curl reads a login: a "%" that begins no escape is meant as it is. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
   });
 }

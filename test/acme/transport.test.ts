@@ -256,6 +256,19 @@ describe("proxies", () => {
     expect(error).toMatchObject({ sent: false });
   });
 
+  it("are told a password with a percent sign that begins no escape", async () => {
+    const logins: unknown[] = [];
+    const proxy = createHttpServer();
+    proxy.on("connect", (request, socket: Socket) => {
+      logins.push(request.headers["proxy-authorization"]);
+      socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+    });
+    const { port } = await listen(proxy);
+    const client = transport({ env: { https_proxy: `http://me:50%off%40x@127.0.0.1:${port}` } });
+    expect(await failureOf(client.send(get("https://ca.example.test/")))).toMatchObject({ sent: false });
+    expect(logins).toEqual([`Basic ${Buffer.from("me:50%off@x").toString("base64")}`]);
+  });
+
   it.each([
     ["https://ca.example.test/", "", true],
     ["https://ca.example.test/", "other.test", true],
