@@ -2,6 +2,7 @@ import { TransientError } from "./core/errors.ts";
 import { HttpError, parseRetryAfter } from "./core/http-error.ts";
 import { printableLine } from "./core/printable.ts";
 import type { HttpFactory, HttpRequest } from "./core/provider.ts";
+import { redactDeep } from "./core/redact.ts";
 import { withoutChanging } from "./core/steady.ts";
 
 export { byHttpStatus, HttpError } from "./core/http-error.ts";
@@ -42,7 +43,7 @@ export function createHttp(options: HttpOptions = {}): HttpFactory {
       const text = await readText(response, what);
       const parsed = parse(text);
       if (response.status >= 300)
-        throw failure(what, response, parsed.json ?? (text === "" ? undefined : text), redact);
+        throw failure(what, response, redactDeep(parsed.json ?? (text === "" ? undefined : text), redact));
       if (parsed.json === undefined && text.trim() !== "") {
         if (request.answer === "any" && !/^\s*<(!doctype|html)/i.test(text)) return text;
         // A gateway's page instead of the API's answer: whether the request was carried out is unknown.
@@ -94,8 +95,8 @@ function parse(text: string): { readonly json?: unknown } {
 }
 
 /** The query is left out of the message: some services want their token there. */
-function failure(what: string, response: Response, body: unknown, redact: (text: string) => string): HttpError {
-  const said = saidBy(body, redact);
+function failure(what: string, response: Response, body: unknown): HttpError {
+  const said = saidBy(body);
   const status = `${response.status}${response.statusText === "" ? "" : ` ${response.statusText}`}`;
   const target = response.status < 400 ? response.headers.get("location") : null;
   const moved = target === null ? "" : ` (redirected to ${target.replace(/[?#].*$/s, "")}, which is not followed)`;
@@ -108,9 +109,9 @@ function failure(what: string, response: Response, body: unknown, redact: (text:
 }
 
 /** The words of the usual shapes of an error body; a page of HTML says nothing. */
-function saidBy(body: unknown, redact: (text: string) => string, depth = 0): string | undefined {
-  if (typeof body === "string") return /<[a-z!]/i.test(body) ? undefined : short(redact(body));
-  if (Array.isArray(body)) return saidBy(body[0], redact, depth + 1);
+function saidBy(body: unknown, depth = 0): string | undefined {
+  if (typeof body === "string") return /<[a-z!]/i.test(body) ? undefined : short(body);
+  if (Array.isArray(body)) return saidBy(body[0], depth + 1);
   if (typeof body !== "object" || body === null || depth > 3) return undefined;
   const {
     code,
@@ -121,7 +122,7 @@ function saidBy(body: unknown, redact: (text: string) => string, depth = 0): str
     error_description: description,
     title,
   } = body as Record<string, unknown>;
-  const inner = saidBy(message ?? detail ?? description ?? error ?? errors ?? title, redact, depth + 1);
+  const inner = saidBy(message ?? detail ?? description ?? error ?? errors ?? title, depth + 1);
   const hasCode = (typeof code === "string" || typeof code === "number") && String(code) !== inner;
   return inner !== undefined && hasCode ? `${inner} (${code})` : inner;
 }

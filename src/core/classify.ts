@@ -46,6 +46,7 @@ export function toDns01Error(cause: unknown, attempted: Attempted, options: Clas
 
 function described(cause: unknown, attempted: Attempted, options: ClassifyOptions): Dns01Error {
   const { redact = (text: string) => text } = options;
+  mask(cause, redact);
   const error = ours(cause, options) ?? byDefault(cause);
   // Set once: an error that passes several layers is described by the innermost.
   if (error.operation === undefined) {
@@ -78,6 +79,13 @@ function described(cause: unknown, attempted: Attempted, options: ClassifyOption
   return error;
 }
 
+/** Before anybody shortens it or takes out what looks like an id: what is left of a secret then is not recognised. */
+function mask(cause: unknown, redact: (text: string) => string): void {
+  if (!(cause instanceof Error)) return;
+  const message = redact(cause.message);
+  if (message !== cause.message) fill(cause, { message });
+}
+
 function ours(cause: unknown, options: ClassifyOptions): Dns01Error | undefined {
   if (isWhole(cause)) return cause;
   try {
@@ -100,7 +108,7 @@ export function noteNothingWritten(error: Dns01Error, nothingWritten: boolean): 
 }
 
 /** Dns01Error's fields are readonly for everybody but its maker; here the making is completed. */
-function fill(error: Dns01Error, facts: Readonly<Record<string, unknown>>): void {
+function fill(error: Error, facts: Readonly<Record<string, unknown>>): void {
   for (const [key, value] of Object.entries(facts)) {
     Object.defineProperty(error, key, {
       value,

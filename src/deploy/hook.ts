@@ -50,7 +50,7 @@ export async function runHook(
       DNS01_PFX: files.pfx ?? "",
     },
   });
-  const output = collect(child, deps.observer);
+  const output = collect(child, deps);
   const isLate = { yes: false };
   let ending: Promise<void> | undefined;
   const stop = () => {
@@ -85,7 +85,7 @@ export async function runHook(
 /** Passes lines on to the log as they come. */
 function collect(
   child: ReturnType<typeof spawn>,
-  observer: Observer,
+  { observer, redact }: Pick<HookDeps, "observer" | "redact">,
 ): { readonly flush: () => void; readonly tail: () => string } {
   let tail = "";
   let open = "";
@@ -98,9 +98,10 @@ function collect(
   };
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (chunk: string) => {
-      tail = `${tail}${chunk}`.slice(-OUTPUT_LIMIT);
+      // Masked before it is cut: half a secret is not recognised later.
+      tail = redact(`${tail}${chunk}`).slice(-OUTPUT_LIMIT);
       const parts = `${open}${chunk}`.split("\n");
-      open = (parts.pop() ?? "").slice(-OUTPUT_LIMIT);
+      open = redact(parts.pop() ?? "").slice(-OUTPUT_LIMIT);
       for (const line of parts) say(line);
     });
   }

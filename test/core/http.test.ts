@@ -90,6 +90,8 @@ test("masks secrets before it shortens what the service said", async () => {
   const error: unknown = await api("zones", { signal }).catch((thrown: unknown) => thrown);
   expect(String(error)).toContain("xxx ***");
   expect(String(error)).not.toContain("s3cret");
+  // Adapters make messages of the body themselves.
+  expect(JSON.stringify((error as HttpError).body)).not.toContain("s3cret");
 });
 
 test("does not follow a redirect with its credentials", async () => {

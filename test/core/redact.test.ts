@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { toDns01Error } from "../../src/core/classify.ts";
+import { RejectedError } from "../../src/core/errors.ts";
 import { createRedactor, redactDeep, safeCause } from "../../src/core/redact.ts";
+import { steady } from "../../src/core/steady.ts";
 
 const bytes = (text: string) => Buffer.from(text, "utf8");
 
@@ -79,4 +82,18 @@ test("masks secrets anywhere in plain data, and leaves the rest as it is", () =>
   const ring: Record<string, unknown> = {};
   ring["self"] = ring;
   expect(() => redactDeep(ring, redact)).not.toThrow();
+});
+
+test("masks a secret before an adapter takes out of a message what looks like an id", () => {
+  const secret = "tok_91dd0ed8-c0e7-4f9c-8d02-18fe10dddafe_efd3dddfffeb6db813";
+  const { add, redact } = createRedactor();
+  add(secret);
+  const classify = (cause: unknown) => new RejectedError(steady((cause as Error).message), { cause });
+  const attempted = { provider: "lab", operation: "create", name: "example.test" };
+  const thrown = Object.freeze(new Error(`no such token ${secret}`));
+  for (const cause of [new Error(`no such token ${secret}`), thrown]) {
+    const error = toDns01Error(cause, attempted, { classify, redact });
+    expect(`${error.message} ${error.stack} ${String(error.cause)}`).not.toMatch(/efd3ddd|91dd0ed8/);
+    expect(error.message).toContain("no such token ***");
+  }
 });

@@ -101,6 +101,16 @@ const until = async (condition: () => Promise<boolean>) => {
 describe("a deploy hook", () => {
   const count = () => hook(`echo "$DNS01_NAME $DNS01_DOMAINS $(basename $DNS01_DIR)" >> ${join(dir, "ran")}`);
 
+  test("tells no half of a secret where its output is cut", async () => {
+    await issued();
+    redactor.add("planted-secret-0123456789");
+    const error = await failureOf(
+      deploy(hook("printf planted-secret-0123456789; head -c 1985 /dev/zero | tr '\\0' y; exit 1")),
+    );
+    expect(error).toBeInstanceOf(HookError);
+    expect(`${JSON.stringify((error as HookError).details)}${log()}`).not.toContain("0123456789");
+  });
+
   test("sees no secret that was read, whatever its variable is called; and all else", async () => {
     await issued();
     redactor.add("bin");
