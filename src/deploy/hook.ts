@@ -150,7 +150,8 @@ async function endGroup({ pid }: ChildProcess): Promise<void> {
 
 /** A hook gets the environment it was started in, but no credential of a DNS service or a CA (R64). */
 function withoutSecrets(env: HookDeps["env"], redact: HookDeps["redact"]): Record<string, string | undefined> {
-  const named = /(SECRET|TOKEN|PASSWORD|HMAC|API_?KEY|ACCESS_KEY)/i;
+  // The last two are Huawei Cloud's key pair and acme-dns' accounts with their passwords.
+  const named = /(SECRET|TOKEN|PASSWORD|HMAC|API_?KEY|ACCESS_KEY|_SDK_[AS]K|ACME_?DNS_ACCOUNTS)/i;
   // Only what is a secret as a whole: a short one may stand in PATH by chance.
   const isSecret = (value = "") => value.trim() !== "***" && redact(value.trim()) === "***";
   return Object.fromEntries(Object.entries(env).filter(([name, value]) => !named.test(name) && !isSecret(value)));

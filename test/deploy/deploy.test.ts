@@ -10,8 +10,10 @@ import { generateKey } from "../../src/acme/keys.ts";
 import { HookError } from "../../src/core/errors.ts";
 import type { Dns01Event } from "../../src/core/events.ts";
 import { createRedactor } from "../../src/core/redact.ts";
+import { fieldsOf } from "../../src/core/schema.ts";
 import { type Deployment, deployStored } from "../../src/deploy/deploy.ts";
 import type { CertificateMeta } from "../../src/issuer/ports.ts";
+import { builtInProviders } from "../../src/providers.ts";
 import { openStore, type Store } from "../../src/store/index.ts";
 import { startIssuing } from "../acme/issuing.ts";
 
@@ -127,6 +129,18 @@ describe("a deploy hook", () => {
     expect(seen).toEqual(expect.arrayContaining(["PATH", "PLACE", "STARS", "DNS01_NAME"]));
     expect(seen).not.toContain("MYSEC");
     expect(seen).not.toContain("HCLOUD_TOKEN");
+  });
+
+  test("sees no variable that is a secret of any provider, also of one that is not used", async () => {
+    await issued();
+    const providers = await builtInProviders().all();
+    const fields = providers.flatMap((provider) => fieldsOf(provider).filter(({ secret }) => secret));
+    const names = fields.flatMap(({ env }) => env);
+    const env = { PATH: process.env["PATH"], ...Object.fromEntries(names.map((variable) => [variable, "planted"])) };
+    await deploy(hook(`env > ${join(dir, "env")}`), undefined, env);
+    const seen = (await readFile(join(dir, "env"), "utf8")).split("\n").map((line) => line.split("=")[0] ?? "");
+    expect(names.length).toBeGreaterThan(20);
+    expect(seen.filter((variable) => names.includes(variable))).toEqual([]);
   });
 
   test("runs once for each version", async () => {
