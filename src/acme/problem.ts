@@ -1,4 +1,5 @@
 import { AcmeError, type Dns01Error, type Problem, RateLimitedError, TransientError } from "../core/errors.ts";
+import { roomAfter } from "../core/extent.ts";
 import { inWords, retryAfterMs } from "./retry-after.ts";
 import type { HttpMessage } from "./transport.ts";
 
@@ -71,17 +72,22 @@ export function problemOf(answer: HttpMessage): Problem | undefined {
   return problem === undefined || problem.status !== undefined ? problem : { ...problem, status: answer.status };
 }
 
+/** RFC 8555 §6.7.1 knows one level of subproblems. A megabyte of brackets is more than a stack holds, ours or JSON's. */
+const deepest = 8;
+const mostOthers = 16_384;
+
 /** A problem document inside an order or a challenge. */
-export function readProblem(x: unknown): Problem | undefined {
+export function readProblem(x: unknown, depth = 0): Problem | undefined {
   if (typeof x !== "object" || x === null) return undefined;
   const raw = x as Readonly<Record<string, unknown>>;
   if (typeof raw["type"] !== "string" && typeof raw["detail"] !== "string") return undefined;
   const { type, detail, title, status, instance, identifier, subproblems, ...others } = raw;
-  const inner = Array.isArray(subproblems)
-    ? subproblems.map(readProblem).filter((problem) => problem !== undefined)
-    : [];
+  const inner =
+    Array.isArray(subproblems) && depth < deepest
+      ? subproblems.map((sub) => readProblem(sub, depth + 1)).filter((problem) => problem !== undefined)
+      : [];
   return {
-    ...others,
+    ...(roomAfter(others, mostOthers) < 0 ? {} : others),
     type: typeof type === "string" ? clean(type) : "about:blank",
     ...(typeof detail === "string" ? { detail: clean(detail) } : {}),
     ...(typeof title === "string" ? { title: clean(title) } : {}),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { orderFailure } from "../../src/acme/failure.ts";
-import { describeProblem, refusal } from "../../src/acme/problem.ts";
+import { describeProblem, readProblem, refusal } from "../../src/acme/problem.ts";
 import type { Authorization, Order } from "../../src/acme/types.ts";
 import type { Problem } from "../../src/core/errors.ts";
 
@@ -52,5 +52,16 @@ describe("a refusal in words", () => {
     const { hint } = refusal("revokeCert", "https://ca.test/revoke", answer as never, 0);
     expect(hint).toContain("--by-key");
     expect(refusal("newOrder", "https://ca.test/order", answer as never, 0).hint).not.toContain("--by-key");
+  });
+});
+
+describe("a problem document that nests without end", () => {
+  it.each(["subproblems", "more"])("in %s is read as far as one may", (member) => {
+    let inner: object = { type: "urn:ietf:params:acme:error:malformed", detail: "the innermost" };
+    for (let i = 0; i < 30_000; i++) inner = { type: "about:blank", detail: "again", [member]: [inner] };
+    const problem = readProblem(inner);
+    expect(problem).toMatchObject({ detail: "again" });
+    expect(JSON.stringify(problem).length).toBeLessThan(1_000);
+    expect(describeProblem(problem as Problem)).toContain("again");
   });
 });
