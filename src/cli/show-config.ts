@@ -17,8 +17,11 @@ export interface Shown {
 
 export const masked = "***";
 
-/** Commands refuse addresses with a login in them, because they would be printed; so they are not printed here. */
-const login = /([a-z][a-z0-9+.-]*:\/\/)[^/?#\s,]*@/gi;
+/**
+ * Commands refuse addresses with a login in them, because they would be printed; so they are not printed here. Of a web
+ * address one slash or none is enough for the URL parser, and the backslash is one.
+ */
+const login = /(https?:[/\\]*|[a-z][a-z0-9+.-]*:\/\/)[^/\\?#\s,]*@/gi;
 
 /** Every value with its source, secrets masked; a table, or one document with `--json`. `more` is what only the file has. */
 export function showConfig(

@@ -82,4 +82,8 @@ test("a login in an address is masked: commands refuse it because it would be pr
   expect(text).not.toContain("ter2");
   expect(text).toContain("https://***@ca.example/dir");
   expect(text).toContain("https://***@dns.example/q");
+  for (const slashes of ["", "/", "\\\\", "///"]) {
+    const odd = { DNS01_CA: `https:${slashes}u:hunter2@ca.example/dir` };
+    expect(showConfig(readFlags([], specs, odd).flags, specs, { provider: "", fields: [] }, odd)).not.toContain("ter2");
+  }
 });
