@@ -209,8 +209,16 @@ export function connectionKey(request: ConnectionRequest): string {
   return key;
 }
 
+/**
+ * Of all that a service may refuse: what is no secret, a user name or the role to assume, is as likely to be wrong, and
+ * mended in the Issuer. Only how long values live is no part of it.
+ */
+export function loginKey({ provider, config, allowAmbientCredentials }: ConnectionRequest): string {
+  return digest([provider.id, sorted(config), allowAmbientCredentials]);
+}
+
 /** Whose credentials they are; everything counts where there are none. */
-export function accountKey(request: ConnectionRequest): string {
+function accountKey(request: ConnectionRequest): string {
   const { provider, config, allowAmbientCredentials } = request;
   const fields = fieldsOf(provider);
   const has = fields.some(({ name, secret }) => secret && config[name] !== undefined);

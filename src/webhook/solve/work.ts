@@ -9,7 +9,7 @@ import type { KubernetesApi } from "../../kubernetes/api.ts";
 import type { SolveCall } from "../challenge.ts";
 import type { Environment } from "./ambient.ts";
 import type { Breaker } from "./breaker.ts";
-import { accountKey, type ConnectionRequest, type Connections, connectionKey } from "./connections.ts";
+import { type ConnectionRequest, type Connections, connectionKey, loginKey } from "./connections.ts";
 import type { EndpointRules } from "./endpoints.ts";
 import type { ChallengeFacts, SolveObserver } from "./events.ts";
 import { explained } from "./explain.ts";
@@ -98,7 +98,7 @@ export function createWork(options: WorkOptions): Work {
   ): Promise<void> => {
     const { owner, value, zoneCut, action } = question;
     const { id } = request.provider;
-    const credentials = `${accountKey(request)} ${versions} ${zoneCut ?? ""}`;
+    const credentials = `${loginKey(request)} ${versions} ${zoneCut ?? ""}`;
     const refusal = breaker.check(credentials);
     if (refusal !== undefined) throw refusal;
     const tell = (state: "open" | "closed" | undefined) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { memoryProvider } from "../../../providers/memory.ts";
 import type { Provider } from "../../../src/core/provider.ts";
-import { defineProvider, secret, z } from "../../../src/index.ts";
+import { AuthError, defineProvider, secret, z } from "../../../src/index.ts";
 import { createVirtualClock } from "../../fakes/virtual-clock.ts";
 import { createCluster, ok, startReplica } from "./world.ts";
 
@@ -58,5 +58,32 @@ test("one limit of requests for all that use the same credentials, whatever else
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(10_000);
   // Another account does not wait for this one: its look-up and its write, no more.
   expect(Math.max(...of("second-token"))).toBeLessThan(Math.max(...of("first-token")));
+  await replica.solving.close();
+});
+
+test("a login that is mended in the Issuer is tried at once, although its Secret was refused again and again", async () => {
+  const memory = memoryProvider();
+  const provider = defineProvider({
+    ...memory,
+    id: "named",
+    config: z.strictObject({ user: z.string().describe("user"), password: secret("password") }),
+    connect: async ({ user }, deps) => {
+      const backend = await memory.connect({ zones: "" }, deps);
+      const refuse = () => Promise.reject(new AuthError(`no user ${user}`));
+      return user === "right" ? backend : { ...backend, findZone: refuse, apply: refuse };
+    },
+  }) as Provider;
+  const cluster = createCluster();
+  cluster.put("team-a", "login", { password: "the-password" });
+  const replica = await startReplica([provider], { solver: "named", cluster });
+  const ask = (user: string) =>
+    replica.present({
+      resourceNamespace: "team-a",
+      config: { user, passwordSecretRef: { name: "login", key: "password" } },
+    });
+  for (let i = 0; i < 4; i++) expect(await ask("wrong")).toMatchObject({ success: false, code: "AUTH" });
+  expect(replica.eventsOf("breaker").map(({ state }) => state)).toEqual(["open"]);
+  expect(await ask("right")).toEqual(ok);
+  expect(await ask("wrong")).toMatchObject({ success: false, code: "AUTH" });
   await replica.solving.close();
 });
