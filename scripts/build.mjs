@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { bundle } from "./bundle.mjs";
+import { bundled, writeLicences } from "./licences.mjs";
 import { root } from "./prepare.mjs";
 
 // Made aside and swapped in whole: whoever runs dist/ meanwhile keeps a complete one.
@@ -10,7 +11,7 @@ const fresh = mkdtempSync(`${root}.dist-`);
 const outdir = `${fresh}/dist`;
 process.on("exit", () => rmSync(fresh, { recursive: true, force: true }));
 
-await bundle(outdir);
+writeLicences(bundled(await bundle(outdir)), outdir);
 chmodSync(`${outdir}/cli/main.js`, 0o755);
 
 const tsc = spawnSync(

@@ -5,6 +5,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bundle } from "./bundle.mjs";
+import { bundled, writeLicences } from "./licences.mjs";
 import { root } from "./prepare.mjs";
 
 const out = process.argv[2];
@@ -22,14 +23,8 @@ mkdirSync(target, { recursive: true });
 const metafile = await bundle(join(target, "dist"), { sdks: true, small: true });
 const copied = copyWithDependencies("acme-client");
 writePackage();
-writeLicences(new Set([...bundled(metafile), ...copied]));
+writeLicences([...bundled(metafile), ...copied], target);
 console.log(`${out}: ${(sizeOf(target) / 1e6).toFixed(1)} MB`);
-
-/** Folders of the packages that went into the bundle, as in package-lock.json: "node_modules/zod". */
-function bundled({ inputs }) {
-  const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/;
-  return Object.keys(inputs).flatMap((path) => folder.exec(path)?.[0] ?? []);
-}
 
 /** One package and all it depends on, without what only people and compilers read. Answers their folders. */
 function copyWithDependencies(name) {
@@ -80,22 +75,6 @@ function writePackage() {
   const text = JSON.stringify({ name, version, description, license, private: true, type, engines, bin }, undefined, 2);
   writeFileSync(join(target, "package.json"), `${text}\n`);
   cpSync(`${root}LICENSE`, join(target, "LICENSE"));
-}
-
-/** Name, version, licence and its text for each package of others. */
-function writeLicences(folders) {
-  const sections = [...folders].sort().map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(`${root}${folder}/package.json`, "utf8"));
-    const files = readdirSync(`${root}${folder}`).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
-    const texts = files.map((file) => readFileSync(`${root}${folder}/${file}`, "utf8").trim());
-    if (license === undefined && texts.length === 0) throw new Error(`${folder} has no licence`);
-    return [`${name} ${version} (${license ?? "see below"})`, ...texts].join("\n\n");
-  });
-  const head = "dns01 contains these packages, each under its own licence.";
-  writeFileSync(
-    join(target, "THIRD_PARTY_LICENSES"),
-    `${[head, ...new Set(sections)].join(`\n\n${"-".repeat(80)}\n\n`)}\n`,
-  );
 }
 
 function sizeOf(path) {

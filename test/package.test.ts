@@ -39,6 +39,7 @@ describe("the package", () => {
       "dist/cli/main.js",
       "dist/library.js",
       "dist/testing.js",
+      "dist/THIRD_PARTY_LICENSES",
       "README.md",
       "LICENSE",
       "CHANGELOG.md",
