@@ -1,6 +1,7 @@
 import type { Agent } from "node:https";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
+import { limitSignal } from "../core/abort.ts";
 import { proxyFor, tunnel } from "./proxy.ts";
 
 /** OpenSSL's words for a chain that does not end at anybody who is trusted; nothing has been sent by then. */
@@ -41,10 +42,13 @@ export function throughProxy(
     const bracketed = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
     const proxy = proxyFor(new URL(`https://${bracketed}:${port}/`), env);
     if (proxy === undefined) return direct(options, done);
-    tunnel(proxy, host, port, AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)])).then(
-      (socket) => done(null, tls.connect({ ...options, socket })),
-      (cause: Error) => done(cause),
-    );
+    const limit = limitSignal(closing, timeoutMs);
+    tunnel(proxy, host, port, limit.signal)
+      .finally(limit.release)
+      .then(
+        (socket) => done(null, tls.connect({ ...options, socket })),
+        (cause: Error) => done(cause),
+      );
     return undefined;
   };
   return agent;

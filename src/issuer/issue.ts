@@ -3,6 +3,7 @@ import { certificateInfo, splitChain, verifyIssued } from "../acme/certificate.t
 import { chooseChain } from "../acme/chains.ts";
 import { authorizationsOf, checkOrdered, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
+import { limitSignal } from "../core/abort.ts";
 import { challengeName } from "../core/challenge.ts";
 import { AcmeError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
@@ -194,8 +195,10 @@ async function settleBeforeCleanUp(
 ): Promise<void> {
   if (deps.signal.aborted || authorizations.length === 0) return;
   const urls = authorizations.filter((a) => a.status === "pending").map((a) => a.url);
-  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(10_000)]);
-  await waitForFinalAuthorizations(client, urls, { clock: deps.clock, signal, onlyAnswered: true }).catch(() => {});
+  const limit = limitSignal(deps.signal, 10_000);
+  const options = { clock: deps.clock, signal: limit.signal, onlyAnswered: true };
+  await waitForFinalAuthorizations(client, urls, options).catch(() => {});
+  limit.release();
 }
 
 interface Obtained {

@@ -1,3 +1,4 @@
+import { limitSignal } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
 import { Dns01Error, LockedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
@@ -68,7 +69,7 @@ async function takeOut(
     detail: `${entries.length} value(s) of an earlier run`,
   });
   const routed = await Promise.all(entries.map(async (entry) => ({ entry, solver: await solverOf(entry, deps) })));
-  const signal = AbortSignal.any([deps.signal, AbortSignal.timeout(60_000)]);
+  const limit = limitSignal(deps.signal, 60_000);
   const warnings: Warning[] = [];
   for (const [solver, list] of groupBy(routed, (r) => r.solver)) {
     if (solver instanceof Error) {
@@ -85,7 +86,7 @@ async function takeOut(
       writtenMsAgo: writtenMsAgo([entry], deps.now()),
     }));
     if (solver !== undefined) {
-      warnings.push(...(await removeAll(solver, items, { ...deps, signal })));
+      warnings.push(...(await removeAll(solver, items, { ...deps, signal: limit.signal })));
     } else {
       const names = [...new Set(items.map((i) => i.owner))].join(", ");
       warnings.push({
@@ -94,6 +95,7 @@ async function takeOut(
       });
     }
   }
+  limit.release();
   deps.observer({ type: "phase", phase: "reconcile", state: "done" });
   return warnings;
 }

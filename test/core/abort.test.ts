@@ -1,6 +1,9 @@
 import { getEventListeners } from "node:events";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { linkSignal, raceAbort } from "../../src/core/abort.ts";
+import { fanOut } from "../../src/acme/fan-out.ts";
+import { limitSignal, linkSignal, raceAbort } from "../../src/core/abort.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { AbortedError } from "../../src/core/errors.ts";
 import { onAbort } from "../../src/core/on-abort.ts";
@@ -59,4 +62,29 @@ test("a sleep that was interrupted leaves no timer behind", async () => {
   stop.abort(new AbortedError("enough"));
   await expect(sleep).rejects.toThrow("enough");
   expect(process.getActiveResourcesInfo().filter((kind) => kind === "Timeout")).toHaveLength(before);
+});
+
+test("a limit outlives a garbage collection, also behind a signal that follows it", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const parent = new AbortController();
+  // Nobody keeps what limitSignal returned, as in a function that passes its signal on.
+  const follow = () => fanOut(limitSignal(parent.signal, 100).signal);
+  const sleep = systemClock.sleep(5000, follow());
+  await systemClock.sleep(20);
+  collect();
+  await expect(sleep).rejects.toMatchObject({ name: "TimeoutError" });
+  expect(parent.signal.aborted).toBe(false);
+});
+
+test("a limit ends with its parent, and lets go of it when the work is over", async () => {
+  const parent = new AbortController();
+  const ended = limitSignal(parent.signal, 20);
+  ended.release();
+  await systemClock.sleep(40);
+  expect(ended.signal.aborted).toBe(false);
+  expect(getEventListeners(parent.signal, "abort")).toHaveLength(0);
+  const { signal } = limitSignal(parent.signal, 5000);
+  parent.abort(new AbortedError("stop"));
+  expect(signal.reason).toBe(parent.signal.reason);
 });
