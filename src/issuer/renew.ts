@@ -2,6 +2,7 @@ import type { RenewalInfoClient } from "../acme/ari.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import { Dns01Error, RateLimitedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
+import { thrownText } from "../core/thrown.ts";
 import type { Budget } from "./budget.ts";
 import { withoutLocal } from "./budget-use.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -98,14 +99,18 @@ export async function renewAll(
   }
   const upkeep = upkeepFor(targets, noteOf, options, deps);
   const looks = await inParallel(targets, looksAtOnce, async (target) => {
-    const look = await upkeep.look(target);
+    let look = { at: Number.POSITIVE_INFINITY } as Look;
+    // A record that cannot be written is that certificate's trouble alone.
+    await attempt(noteOf(target.name), signal, async () => {
+      look = await upkeep.look(target);
+    });
     return { target, look };
   });
   signal.throwIfAborted();
   await inParallel(inOrder(looks), options.parallel, async ({ target, look }) => {
     const note = noteOf(target.name);
     if ("work" in look) {
-      await look.work();
+      await attempt(note, signal, async () => void (await look.work()));
       if (!options.dryRun) await keepFault(target, note, deps);
     }
     const isThere = note.error === undefined && target.stored !== undefined;
@@ -215,10 +220,15 @@ function note(notes: Notes, event: UpkeepEvent): void {
   if (event.type === "renewed") notes.error = undefined;
 }
 
+/** For `list` and `show`: what they lack hides neither the fault itself nor the other certificates. */
 async function keepFault({ name, stored }: RenewTarget, { error }: Notes, deps: RenewDeps): Promise<void> {
   if (stored === undefined || error === undefined) return;
-  const kept = await deps.renewals.load(name);
-  await deps.renewals.save(name, afterFailure(subjectOf(stored.meta), kept, error, deps.now().getTime()));
+  try {
+    const kept = await deps.renewals.load(name);
+    await deps.renewals.save(name, afterFailure(subjectOf(stored.meta), kept, error, deps.now().getTime()));
+  } catch (cause) {
+    deps.observerFor(name)({ type: "log", level: "warn", text: `what failed is not noted: ${thrownText(cause)}` });
+  }
 }
 
 /** Reads the certificates of these names side by side; a damaged one does not hide the others. */

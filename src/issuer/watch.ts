@@ -3,6 +3,7 @@ import { isForRequest } from "../acme/certificate.ts";
 import { fanOut } from "../acme/fan-out.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import type { Observer } from "../core/events.ts";
+import { thrownText } from "../core/thrown.ts";
 import type { Budget } from "./budget.ts";
 import { issue } from "./issue.ts";
 import type { Held, Kept, UpkeepEvent } from "./kept.ts";
@@ -170,12 +171,16 @@ export function createWatch(deps: WatchDeps): Watch {
     }
   }
 
-  /** For `list` and `show`. */
+  /** For `list` and `show`: a disk that does not take it must not hide why the order failed. */
   async function keepFault(name: string, { subject }: Held, error: unknown): Promise<void> {
     if (!(error instanceof Error)) return;
     const { code = "UNKNOWN", hint } = error as { readonly code?: string; readonly hint?: string };
-    const kept = await renewals.load(name);
-    await renewals.save(name, afterFailure(subject, kept, { code, message: error.message, hint }, now()));
+    try {
+      const kept = await renewals.load(name);
+      await renewals.save(name, afterFailure(subject, kept, { code, message: error.message, hint }, now()));
+    } catch (cause) {
+      deps.observerFor(name)({ type: "log", level: "warn", text: `what failed is not noted: ${thrownText(cause)}` });
+    }
   }
 
   return {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
-import { HookError } from "../../src/core/errors.ts";
+import { ConfigError, HookError } from "../../src/core/errors.ts";
 import { issue } from "../../src/issuer/issue.ts";
 import { openRenewWorld, type RenewWorld } from "./renew-world.ts";
 import { updatesOf } from "./world.ts";
@@ -265,4 +265,27 @@ test("a damaged certificate fails alone", async () => {
   const outcomes = await world.renew();
   expect(statuses(outcomes)).toEqual({ "a.example.test": "failed", "b.example.test": "not-due" });
   expect(outcomes[0]?.error?.code).toBe("CONFIG");
+});
+
+test("a record that cannot be written is one certificate's trouble, and hides neither why nor the others", async () => {
+  world = await openRenewWorld();
+  for (const name of ["a.example.test", "b.example.test"]) {
+    await world.issue([name]);
+    await world.urge(name);
+  }
+  const { renewals } = world.store;
+  const save = renewals.save.bind(renewals);
+  const isReadOnly = (name: string) => name === "a.example.test";
+  Object.assign(renewals, {
+    save: async (...[name, state]: Parameters<typeof save>) => {
+      if (isReadOnly(name)) throw new ConfigError([{ path: name, message: "permission denied (EACCES)" }]);
+      await save(name, state);
+    },
+  });
+  const outcomes = await world.renew({ parallel: 1 });
+  expect(statuses(outcomes)).toEqual({ "a.example.test": "failed", "b.example.test": "renewed" });
+  expect(outcomes[0]?.error?.message).toContain("EACCES");
+  const refused = { prepare: () => Promise.reject(new ConfigError([{ path: "--x", message: "no good" }])) };
+  const forced = await world.renew({ parallel: 1, force: true }, refused);
+  expect(forced.map(({ error }) => error?.message)).toEqual(["--x: no good", "--x: no good"]);
 });
