@@ -340,15 +340,18 @@ describe("repeating", () => {
     client.close();
   });
 
-  it("repeats when a proxy puts a page in the place of the answer", async () => {
-    const page = { kind: "answer", status: 200, body: "<html>log in</html>" } as const;
-    ca.fault = (seen, nth) => (seen.resource === "order" && nth === 1 ? page : undefined);
-    const { client } = await open(ca);
-    await client.newAccount(account, never);
-    const order = await client.newOrder(pair, never);
-    expect((await client.order(order.url, never)).status).toBe("pending");
-    client.close();
-  });
+  it.each(["newOrder", "order"])(
+    "repeats when a proxy puts a page in the place of the answer (%s)",
+    async (resource) => {
+      const page = { kind: "answer", status: 200, body: "<html>log in</html>" } as const;
+      ca.fault = (seen, nth) => (seen.resource === resource && nth === 1 ? page : undefined);
+      const { client } = await open(ca);
+      await client.newAccount(account, never);
+      const order = await client.newOrder(pair, never);
+      expect((await client.order(order.url, never)).status).toBe("pending");
+      client.close();
+    },
+  );
 
   it("finds the account that a lost newAccount made, for its binding key is used up", async () => {
     ca.externalAccountRequired = true;
