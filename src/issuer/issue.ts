@@ -2,6 +2,7 @@ import { ensureAccount } from "../acme/account.ts";
 import { certificateInfo, splitChain, verifyIssued } from "../acme/certificate.ts";
 import { chooseChain } from "../acme/chains.ts";
 import { authorizationsOf, checkOrdered, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
+import { shortType } from "../acme/problem.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { limitSignal } from "../core/abort.ts";
 import { challengeName } from "../core/challenge.ts";
@@ -181,10 +182,17 @@ async function run(
     await settleBeforeCleanUp(client, authorizations, deps);
     const left = await cleanUp();
     for (const w of left) observer({ type: "warning", ...w });
-    if (error instanceof AcmeError && !request.dryRun)
-      await deps.certificates.clearPending(request.name).catch(() => {});
+    if (!request.dryRun && isSpoilt(error, open)) await deps.certificates.clearPending(request.name).catch(() => {});
     throw error;
   }
+}
+
+/**
+ * Whether the order leads nowhere. What only a proxy says, or a half-dead CA, is no reason to throw it away, and with it the
+ * key of a certificate that may have been signed: it is gone on with once, and the CA is asked what became of it.
+ */
+function isSpoilt(error: unknown, { resumed }: OpenOrder): boolean {
+  return error instanceof AcmeError && (resumed || shortType(error.problem) !== "about:blank");
 }
 
 /** The CA's perspectives may still be asking (RFC 8555 §8.2 "processing"): a short wait, none if the user stopped us. */

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { createAcmeClient } from "../../src/acme/client.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
+import { malformedAnswer } from "../../src/acme/problem.ts";
 import { AcmeError, PropagationError, TransientError } from "../../src/core/errors.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { Solver } from "../../src/core/solver.ts";
@@ -390,4 +391,28 @@ test("a CA that asks for a proof of a name that was not ordered gets none: nothi
   expect(failure).toBeInstanceOf(AcmeError);
   expect((failure as Error).message).toContain("child.example.test");
   expect(updatesOf(world.box)).toEqual([]);
+});
+
+test("a page in the way of the certificate does not throw its key away: the next run fetches it", async () => {
+  world = await openWorld();
+  // Each run on its own, as a process is: none knows what the CA saw before.
+  const blocked = (deps: IssueDeps): IssueDeps => ({
+    ...deps,
+    connectAcme: async (options) => {
+      const client = await deps.connectAcme(options);
+      const certificate: typeof client.certificate = async () => {
+        throw malformedAnswer("certificate", "HTTP 403 with text/html in place of a problem document", 403);
+      };
+      return Object.assign(Object.create(client), { certificate }) as typeof client;
+    },
+  });
+  await expect(issue(world.request(pair), blocked(await world.deps()))).rejects.toBeInstanceOf(AcmeError);
+  const result = await issue(world.request(pair), await world.deps());
+  expect(result.reused).toBe(false);
+  expect(world.box.ca.state.certificates.size).toBe(1);
+  // Once: what is in the way for good must not hold the name up.
+  const again = world.request(pair, { force: true });
+  await expect(issue(again, blocked(await world.deps()))).rejects.toBeInstanceOf(AcmeError);
+  await expect(issue(again, blocked(await world.deps()))).rejects.toBeInstanceOf(AcmeError);
+  expect(world.box.ca.state.certificates.size).toBe(3);
 });
