@@ -78,36 +78,43 @@ export function openDisk(root: string, identity: ProcessIdentity, observer: Obse
   async function write(path: string, content: string | Uint8Array): Promise<void> {
     await ensureDir(dirname(path));
     const fresh = await temporary(path);
-    await step("write", path, () => createFile(fresh, content));
-    await step("put in place", path, async () => {
-      await rename(fresh, path);
-      await syncDir(dirname(path));
+    await orGone(fresh, async () => {
+      await step("write", path, () => createFile(fresh, content));
+      await step("put in place", path, async () => {
+        await rename(fresh, path);
+        await syncDir(dirname(path));
+      });
     });
   }
 
   async function writeDir(path: string, files: Readonly<Record<string, string>>): Promise<void> {
     await ensureDir(dirname(path));
     const fresh = await temporary(path);
-    await ensureDir(fresh);
-    await Promise.all(
-      Object.entries(files).map(([name, text]) =>
+    await orGone(fresh, async () => {
+      await ensureDir(fresh);
+      const writes = Object.entries(files).map(([name, text]) =>
         step("write", join(path, name), () => createFile(join(fresh, name), text)),
-      ),
-    );
-    await step("put in place", path, async () => {
-      await syncDir(fresh);
-      await rename(fresh, path);
-      await syncDir(dirname(path));
+      );
+      // Until the last has ended, or a file could come after the folder is gone.
+      const failed = (await Promise.allSettled(writes)).find((end) => end.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
+      await step("put in place", path, async () => {
+        await syncDir(fresh);
+        await rename(fresh, path);
+        await syncDir(dirname(path));
+      });
     });
   }
 
   async function link(path: string, target: string): Promise<void> {
     const fresh = await temporary(path);
     await step("link", path, () => symlink(target, fresh, "dir"));
-    await step("switch", path, async () => {
-      await rename(fresh, path);
-      await syncDir(dirname(path));
-    });
+    await orGone(fresh, () =>
+      step("switch", path, async () => {
+        await rename(fresh, path);
+        await syncDir(dirname(path));
+      }),
+    );
   }
 
   async function removeDir(path: string): Promise<void> {
@@ -163,6 +170,16 @@ export function unless(code: string): (error: unknown) => undefined {
     if (errno(error) === code) return undefined;
     throw error;
   };
+}
+
+/** What fails half-way goes: it holds keys and room on a disk that may be full, and a daemon would keep it as long as it lives. */
+async function orGone(fresh: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    await rm(fresh, { recursive: true, force: true }).catch(() => {});
+    throw error;
+  }
 }
 
 /** "PID.START.SPACE.RANDOM": says which process left it. */
