@@ -6,7 +6,7 @@ import type { Observer } from "../core/events.ts";
 import type { CertificateFiles, CertificateMeta, CertificateStore, StoredCertificate } from "../issuer/ports.ts";
 import { deployedVersions } from "./deployed.ts";
 import { attempt, type Disk, unless } from "./disk.ts";
-import { damaged, errno } from "./disk-errors.ts";
+import { damaged, diskError, errno } from "./disk-errors.ts";
 import { type DocumentKind, formatDocument, membersOf, parseDocument } from "./document.ts";
 import { decodeFileName, encodeFileName } from "./file-name.ts";
 import type { Locks } from "./lock.ts";
@@ -215,12 +215,18 @@ async function prune(disk: Disk, folder: string, current: string, keep: number):
   for (const id of earlier.slice(0, Math.max(0, earlier.length - keep))) await disk.removeDir(join(versions, id));
 }
 
+/** symlink(2) and Windows: the file system has none, or this account may make none. */
+const noLinks = new Set(["EPERM", "EACCES", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "EINVAL", "UNKNOWN"]);
+
 async function checkLinks(disk: Disk, root: string): Promise<void> {
   const probe = await disk.temporary(join(root, "probe"));
   try {
     await symlink("probe", probe);
     await rm(probe);
   } catch (error) {
+    await rm(probe, { force: true }).catch(() => {});
+    // A disk that is full, for one, says nothing of links.
+    if (!noLinks.has(errno(error) ?? "")) throw diskError("link", root, error);
     throw new ConfigError(
       [
         {

@@ -57,6 +57,18 @@ test("nothing half-written stays behind while the process lives on", async () =>
   expect(await readdir(join(dir, "certificates/.tmp"))).toEqual([]);
 });
 
+test("a full disk is not taken for one without symbolic links", async () => {
+  await (await store.certificates.lock("other.test", { signal: new AbortController().signal }))();
+  await store.close();
+  store = await openStore(dir);
+  full.add("symlink");
+  const locked = store.certificates.lock("example.test", { signal: new AbortController().signal });
+  await expect(locked).rejects.toMatchObject({
+    code: "TRANSIENT",
+    message: expect.stringContaining("the disk is full"),
+  });
+});
+
 const pending = {
   ca: "https://ca.test/directory",
   accountUrl: "https://ca.test/acct/2",
