@@ -137,9 +137,14 @@ function upkeepFor(
     ordersPerSecond,
     load: async ({ name }) => {
       const { stored, fault } = byName.get(name) ?? {};
-      if (fault === undefined) return stored === undefined ? undefined : await heldOf(stored, options, deps);
-      noteOf(name).error = fault;
-      throw fault;
+      try {
+        if (fault !== undefined) throw fault;
+        return stored === undefined ? undefined : await heldOf(stored, options, deps);
+      } catch (error) {
+        // What cannot be read is no order that waits for its time.
+        noteOf(name).error = asDns01Error(error);
+        throw error;
+      }
     },
     ask: async ({ name }, held) => {
       const id = renewalId(byName.get(name)?.stored?.cert ?? "");

@@ -1,4 +1,4 @@
-import { cp, rm } from "node:fs/promises";
+import { cp, mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -288,4 +288,13 @@ test("a record that cannot be written is one certificate's trouble, and hides ne
   const refused = { prepare: () => Promise.reject(new ConfigError([{ path: "--x", message: "no good" }])) };
   const forced = await world.renew({ parallel: 1, force: true }, refused);
   expect(forced.map(({ error }) => error?.message)).toEqual(["--x: no good", "--x: no good"]);
+});
+
+test("renewal information that cannot be read is told as what it is, not as an order put off", async () => {
+  world = await openRenewWorld();
+  await world.issue(["a.example.test"], {}, 61);
+  const path = join(world.store.dir, "certificates/a.example.test/renewal.json");
+  await mkdir(path);
+  const [outcome] = await world.renew({ force: true });
+  expect(outcome).toMatchObject({ status: "failed", error: { code: "CONFIG", details: { path, errno: "EISDIR" } } });
 });
