@@ -91,13 +91,23 @@ export function createFailures(deps: FailuresDeps): Failures {
     return until;
   }
 
+  /** One that lies further ahead than any is long was written by a clock that has been set back. */
+  const isUnderWay = <T extends { readonly until: number }>(outage: T | undefined): outage is T =>
+    outage !== undefined && outage.until > now() && outage.until <= now() + 1.1 * HOUR;
+
   /** The first failure may be this certificate's bad luck; the second one in a row is the CA's. */
   async function noteOutage({ directoryUrl }: Attempt, failure: Failure): Promise<number> {
     let until = now();
     await records.changeCa(directoryUrl, (record) => {
+      const asked = now() + (failure.retryAfterMs ?? 0);
+      // Begun before the outage was known, or by hand: the same outage once more, not a longer one.
+      if (isUnderWay(record.outage)) {
+        until = Math.max(record.outage.until, asked);
+        return { ...record, outage: { ...record.outage, until } };
+      }
       const outages = (record.outages ?? 0) + 1;
       if (outages < 2) return { ...record, outages };
-      until = Math.max(after(outageMs, outages - 1), now() + (failure.retryAfterMs ?? 0));
+      until = Math.max(after(outageMs, outages - 1), asked);
       return { ...record, outages, outage: { until, reason: failure.message } };
     });
     return Math.max(until, now() + MINUTE);

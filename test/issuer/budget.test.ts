@@ -192,6 +192,18 @@ describe("a CA that cannot be reached", () => {
     await world.succeeds(attempt(0));
     expect(await world.waits(attempt(9))).toBe(0);
   });
+
+  test("orders that were under way when it broke down are one outage, however many", async () => {
+    const world = new BudgetWorld();
+    const attempt = (n: number) => world.attempt({ certificate: `c${n}`, names: [`n${n}.test`] });
+    for (let n = 0; n < 8; n++) await world.fails(attempt(n), { kind: "unavailable" });
+    expect(await world.waits(attempt(9))).toBe(MINUTE);
+    world.pass(MINUTE);
+    for (let n = 0; n < 8; n++) await world.fails(attempt(n), { kind: "unavailable" });
+    expect(await world.waits(attempt(9))).toBe(5 * MINUTE);
+    await world.fails(attempt(0), { kind: "unavailable", retryAfterMs: 10 * MINUTE });
+    expect(await world.waits(attempt(9))).toBe(10 * MINUTE);
+  });
 });
 
 test("files that somebody spoilt are as good as none", async () => {
