@@ -96,8 +96,10 @@ export function createWatch(deps: WatchDeps): Watch {
     keepState: async ({ name }, state) => await renewals.save(name, state),
     order: async ({ name }, directoryUrl, held) => await order(targets.get(name), directoryUrl, held),
     deploy: async ({ name }, held) => {
-      const isChanged = await targets.get(name)?.deploy?.();
-      deployed.set(name, held.subject.serial);
+      const target = targets.get(name);
+      const isChanged = await target?.deploy?.();
+      // What was changed meanwhile is still to be deployed in the new way.
+      if (targets.get(name) === target) deployed.set(name, held.subject.serial);
       return isChanged ?? false;
     },
     onEvent: deps.onEvent,
@@ -121,6 +123,8 @@ export function createWatch(deps: WatchDeps): Watch {
     const target = targets.get(name);
     if (target?.byRecord === undefined) return target;
     const stored = await certificates.load(name);
+    // What `set` has replaced or taken away meanwhile must not come back.
+    if (targets.get(name) !== target) return await current(name);
     if (stored === undefined) return undefined;
     const fresh = target.byRecord(stored.meta);
     targets.set(name, fresh);

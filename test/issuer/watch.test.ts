@@ -232,3 +232,54 @@ test("a dozen answers waited for at once are no leak", async () => {
   process.off("warning", onWarning);
   expect(warnings).toEqual([]);
 });
+
+test("a configuration that comes while a record is being read is not put back by it", async () => {
+  const { made, watch, byRecord, store, run } = await begin();
+  const meta = await store(["a.example.test"]);
+  const deployed: string[] = [];
+  const generation = (which: string): WatchTarget => ({
+    ...byRecord(meta),
+    byRecord: () => generation(which),
+    deploy: async () => deployed.push(which) > 0,
+  });
+  const read = made.store.certificates.load;
+  let goOn = () => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const load = vi.spyOn(made.store.certificates, "load").mockImplementationOnce(async (name) => {
+    await held;
+    return await read(name);
+  });
+  watch.set([generation("first")]);
+  run();
+  await vi.waitFor(() => expect(load).toHaveBeenCalled());
+  watch.set([generation("second")]);
+  goOn();
+  await vi.waitFor(() => expect(deployed).toContain("second"), 5_000);
+});
+
+test("what is changed while a hook runs is deployed in the new way afterwards", async () => {
+  const { watch, byRecord, store, run } = await begin();
+  const meta = await store(["a.example.test"]);
+  const deployed: string[] = [];
+  let goOn = () => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const generation = (which: string, work = async () => {}): WatchTarget => ({
+    ...byRecord(meta),
+    byRecord: () => generation(which, work),
+    deploy: async () => {
+      deployed.push(which);
+      await work();
+      return true;
+    },
+  });
+  watch.set([generation("first", () => held)]);
+  run();
+  await vi.waitFor(() => expect(deployed).toEqual(["first"]), 5_000);
+  watch.set([generation("second")]);
+  goOn();
+  await vi.waitFor(() => expect(deployed).toEqual(["first", "second"]), 5_000);
+});
