@@ -1,4 +1,5 @@
 import { Dns01Error } from "../core/errors.ts";
+import { inParallel } from "../issuer/in-parallel.ts";
 import type { RenewalState, StoredCertificate } from "../issuer/ports.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
@@ -6,13 +7,16 @@ import { nextRenewal } from "./next-renewal.ts";
 import { defaultStateDir } from "./state.ts";
 import { align } from "./table.ts";
 
+/** Each holds several files open, and a process may have no more than some hundreds. */
+const readsAtOnce = 16;
+
 /** `dns01 list`: the inventory, soonest renewal first. */
 export const command: Command = {
   async run({ flags, issues, io, observer }) {
     failOn(issues);
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer });
     const names = await store.certificates.names();
-    const loaded = await Promise.all(names.map((name) => loadOne(store, name)));
+    const loaded = await inParallel(names, readsAtOnce, (name) => loadOne(store, name));
     const faults = loaded.flatMap((one) => ("fault" in one ? [one] : []));
     const certificates = loaded
       .flatMap((one) => ("fault" in one || one.stored === undefined ? [] : [describe(one.stored, one.kept)]))

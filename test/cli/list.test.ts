@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { readdirSync } from "node:fs";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -71,6 +72,36 @@ test("says when each is renewed and by which rule, and how the last try ended", 
     const showing = readFlags(["--state", dir, "b.example.test"], globalFlags, {});
     const shown = await show.run({ ...input, flags: showing.flags } as unknown as CommandInput);
     expect(shown?.text).toMatch(/^last error {2}2001-01-01T00:00:00.000Z {2}ACME: refused, 2 times in a row$/m);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test.skipIf(process.platform !== "linux")("many certificates are read with few files open at once", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "dns01-list-"));
+  try {
+    const store = await openStore(dir);
+    const pair = await makePair("01aa");
+    const pem = { cert: pair.cert, chain: "", privkey: pair.privkey };
+    await store.certificates.save("c0.example.test", pem, metaOf("c0.example.test", pair.serial));
+    await store.close();
+    const folder = (at: number) => join(dir, "certificates", `c${at}.example.test`);
+    for (let at = 1; at < 150; at++) await cp(folder(0), folder(at), { recursive: true, verbatimSymlinks: true });
+    const { flags } = readFlags(["--state", dir], globalFlags, {});
+    const input = { flags, issues: [], io: { env: {} }, observer: () => {} } as unknown as CommandInput;
+    const openNow = () => readdirSync("/proc/self/fd").length;
+    const before = openNow();
+    let most = 0;
+    let isOver = false;
+    const done = command.run(input).finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      most = Math.max(most, openNow() - before);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect((await done)?.json).toMatchObject({ certificates: { length: 150 } });
+    expect(most).toBeLessThan(120);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
