@@ -7,6 +7,7 @@ import { createNotifier, type Notifier } from "../daemon/notify.ts";
 import { startStatusServer } from "../daemon/server.ts";
 import { startTimers } from "../daemon/timers.ts";
 import { type UnitName, unitText } from "../daemon/units.ts";
+import { createCaMemory } from "../issuer/ca-memory.ts";
 import { reconcile } from "../issuer/reconcile.ts";
 import { createWatch, type Watch, type WatchTarget } from "../issuer/watch.ts";
 import { openStore, type Store } from "../store/index.ts";
@@ -79,8 +80,10 @@ async function live(
   const { flags, io, observer } = input;
   const report = createReport(observer);
   const life = createLife(systemClock);
+  // One for all generations: what a CA has seen it has seen, whatever the file says now.
+  const caMemory = createCaMemory(systemClock);
   const open = (fresh: Pick<Generation, "plans" | "deployment">) =>
-    openGeneration(fresh.plans, fresh.deployment, { input, store });
+    openGeneration(fresh.plans, fresh.deployment, { input, store, caMemory });
   let generation = await open(said);
   const engine = await openEngine(input, store);
   const infos = createRenewalInfos(input, (url) => generation.plans.rootOf(url));

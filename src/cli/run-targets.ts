@@ -31,9 +31,10 @@ interface Sources {
 export async function openGeneration(
   plans: RenewPlans,
   deployment: Deployment,
-  { input, store }: Omit<Sources, "generation">,
+  { input, store, caMemory }: Omit<Sources, "generation"> & Pick<DnsDeps, "caMemory">,
 ): Promise<Generation> {
-  return { plans, deployment, dns: await openDns(plans.dns, input.observer, createHintStore(store.hints)) };
+  const dns = await openDns(plans.dns, input.observer, createHintStore(store.hints));
+  return { plans, deployment, dns: { ...dns, caMemory } };
 }
 
 /**

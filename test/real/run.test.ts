@@ -105,6 +105,24 @@ describe("dns01 run", () => {
     expect(await stop(service)).toBe(0);
   });
 
+  test("what the CA has seen at a name is not forgotten when the file is read again", async () => {
+    const caching = await startSandbox({ validationDelayMs: 0, cachingResolver: true });
+    try {
+      const solvers = [{ provider: "rfc2136", config: { ttl: 10 } }];
+      const apex = { name: "apex", domains: ["example.test"] };
+      const folder = makeFolder({ solvers, certificates: [apex] });
+      folders.push(folder);
+      const service = start(folder, caching.env);
+      await eventOf(service, "renewed", "apex");
+      folder.write({ solvers, certificates: [apex, { name: "wild", domains: ["*.example.test"] }] });
+      await eventOf(service, "renewed", "wild");
+      expect(service.lines().filter((l) => l.event === "failed")).toEqual([]);
+      expect(await stop(service)).toBe(0);
+    } finally {
+      await caching.close();
+    }
+  });
+
   test("/healthz and /metrics", async () => {
     const folder = folderOf([{ name: "shop", domains: ["shop.example.test", "www.shop.example.test"] }]);
     const service = start(folder);
