@@ -1,11 +1,13 @@
 import { createPublicKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { createAcmeClient } from "../../src/acme/client.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
 import { generateKey } from "../../src/acme/keys.ts";
 import { malformedAnswer } from "../../src/acme/problem.ts";
+import { systemClock } from "../../src/core/clock.ts";
 import { AcmeError, PropagationError, TransientError } from "../../src/core/errors.ts";
+import { signalOf } from "../../src/core/lazy-signal.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { Solver } from "../../src/core/solver.ts";
 import { ExchangeError } from "../../src/dns/exchange.ts";
@@ -208,6 +210,47 @@ test("what is left with a provider that cannot be connected stops no order by an
     expect.stringMatching(/1 TXT value\(s\) of an earlier run stand at _acme-challenge.example.test: .*no answer/),
   ]);
   expect(await journal.list()).toHaveLength(2);
+});
+
+test("a dozen certificates' values where nobody answers hold up an order once, and the next one not at all", async () => {
+  world = await openWorld();
+  const { journal } = world.store;
+  const left = { provider: "silent", zone: "silent.test", owner: "_acme-challenge.silent.test" };
+  await journal.add(Array.from({ length: 12 }, (_, n) => ({ ...left, certificate: `c${n}`, value: `left${n}` })));
+  const deps = await world.deps();
+  let [calls, open, most] = [0, 0, 0];
+  const silent: Solver = {
+    provider: "silent",
+    locate: async () => ({ apex: parseName("silent.test", "zone"), id: "" }),
+    present: async () => [],
+    cleanUp: async (_, stop) => {
+      calls += 1;
+      open += 1;
+      most = Math.max(most, open);
+      await systemClock.sleep(30_000, signalOf(stop)).finally(() => {
+        open -= 1;
+      });
+      return [];
+    },
+  };
+  const solvers: IssueDeps["solvers"] = {
+    solverFor: deps.solvers.solverFor,
+    solverOf: async (provider, name) => (provider === "silent" ? silent : await deps.solvers.solverOf(provider, name)),
+  };
+  const wait = setTimeout;
+  const short = vi
+    .spyOn(globalThis, "setTimeout")
+    .mockImplementation(((act: () => void, ms?: number) => wait(act, ms === 60_000 ? 300 : ms)) as typeof setTimeout);
+  try {
+    const first = await issue(world.request(pair), { ...deps, solvers });
+    expect(first.warnings.map(({ code }) => code)).toContain("W_LEFTOVER");
+    expect([calls, most]).toEqual([12, 12]);
+    await issue(world.request(["next.example.test"]), { ...deps, solvers });
+    expect(calls).toBe(12);
+  } finally {
+    short.mockRestore();
+  }
+  expect(await journal.list()).toHaveLength(12);
 });
 
 test("one token for apex and wildcard is one value", async () => {
