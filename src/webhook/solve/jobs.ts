@@ -142,7 +142,7 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       const { key, subject, signal } = request;
       if (signal.aborted) throw abortReason(signal);
       const before = last.get(subject);
-      const same = before?.key === key ? before : undefined;
+      const same = before?.key === key && !isGivenUp(before) ? before : undefined;
       if (before === undefined && pickUp(request)) return;
       if (same !== undefined) request.onJoin(same.correlationId);
       else supersede(before);
@@ -170,4 +170,9 @@ export function createJobs({ clock, callTimeoutMs, jobTimeoutMs }: JobsOptions):
       await Promise.allSettled([...running].map(({ done }) => done));
     },
   };
+}
+
+/** It is about to end with a reason that is not for whoever comes now. */
+function isGivenUp({ end }: Job): boolean {
+  return end.aborted && end.reason !== over;
 }
