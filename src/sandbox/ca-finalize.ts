@@ -110,12 +110,9 @@ function parseCsr(der: Uint8Array, bad: (detail: string) => AcmeProblem): x509.P
 
 function namesOf(csr: x509.Pkcs10CertificateRequest, bad: (detail: string) => AcmeProblem) {
   const names = new Set<string>();
-  const extension = csr.extensions.find((e) => e.type === sanOid);
-  if (extension !== undefined) {
-    for (const entry of new x509.SubjectAlternativeNameExtension(extension.rawData).names.toJSON()) {
-      if (entry.type !== "dns") throw bad(`the CSR asks for a name of type "${entry.type}"`);
-      names.add(entry.value.toLowerCase());
-    }
+  for (const entry of alternativeNames(csr, bad)) {
+    if (entry.type !== "dns") throw bad(`the CSR asks for a name of type "${entry.type}"`);
+    names.add(entry.value.toLowerCase());
   }
   const commonNames = csr.subjectName.getField(commonNameOid);
   if (commonNames.length > 1) throw bad("the subject of the CSR has more than one common name");
@@ -125,6 +122,17 @@ function namesOf(csr: x509.Pkcs10CertificateRequest, bad: (detail: string) => Ac
     names.add(commonName);
   }
   return { names: names as ReadonlySet<DomainName | string>, commonName };
+}
+
+/** Extensions are read when they are looked at: a CSR that parsed may hold one that does not. */
+function alternativeNames(csr: x509.Pkcs10CertificateRequest, bad: (detail: string) => AcmeProblem) {
+  try {
+    const extension = csr.extensions.find((e) => e.type === sanOid);
+    if (extension === undefined) return [];
+    return new x509.SubjectAlternativeNameExtension(extension.rawData).names.toJSON();
+  } catch {
+    throw bad("the extensions of the CSR cannot be read");
+  }
 }
 
 async function checkKey(key: x509.PublicKey, account: CaAccount): Promise<void> {

@@ -1,9 +1,10 @@
 import { X509Certificate } from "node:crypto";
+import * as x509 from "@peculiar/x509";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Sandbox } from "../../src/sandbox/index.ts";
 import { authorizationsOf, certify, chainOf, identifiers, newOrder, orderOf, settled, solve } from "./acme-steps.ts";
 import { sandboxes } from "./open-sandbox.ts";
-import { csrFor, type RawAcme } from "./raw-acme.ts";
+import { csrFor, csrWith, type RawAcme } from "./raw-acme.ts";
 
 const start = sandboxes();
 let sandbox: Sandbox;
@@ -82,6 +83,7 @@ describe("an order", () => {
       "a foreign common name": await csrFor([name], undefined, "d.example.test"),
       "the account key": await csrFor([name], client.key),
       "no CSR at all": Buffer.from("hello").toString("base64url"),
+      "names that cannot be read": await csrWith(new x509.Extension("2.5.29.17", false, Uint8Array.of(4, 1))),
     };
     for (const [fault, csr] of Object.entries(faults)) {
       const reply = await client.post(order.finalize, { csr });

@@ -111,12 +111,21 @@ export async function txtFor(key: Key, token: string): Promise<string> {
 
 /** A CSR in base64url. */
 export async function csrFor(names: readonly string[], key?: Key, commonName?: string): Promise<string> {
+  return csrWith(
+    new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value }))),
+    key,
+    commonName,
+  );
+}
+
+/** The same with an extension of any kind. */
+export async function csrWith(extension: x509.Extension, key?: Key, commonName?: string): Promise<string> {
   const { pair } = key ?? (await newKey());
   const csr = await x509.Pkcs10CertificateRequestGenerator.create({
     name: commonName === undefined ? "" : `CN=${commonName}`,
     keys: pair,
     signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
-    extensions: [new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: "dns", value })))],
+    extensions: [extension],
   });
   return Buffer.from(csr.rawData).toString("base64url");
 }
