@@ -47,6 +47,12 @@ const posts: Readonly<Record<string, Post>> = {
   cert: (state, request, [id = "", index = "0"]) => downloadCertificate(state, id, Number(index), asGet(request)),
 };
 
+/** What a request is for. What is no address ("//": an origin and a path joined carelessly) leads to where nothing is. */
+export function urlOf(target: string | undefined, origin: string): URL {
+  const isAddress = target !== undefined && URL.canParse(target, origin);
+  return new URL(isAddress ? target : "/no-address", origin);
+}
+
 /** What is read without a signature. `undefined` when there is no such thing. */
 export function handleGet(state: CaState, method: string, path: readonly string[]): AcmeReply | undefined {
   const [first, second] = path;

@@ -4,7 +4,7 @@ import { createServer } from "node:https";
 import { adminPath, handleAdmin } from "./ca-admin.ts";
 import { makeNonces } from "./ca-nonces.ts";
 import { AcmeProblem, malformed, shortType } from "./ca-problem.ts";
-import { handleGet, handlePost, isPostPath } from "./ca-routes.ts";
+import { handleGet, handlePost, isPostPath, urlOf } from "./ca-routes.ts";
 import type { AcmeReply, CaState } from "./ca-state.ts";
 import { timeOfDay } from "./log.ts";
 import type { FaultName } from "./weather.ts";
@@ -36,7 +36,7 @@ export async function serveCa(
   const server = createServer({ cert: tls.cert, key: tls.key }, (req, res) => {
     count += 1;
     const number = count;
-    const path = new URL(req.url ?? "/", "https://sandbox.invalid").pathname;
+    const path = urlOf(req.url, "https://sandbox.invalid").pathname;
     const scripted = script?.({ method: req.method ?? "", path, number });
     respond(state(), nonces, req, res, (fault) => scripted === fault || state().weather.strikes(fault)).catch(() => {
       // The client left, or a defect: either way this request is over.
@@ -68,7 +68,7 @@ async function respond(
   res: ServerResponse,
   strikes: Strikes,
 ): Promise<void> {
-  const url = new URL(req.url ?? "/", state.origin());
+  const url = urlOf(req.url, state.origin());
   const method = req.method ?? "";
   const note = (status: number, problem?: string, fault?: string) =>
     state.log.add({ kind: "acme", at: timeOfDay(), method, path: url.pathname, status, problem, fault });

@@ -164,6 +164,16 @@ describe("the JWS", () => {
   });
 });
 
+describe("addresses", () => {
+  test("one that is none is not found, and the CA lives on", async () => {
+    const { origin } = new URL(sandbox.directoryUrl);
+    for (const path of ["//", "//x:y/directory"]) {
+      const reply = await client.fetch("GET", `${origin}${path}`);
+      expect([path, reply.status, reply.problem]).toEqual([path, 404, "malformed"]);
+    }
+  });
+});
+
 describe("account keys", () => {
   test("P-384 and RSA of 2048 bits are accepted, RSA of 1024 bits is not", async () => {
     const [p384, rsa, short] = [await newKey("P-384", "ES384"), await newRsaKey(2048), await newRsaKey(1024)];
