@@ -45,7 +45,19 @@ const posts: Readonly<Record<string, Post>> = {
   authz: (state, request, [id = ""]) => handleAuthorization(state, id, request),
   chall: (state, request, [id = ""]) => handleChallenge(state, id, request),
   cert: (state, request, [id = "", index = "0"]) => downloadCertificate(state, id, Number(index), asGet(request)),
+  // RFC 8555 §6.3: both ways of reading, here.
+  directory: (state, request) => {
+    asGet(request);
+    return { status: 200, body: directory(state) };
+  },
+  "new-nonce": (_state, request) => {
+    asGet(request);
+    return { status: 204 };
+  },
 };
+
+/** What an account may do before it agrees to changed terms: agree, and whatever leads there. */
+const beforeAgreement: readonly string[] = ["account", "directory", "new-nonce"];
 
 /** What a request is for. What is no address ("//": an origin and a path joined carelessly) leads to where nothing is. */
 export function urlOf(target: string | undefined, origin: string): URL {
@@ -85,7 +97,7 @@ export async function handlePost(
   const handler = Object.hasOwn(posts, first) ? posts[first] : undefined;
   if (handler === undefined) throw notFound("resource");
   const request = await byAccount(state, jws, url.href);
-  if (first !== "account") requireAgreement(state, request.account);
+  if (!beforeAgreement.includes(first)) requireAgreement(state, request.account);
   return handler(state, request, rest, url.searchParams);
 }
 

@@ -172,6 +172,14 @@ describe("addresses", () => {
       expect([path, reply.status, reply.problem]).toEqual([path, 404, "malformed"]);
     }
   });
+
+  test("directory and newNonce are read with POST-as-GET too", async () => {
+    const read = await client.post(sandbox.directoryUrl);
+    expect([read.status, read.json["newOrder"]]).toEqual([200, at("newOrder")]);
+    const nonce = await client.post(at("newNonce"));
+    expect([nonce.status, nonce.text]).toEqual([204, ""]);
+    expect((await client.post(sandbox.directoryUrl, {})).problem).toBe("malformed");
+  });
 });
 
 describe("account keys", () => {
