@@ -55,6 +55,23 @@ export function splitChain(pem: string): { readonly cert: string; readonly chain
 }
 
 /**
+ * The chain from the leaf upwards. That each certificate certifies the one before it is a SHOULD for CAs (RFC 8555 §9.1)
+ * and what servers of TLS need: others are put in order, and what has no part in it is left out. As it came when nothing
+ * in it certifies the leaf. Throws AcmeError when a certificate cannot be read.
+ */
+export function inOrder(pem: string): string {
+  const others = new Map([...new Set(certificatesOf(pem))].map((text) => [text, parse(text)]));
+  const path: string[] = [];
+  for (let next = others.entries().next().value; next !== undefined; ) {
+    const [text, certificate] = next;
+    path.push(text);
+    others.delete(text);
+    next = [...others].find(([, issuer]) => certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey));
+  }
+  return path.length > 1 ? path.join("") : pem;
+}
+
+/**
  * Whether this is the certificate that was ordered: first in the chain, for the CSR's key, with every name, each
  * certificate signed by the next. Throws AcmeError naming what is wrong.
  */

@@ -1,5 +1,5 @@
 import { AcmeError } from "../core/errors.ts";
-import { certificateInfo, certificatesOf, chainEndsAt, chainMentions } from "./certificate.ts";
+import { certificateInfo, certificatesOf, chainEndsAt, chainMentions, inOrder } from "./certificate.ts";
 import { malformedAnswer } from "./problem.ts";
 import type { AcmeClient, Order } from "./types.ts";
 
@@ -22,11 +22,12 @@ export async function chooseChain(
   if (order.certificate === undefined) {
     throw malformedAnswer("certificate", `the order ${order.url} is ${order.status} but names no certificate`);
   }
-  const first = await client.certificate(order.certificate, signal);
-  if (preferred === undefined) return { pem: first.pem, warnings: [] };
-  const chains = [first.pem];
-  for (const url of ["", ...first.alternates]) {
-    const pem = url === "" ? first.pem : await alternate(client, url, signal);
+  const { pem: sent, alternates } = await client.certificate(order.certificate, signal);
+  const first = inOrder(sent);
+  if (preferred === undefined) return { pem: first, warnings: [] };
+  const chains = [first];
+  for (const url of ["", ...alternates]) {
+    const pem = url === "" ? first : await alternate(client, url, signal);
     if (pem === undefined) continue;
     if (chainEndsAt(pem, preferred)) return { pem, warnings: [] };
     if (url !== "") chains.push(pem);
@@ -35,13 +36,13 @@ export async function chooseChain(
   if (mentioned !== undefined) return { pem: mentioned, warnings: [] };
   const offered = chains.map((pem) => `"${certificateInfo(certificatesOf(pem).at(-1) ?? pem).issuer}"`);
   const text = `no chain leads to "${preferred}"; the CA offers ${[...new Set(offered)].join(", ")}. The default one is used.`;
-  return { pem: first.pem, warnings: [{ code: "W_CHAIN", text }] };
+  return { pem: first, warnings: [{ code: "W_CHAIN", text }] };
 }
 
 /** One chain fewer to choose from is no reason to fail when the default one is at hand. */
 async function alternate(client: AcmeClient, url: string, signal: AbortSignal): Promise<string | undefined> {
   try {
-    return (await client.certificate(url, signal)).pem;
+    return inOrder((await client.certificate(url, signal)).pem);
   } catch (error) {
     if (error instanceof AcmeError) return undefined;
     throw error;

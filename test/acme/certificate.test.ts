@@ -159,6 +159,17 @@ describe("the chain", () => {
     expect(warnings).toHaveLength(1);
   });
 
+  it("is put in order when the CA sends it in another one, with more, or with one twice", async () => {
+    const [leaf = "", intermediate = ""] = certificatesOf(chain);
+    const foreign = splitChain(otherChain).chain;
+    for (const sent of [leaf + foreign + intermediate, leaf + leaf + intermediate, leaf + intermediate + foreign]) {
+      const client = { certificate: async () => ({ pem: sent, alternates: [] }) } as unknown as AcmeClient;
+      const { pem } = await chooseChain(client, order, "Root One", never);
+      expect(pem).toBe(leaf + intermediate);
+      await verifyIssued(pem, { domains, csr });
+    }
+  });
+
   it("cannot be had from an order without a certificate", async () => {
     const { certificate: _, ...bare } = order;
     expect((await failureOf(chooseChain(serve([], []), bare, undefined, never))).message).toContain(
