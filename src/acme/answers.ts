@@ -13,10 +13,11 @@ export function parseJson(answer: HttpMessage): unknown {
   }
 }
 
-/** A PEM chain, whole. */
+/** A PEM chain, whole: behind its last certificate may be a remark of the CA's, but no beginning of another one. */
 export function parsePem(answer: HttpMessage): string {
   const text = answer.body.toString("utf8");
-  if (!/-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----\s*$/.test(text)) {
+  const [, rest] = /-----BEGIN CERTIFICATE-----[\s\S]*-----END CERTIFICATE-----([\s\S]*)$/.exec(text) ?? [];
+  if (rest === undefined || /^-/m.test(rest)) {
     throw new Unreadable(`${answer.body.length} octets that are no PEM chain`);
   }
   return text;
