@@ -3,6 +3,7 @@ import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type In
 import { type AgentOptions, Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { createSecureContext } from "node:tls";
+import { gunzipSync } from "node:zlib";
 import { abortReason } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
 import { ExchangeError } from "./exchange-error.ts";
@@ -81,6 +82,8 @@ export function createTransport(options: TransportOptions): Transport {
       method: request.method,
       agent: agentFor(url),
       headers: {
+        // Without it a server may take any coding (RFC 9110 §12.5.3).
+        "accept-encoding": "identity",
         ...request.headers,
         ...(request.body === undefined ? {} : { "content-length": Buffer.byteLength(request.body) }),
       },
@@ -168,7 +171,7 @@ function onConnection(request: ClientRequest, url: URL, connected: WeakSet<Socke
   });
 }
 
-/** The whole body; a connection that ends before `Content-Length` or the last chunk is an error. */
+/** The whole body, as plain octets; a connection that ends before `Content-Length` or the last chunk is an error. */
 async function collect(response: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -178,7 +181,10 @@ async function collect(response: IncomingMessage): Promise<Buffer> {
     if (size > maxBodyBytes) throw new Error(`the answer is larger than ${maxBodyBytes} octets`);
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks);
+  const body = Buffer.concat(chunks);
+  // Proxies that compress everything do not read what was asked for.
+  const isPacked = body.length > 0 && /^(x-)?gzip$/i.test(response.headers["content-encoding"] ?? "");
+  return isPacked ? gunzipSync(body, { maxOutputLength: maxBodyBytes }) : body;
 }
 
 function flat(response: IncomingMessage): HttpMessage["headers"] {

@@ -2,6 +2,7 @@ import { webcrypto } from "node:crypto";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import * as x509 from "@peculiar/x509";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createAcmeClient } from "../../src/acme/client.ts";
@@ -152,6 +153,22 @@ describe("answers", () => {
     const error = await failureOf(transport().send(get(`http://127.0.0.1:${port}/`)));
     expect(error).toBeInstanceOf(ExchangeError);
     expect(error).toMatchObject({ sent: true });
+  });
+
+  it("that are compressed although that was not asked for are read, and not beyond a mebibyte", async () => {
+    const asked: unknown[] = [];
+    const server = createHttpServer((request, response) => {
+      asked.push(request.headers["accept-encoding"]);
+      const body = request.url === "/bomb" ? Buffer.alloc(1 << 22) : '{"a":1}';
+      response.writeHead(200, { "content-encoding": "gzip" }).end(request.method === "HEAD" ? "" : gzipSync(body));
+    });
+    const { port } = await listen(server);
+    const client = transport();
+    const at = (path: string) => get(`http://127.0.0.1:${port}${path}`);
+    expect((await client.send(at("/"))).body.toString()).toBe('{"a":1}');
+    expect((await client.send({ ...at("/"), method: "HEAD" })).body).toHaveLength(0);
+    expect(await failureOf(client.send(at("/bomb")))).toBeInstanceOf(ExchangeError);
+    expect(asked).toEqual(["identity", "identity", "identity"]);
   });
 
   it("larger than a mebibyte are refused", async () => {
