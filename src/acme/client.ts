@@ -104,7 +104,7 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
 
   const readChallengeAt = async (url: string, signal: AbortSignal): Promise<AcmeChallenge | undefined> => {
     const operation = "challenge";
-    const read = (answer: HttpMessage) => readChallenge(parseJson(answer));
+    const read = (answer: HttpMessage) => readChallenge(parseJson(answer), url);
     const challenge = await post(url, { operation, signal, payload: null, read }).catch(unlessRefused);
     return challenge?.status === "pending" ? undefined : challenge;
   };
@@ -159,7 +159,7 @@ export async function createAcmeClient(options: AcmeClientOptions, deps: AcmeCli
       answered.add(url);
       // What counts is the order's state later on; some servers answer with less than a challenge.
       const read = (answer: HttpMessage): AcmeChallenge =>
-        readChallenge(parseJson(answer)) ?? { type: "dns-01", url, status: "processing" };
+        readChallenge(parseJson(answer), url) ?? { type: "dns-01", url, status: "processing" };
       try {
         return await post(url, { operation, signal, payload: {}, read, recover: () => readChallengeAt(url, signal) });
       } catch (error) {

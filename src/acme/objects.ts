@@ -28,10 +28,10 @@ export function readOrder(x: unknown, url: string, operation: string): Order {
     url,
     status: state(raw["status"], orderStates, operation, "order"),
     identifiers: list(raw["identifiers"]).filter(isIdentifier),
-    authorizations: list(raw["authorizations"]).filter((item) => typeof item === "string"),
-    finalize: text(raw["finalize"], operation, "finalize"),
+    authorizations: list(raw["authorizations"]).flatMap((item) => (typeof item === "string" ? [at(item, url)] : [])),
+    finalize: at(text(raw["finalize"], operation, "finalize"), url),
     ...(typeof expires === "string" ? { expires } : {}),
-    ...(typeof certificate === "string" ? { certificate } : {}),
+    ...(typeof certificate === "string" && certificate !== "" ? { certificate: at(certificate, url) } : {}),
     ...(typeof profile === "string" ? { profile } : {}),
     ...(typeof replaces === "string" ? { replaces } : {}),
     ...(problem === undefined ? {} : { error: problem }),
@@ -51,15 +51,15 @@ export function readAuthorization(x: unknown, url: string, operation: string): A
     wildcard: raw["wildcard"] === true || starred,
     status: state(raw["status"], authorizationStates, operation, "authorization"),
     challenges: list(raw["challenges"]).flatMap((item) => {
-      const challenge = readChallenge(item);
+      const challenge = readChallenge(item, url);
       return challenge === undefined ? [] : [challenge];
     }),
     ...(typeof expires === "string" ? { expires } : {}),
   };
 }
 
-/** RFC 8555 §7.1.5; undefined for what has no type, address or known status. */
-export function readChallenge(x: unknown): AcmeChallenge | undefined {
+/** RFC 8555 §7.1.5; undefined for what has no type, address or known status. `base` is where it was found. */
+export function readChallenge(x: unknown, base: string): AcmeChallenge | undefined {
   if (!isRaw(x)) return undefined;
   const { type, url, token, validated } = x;
   const status = challengeStates.find((name) => name === x["status"]);
@@ -68,7 +68,7 @@ export function readChallenge(x: unknown): AcmeChallenge | undefined {
   return {
     ...x,
     type,
-    url,
+    url: at(url, base),
     status,
     ...(typeof token === "string" ? { token } : {}),
     ...(typeof validated === "string" ? { validated } : {}),
@@ -94,6 +94,11 @@ function readMeta(x: unknown): NonNullable<Directory["meta"]> {
         }
       : {}),
   };
+}
+
+/** Relative to where it was found, as in the directory. An absolute one stays to the letter, for it is what gets signed. */
+function at(url: string, base: string): string {
+  return URL.canParse(url) || !URL.canParse(url, base) ? url : new URL(url, base).href;
 }
 
 function state<const S extends string>(x: unknown, known: readonly S[], operation: string, what: string): S {
