@@ -179,7 +179,15 @@ function patience(order: Order, options: WaitOptions): number {
   const expires = Date.parse(order.expires ?? "");
   const ours = options.timeoutMs ?? defaultTimeoutMs;
   if (Number.isNaN(expires)) return ours;
-  return Math.min(ours, expires - reserveMs - (options.wallNow ?? Date.now)());
+  return Math.min(ours, timeOfLife(expires - (options.wallNow ?? Date.now)()));
+}
+
+/**
+ * Milliseconds that may be waited for an order that ends in `leftMs`, with a minute for what comes after. An order that
+ * has less than that is not given up for it: a third of it is waited.
+ */
+export function timeOfLife(leftMs: number): number {
+  return Math.max(leftMs - reserveMs, leftMs / 3);
 }
 
 function gone(error: unknown): undefined {

@@ -1,4 +1,10 @@
-import { answerAll, type PendingChallenge, pendingDns01, waitForFinalAuthorizations } from "../acme/order.ts";
+import {
+  answerAll,
+  type PendingChallenge,
+  pendingDns01,
+  timeOfLife,
+  waitForFinalAuthorizations,
+} from "../acme/order.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { challengeName } from "../core/challenge.ts";
 import { RejectedError } from "../core/errors.ts";
@@ -137,9 +143,9 @@ async function waitForAll(
   observer({ type: "phase", phase: "propagation", state: "start" });
   const delegations = new Map(wave.map((p) => [p.placement.owner, p.placement.delegation]));
   const ours = request.propagation.timeoutMs;
-  // An order that expires while DNS is awaited is lost; a minute is left for the rest (acme.md §2 "expiry").
+  // An order that expires while DNS is awaited is lost (acme.md §2 "expiry").
   const deadlineMs =
-    expires === undefined ? ours : Math.max(1, Math.min(ours, expires - deps.now().getTime() - 60_000));
+    expires === undefined ? ours : Math.max(1, Math.min(ours, timeOfLife(expires - deps.now().getTime())));
   const first = firstPlace(at);
   const hint = first === undefined ? undefined : await dns.hints?.load(first.provider, first.zone);
   const verdict = await waitForTxt({

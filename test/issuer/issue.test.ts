@@ -131,6 +131,11 @@ test("an order that is stuck at the CA is gone on with for a day, and then repla
   expect((await issue(world.request(pair), await world.deps({ now }))).reused).toBe(false);
 });
 
+test("an order that lives for less than a minute is not given up before DNS is looked at", async () => {
+  world = await openWorld({ validationDelayMs: 300, lagMs: 300, pendingSeconds: 45 });
+  expect((await issue(world.request(pair), await world.deps())).reused).toBe(false);
+});
+
 test("a clock that is ahead of the CA's by more than an order lasts makes no order expire", async () => {
   world = await openWorld({ validationDelayMs: 300, lagMs: 300, pendingSeconds: 3600 });
   const ahead = () => Date.now() + 8 * 3_600_000;
