@@ -54,6 +54,29 @@ export const addingCases: readonly Case[] = [
     },
   },
   {
+    id: "adding.alike",
+    title: "tells values apart that are alike: by their case, their beginning or their end",
+    run: async ({ connect, service }) => {
+      const connection = await connect();
+      const alike = ["Value-10", "-value-1", "value-1", "VALUE-1"];
+      for (const value of alike) await connection.add(apex, name, value);
+      await expectValues(service, apex, name, alike, "each value is served");
+    },
+  },
+  {
+    id: "adding.ttl",
+    title: "gives a new value the TTL that is asked for",
+    needs: ["ttlSeconds"],
+    run: async ({ connect, service, signal }) => {
+      const { backend, zone: find } = await connect();
+      const zone = await find(apex);
+      assert.ok(zone);
+      const edit = { owner: ownerIn(zone, name), add: ["value-1"], remove: [] };
+      await backend.apply(zone, [edit], { signal, ttlSeconds: 4321 });
+      assert.equal(await service.ttlSeconds?.(domain(apex), domain(name)), 4321, "the TTL of the call counts");
+    },
+  },
+  {
     id: "adding.owners",
     title: "changes many names in one call and answers for each in order",
     run: async ({ connect, service, signal }) => {
@@ -62,13 +85,15 @@ export const addingCases: readonly Case[] = [
       await add(apex, names[3] ?? "", "value");
       const zone = await find(apex);
       assert.ok(zone);
-      const edits = names.map((n) => ({ owner: ownerIn(zone, n), add: ["value"], remove: [] }));
+      // Each name its own value, but one that is there already.
+      const wanted = names.map((_, i) => (i === 3 ? "value" : `value-${i}`));
+      const edits = names.map((n, i) => ({ owner: ownerIn(zone, n), add: [wanted[i] ?? ""], remove: [] }));
       const answers = await backend.apply(zone, edits, { signal, ttlSeconds: 600 });
       const served = await Promise.all(names.map((n) => service.values(domain(apex), domain(n))));
       assert.deepEqual(
         served,
-        names.map(() => ["value"]),
-        "every name has the value once",
+        wanted.map((value) => [value]),
+        "every name has its value once",
       );
       assert.deepEqual(
         answers.map((answer) => answer === "unchanged"),

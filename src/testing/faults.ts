@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { domain, expectValues } from "./stage.ts";
+import { domain, expectValues, ownerIn } from "./stage.ts";
 import type { Case, Service, ServiceFault, Stage } from "./subject.ts";
 
 const apex = "example.com";
@@ -17,7 +17,7 @@ const faults: Readonly<Record<ServiceFault, string>> = {
 };
 
 /** One bad moment of a service that is well before and after costs time and nothing else. */
-export const faultCases: readonly Case[] = Object.entries(faults).map(([kind, what]) => ({
+const singleCases: readonly Case[] = Object.entries(faults).map(([kind, what]) => ({
   id: `faults.${kind}`,
   title: `ends in the right state when any one request ${what}`,
   needs: ["inject"],
@@ -38,6 +38,29 @@ export const faultCases: readonly Case[] = Object.entries(faults).map(([kind, wh
     });
   },
 }));
+
+export const faultCases: readonly Case[] = [
+  ...singleCases,
+  {
+    id: "faults.owners",
+    title: "leaves out none of several names when any one request is refused by a failing service",
+    needs: ["inject"],
+    run: async (stage) => {
+      await atEachCall(stage, "unavailable", "several", async (name, inject) => {
+        const { backend, zone: find } = await stage.connect();
+        const zone = await find(apex);
+        assert.ok(zone);
+        const names = [name, `_acme-challenge.a.${name}`, `_acme-challenge.b.${name}`];
+        const edits = names.map((n) => ({ owner: ownerIn(zone, n), add: ["value-1"], remove: [] }));
+        inject();
+        await backend.apply(zone, edits, { signal: stage.signal, ttlSeconds: 600 });
+        for (const n of names.slice(1))
+          await expectValues(stage.service, apex, n, ["value-1"], "every name has its value");
+        await expectValues(stage.service, apex, name, [...foreign, "value-1"], "every name has its value");
+      });
+    },
+  },
+];
 
 /** Repeats `act` at new names with the fault at its first request, its second, and so on until there is no such. */
 async function atEachCall(

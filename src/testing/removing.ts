@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { expectValues, ownerIn } from "./stage.ts";
+import { domain, expectValues, ownerIn } from "./stage.ts";
 import type { Case } from "./subject.ts";
 
 const apex = "example.com";
@@ -52,6 +52,36 @@ export const removingCases: readonly Case[] = [
       await connection.add(apex, name, "value-1", "value-2", "value-3");
       await connection.remove(apex, name, "value-1", "value-3");
       await expectValues(service, apex, name, ["value-2"], "both values that were named are gone");
+    },
+  },
+  {
+    id: "removing.alike",
+    title: "removes exactly the value, and none that is like it",
+    run: async ({ connect, service }) => {
+      const connection = await connect();
+      const alike = ["value-10", "-value-1", "VALUE-1"];
+      await connection.add(apex, name, "value-1", ...alike);
+      await connection.remove(apex, name, "value-1");
+      await expectValues(service, apex, name, alike, "what only looks like it stays");
+    },
+  },
+  {
+    id: "removing.owners",
+    title: "removes at many names in one call",
+    run: async ({ connect, service, signal }) => {
+      const { backend, zone: find } = await connect();
+      const zone = await find(apex);
+      assert.ok(zone);
+      const names = Array.from({ length: 12 }, (_, i) => `_acme-challenge.host-${i}.example.com`);
+      const edits = names.map((n, i) => ({ owner: ownerIn(zone, n), add: [`value-${i}`, "kept"], remove: [] }));
+      await backend.apply(zone, edits, { signal, ttlSeconds: 600 });
+      const removals = edits.map(({ owner }, i) => ({ owner, add: [], remove: [`value-${i}`] }));
+      await backend.apply(zone, removals, { signal, ttlSeconds: 600 });
+      assert.deepEqual(
+        await Promise.all(names.map((n) => service.values(domain(apex), domain(n)))),
+        names.map(() => ["kept"]),
+        "at every name its value is gone, and nothing else",
+      );
     },
   },
   {

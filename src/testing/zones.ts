@@ -42,6 +42,14 @@ export const zoneCases: readonly Case[] = [
     },
   },
   {
+    id: "zones.longer",
+    title: "does not take a zone for another one whose name is a part of its own",
+    zones: ["sub.example.com", "example.com.example.org"],
+    run: async ({ connect }) => {
+      assert.equal(await (await connect()).zone("example.com"), undefined);
+    },
+  },
+  {
     id: "zones.nested",
     title: "writes into the child zone when parent and child are both hosted",
     zones: ["example.com", "sub.example.com"],

@@ -24,6 +24,7 @@ testProvider(
     skip: {
       "siblings.types": "it has no other types",
       "siblings.ttl": "it keeps no TTL",
+      "adding.ttl": "it keeps no TTL",
       "restarts.lost-add": "no answer can be lost within a process",
       "restarts.lost-remove": "no answer can be lost within a process",
       "errors.credentials": "it has no credentials",

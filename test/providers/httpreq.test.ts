@@ -36,6 +36,7 @@ tryAdapter({
     "zones.absent": zoneless,
     "zones.boundary": zoneless,
     "zones.exact": zoneless,
+    "zones.longer": zoneless,
     "zones.choice-none": "the server refuses a name that it has no zone for, which is no ZONE_NOT_FOUND",
     "zones.choice-limited": zoneless,
     "paging.values": untold,
@@ -43,6 +44,7 @@ tryAdapter({
     "errors.temporary": "nobody is asked for a zone",
     "siblings.types": "the protocol knows TXT values only",
     "siblings.ttl": "the protocol knows no TTL",
+    "adding.ttl": "the protocol knows no TTL",
     "messages.request-id": "the protocol has no request ids",
   },
 });

@@ -1,5 +1,6 @@
 import type { ServiceFault } from "../../../src/testing/index.ts";
 import { type Bends, inEachShape, isFault, wrapRequests } from "../shapes.ts";
+import { directBackend } from "../world.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** A write that fails in this way is taken for done. */
@@ -40,10 +41,29 @@ const names = { throttle: "throttled", unavailable: "refused", reset: "cut off",
 export const faultMutants: readonly Mutant[] = [
   ...swallowed.flatMap((fault) =>
     inEachShape(
-      { rule: `faults.${fault}`, fault: `takes a write that was ${names[fault]} for done` },
+      {
+        rule: `faults.${fault}`,
+        fault: `takes a write that was ${names[fault]} for done`,
+        also: fault === "unavailable" ? ["faults.owners"] : [],
+      },
       swallowing(fault),
     ),
   ),
+  {
+    rule: "faults.owners",
+    fault: "takes names that failed for done when there are several",
+    connect: (world) => {
+      const right = directBackend(world);
+      return {
+        ...right,
+        async apply(zone, edits, call) {
+          if (edits.length === 1) return right.apply(zone, edits, call);
+          const all = await Promise.allSettled(edits.map((edit) => right.apply(zone, [edit], call)));
+          return all.map((one) => (one.status === "fulfilled" ? (one.value[0] ?? "unchanged") : "changed"));
+        },
+      };
+    },
+  },
   ...inEachShape(
     {
       rule: "faults.lost",

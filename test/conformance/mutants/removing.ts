@@ -1,4 +1,5 @@
 import { bent, txtAt } from "../bent.ts";
+import { directBackend } from "../world.ts";
 import type { Mutant } from "./mutant.ts";
 
 export const removingMutants: readonly Mutant[] = [
@@ -37,7 +38,14 @@ export const removingMutants: readonly Mutant[] = [
   {
     rule: "removing.own",
     fault: "removes everything it added at the name",
-    also: ["removing.together", "restarts.lost-remove", "concurrency.mixed", "concurrency.interleavings"],
+    also: [
+      "removing.alike",
+      "removing.owners",
+      "removing.together",
+      "restarts.lost-remove",
+      "concurrency.mixed",
+      "concurrency.interleavings",
+    ],
     connect: (world) => {
       const mine = new Map<string, Set<string>>();
       return bent(world, {
@@ -55,6 +63,31 @@ export const removingMutants: readonly Mutant[] = [
     rule: "removing.together",
     fault: "removes only the first value of a call",
     connect: (world) => bent(world, { edit: (edit) => ({ ...edit, remove: edit.remove.slice(0, 1) }) }),
+  },
+  {
+    rule: "removing.alike",
+    fault: "removes every value that has the value in it",
+    connect: (world) =>
+      bent(world, {
+        edit: (edit) => {
+          const hit = txtAt(world, edit).filter((there) => edit.remove.some((value) => there.includes(value)));
+          return { ...edit, remove: hit };
+        },
+      }),
+  },
+  {
+    rule: "removing.owners",
+    fault: "removes at the first name of a call only",
+    connect: (world) => {
+      const right = directBackend(world);
+      return {
+        ...right,
+        apply: (zone, edits, call) => {
+          const first = edits.map((edit, i) => (i === 0 ? edit : { ...edit, remove: [] }));
+          return right.apply(zone, first, call);
+        },
+      };
+    },
   },
   {
     rule: "removing.exchange",

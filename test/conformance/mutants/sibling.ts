@@ -4,7 +4,14 @@ import { rrsetApi } from "../world.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** They are tried beside a foreign value. */
-const faultRules = ["faults.throttle", "faults.unavailable", "faults.reset", "faults.page", "faults.lost"];
+const faultRules = [
+  "faults.throttle",
+  "faults.unavailable",
+  "faults.reset",
+  "faults.page",
+  "faults.lost",
+  "faults.owners",
+];
 
 export const siblingMutants: readonly Mutant[] = [
   {
@@ -26,7 +33,14 @@ export const siblingMutants: readonly Mutant[] = [
   {
     rule: "siblings.removing",
     fault: "deletes what others wrote when it cleans up",
-    also: ["siblings.ttl", "concurrency.interleavings", "paging.values", ...faultRules],
+    also: [
+      "removing.alike",
+      "removing.owners",
+      "siblings.ttl",
+      "concurrency.interleavings",
+      "paging.values",
+      ...faultRules,
+    ],
     connect: (world) =>
       bent(world, {
         edit: (edit) =>

@@ -13,7 +13,7 @@ export const zoneMutants: readonly Mutant[] = [
   {
     rule: "zones.absent",
     fault: "throws for a zone that is not there",
-    also: ["zones.boundary", "zones.exact"],
+    also: ["zones.boundary", "zones.exact", "zones.longer"],
     connect: (world) =>
       bent(world, {
         findZone: (_apex, zone) => {
@@ -35,6 +35,18 @@ export const zoneMutants: readonly Mutant[] = [
     fault: "takes every name inside a zone for a zone",
     connect: (world) =>
       bent(world, { findZone: (apex, zone) => zone ?? heldBy(world, apex, (a, held) => a.endsWith(`.${held}`)) }),
+  },
+  {
+    rule: "zones.longer",
+    fault: "takes a zone below the name for the zone of the name",
+    connect: (world) =>
+      bent(world, { findZone: (apex, zone) => zone ?? heldBy(world, apex, (a, held) => held.endsWith(`.${a}`)) }),
+  },
+  {
+    rule: "zones.longer",
+    fault: "compares the beginnings of names",
+    connect: (world) =>
+      bent(world, { findZone: (apex, zone) => zone ?? heldBy(world, apex, (a, held) => held.startsWith(`${a}.`)) }),
   },
   {
     rule: "zones.nested",
