@@ -62,6 +62,8 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
   ],
 ];
 
+const ttlCodes = new Set(["DNS.0303", "DNS.0319"]);
+
 const rows = table.map(([codes, ...row]) => [codes.split(" "), ...row] as const);
 
 export function classify(cause: unknown): Dns01Error | undefined {
@@ -75,6 +77,12 @@ export function classify(cause: unknown): Dns01Error | undefined {
   if (row?.[1] === conflict && /type '(?!TXT')/i.test(message)) {
     const hint = "Remove the CNAME there, or let the value be written at its target.";
     return rejected(`a record set of another type excludes this one (${code})`, { ...facts, hint });
+  }
+  if (ttlCodes.has(code)) {
+    // What is enough depends on the region and the account; only the words have it.
+    const [, least] = /\bfrom (\d+) to \d+/.exec(message) ?? [];
+    const minTtlSeconds = least === undefined ? undefined : Number(least);
+    return new RejectedError(`the service does not take this TTL (${code})`, { ...facts, minTtlSeconds });
   }
   const unknown = status === 403 ? auth : rejected;
   const [, make, says, hint] = row ?? [[], unknown, `the service says "${steady(message)}"`];

@@ -28,6 +28,8 @@ interface StoredZone {
 export interface HuaweicloudOptions {
   /** How long a change is pending; others of the same set are refused then. Default 2. */
   readonly pendingMs?: number;
+  /** Least TTL that the account may use; it is 300 in some regions. Default 1. */
+  readonly minTtl?: number;
   /** How many others a change refuses before it is carried out, at least. Default 0. */
   readonly meets?: number;
   readonly key?: SdkHmacKey;
@@ -57,7 +59,7 @@ class Refused extends Error {
 /** Public zones and record sets of version 2, behind the gateway that verifies signatures. */
 export async function startHuaweicloud(
   apexes: readonly DomainName[],
-  { pendingMs = 2, meets = 0, key = defaultKey }: HuaweicloudOptions = {},
+  { pendingMs = 2, meets = 0, minTtl = 1, key = defaultKey }: HuaweicloudOptions = {},
 ): Promise<HuaweicloudFake> {
   const zones: readonly StoredZone[] = apexes.map((apex) => ({ id: newId(), apex, sets: [] }));
   const keys = [key];
@@ -118,7 +120,7 @@ export async function startHuaweicloud(
   };
 
   const create = (zone: StoredZone, request: FakeRequest): FakeReply => {
-    const set = setIn(zone, request);
+    const set = setIn(zone, request, minTtl);
     const standing = zone.sets.find(
       ({ name, type }) => name === set.name && (type === set.type || type === "CNAME" || set.type === "CNAME"),
     );
@@ -134,7 +136,7 @@ export async function startHuaweicloud(
 
   const update = (zone: StoredZone, id: string, request: FakeRequest): FakeReply => {
     const current = settled(zone, id);
-    const set = setIn(zone, request);
+    const set = setIn(zone, request, minTtl);
     if (set.name !== current.name || set.type !== current.type) throw new Refused(400, "DNS.0304", "Invalid name.");
     const made: StoredSet = { ...set, id, pending: "PENDING_UPDATE", ...untilMet() };
     zone.sets = zone.sets.map((s) => (s.id === id ? made : s));
@@ -260,7 +262,11 @@ function pageOf(what: string, all: readonly unknown[], query: URLSearchParams): 
   return { body: { links: {}, [what]: page, metadata: { total_count: all.length } } };
 }
 
-function setIn(zone: StoredZone, { headers, body }: FakeRequest): Pick<StoredSet, "name" | "type" | "ttl" | "records"> {
+function setIn(
+  zone: StoredZone,
+  { headers, body }: FakeRequest,
+  minTtl: number,
+): Pick<StoredSet, "name" | "type" | "ttl" | "records"> {
   if (!/^application\/json\b/.test(headers["content-type"] ?? ""))
     throw new Refused(400, "DNS.0002", "Invalid request.");
   const { name, type, ttl = 300, records } = JSON.parse(body) as Record<string, unknown>;
@@ -271,6 +277,10 @@ function setIn(zone: StoredZone, { headers, body }: FakeRequest): Pick<StoredSet
   if (type !== "TXT" && type !== "A") throw new Refused(400, "DNS.0307", "The record set type is invalid.");
   if (typeof ttl !== "number" || !Number.isInteger(ttl) || ttl < 1 || ttl > 2_147_483_647) {
     throw new Refused(400, "DNS.0303", "The TTL is invalid.");
+  }
+  if (ttl < minTtl) {
+    const message = `The TTL parameter has been out of range. The value ranges from ${minTtl} to 2147483647.`;
+    throw new Refused(400, "DNS.0319", message);
   }
   const isRecords =
     Array.isArray(records) &&

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import huaweicloud from "../../providers/huaweicloud.ts";
 import { queryOf } from "../../providers/signing/canonical.ts";
 import { sdkHmacHeaders } from "../../providers/signing/sdk-hmac.ts";
+import type { Dns01Event } from "../../src/core/events.ts";
 import { fieldsOf, resolveConfig } from "../../src/core/fields.ts";
 import { parseName } from "../../src/core/name.ts";
 import { connectProvider, connectSolver } from "../../src/providers.ts";
@@ -25,23 +26,27 @@ const { signal } = new AbortController();
 
 interface Use {
   readonly fake: HuaweicloudFake;
+  readonly events: readonly Dns01Event[];
   present(...values: readonly string[]): Promise<void>;
   cleanUp(...values: readonly string[]): Promise<void>;
 }
 
-async function withFake(options: HuaweicloudOptions, work: (use: Use) => Promise<void>): Promise<void> {
+async function withFake(options: HuaweicloudOptions, work: (use: Use) => Promise<void>, ttl?: number): Promise<void> {
   const fake = await startHuaweicloud([apex], options);
+  const events: Dns01Event[] = [];
   try {
-    const resolved = await resolveConfig(huaweicloud, { config: fake.config });
+    const resolved = await resolveConfig(huaweicloud, { config: { ...fake.config, ttl } });
     const clock = createFastClock(100);
     const solver = await connectSolver(huaweicloud, resolved, {
       signal,
       clock,
+      observer: (event) => void events.push(event),
       timeoutMs: 600_000,
       requestTimeoutMs: 300_000,
     });
     await work({
       fake,
+      events,
       present: async (...values) => void (await solver.present([{ owner, values }], signal)),
       cleanUp: async (...values) => void (await solver.cleanUp([{ owner, values }], signal)),
     });
@@ -107,6 +112,17 @@ test("adds nothing to a record set that is switched off, and takes its own value
     await cleanUp("old");
     expect(fake.setsAt(apex, owner)).toMatchObject([{ records: ['"theirs"'] }]);
   }));
+
+test("raises a TTL that the service refuses as too low, and says so", () =>
+  withFake(
+    { minTtl: 300 },
+    async ({ fake, events, present }) => {
+      await present("value");
+      expect(fake.setsAt(apex, owner)).toMatchObject([{ ttl: 300, records: ['"value"'] }]);
+      expect(events).toContainEqual(expect.objectContaining({ type: "warning", code: "W_TTL_RAISED" }));
+    },
+    60,
+  ));
 
 test("names the record set of another type that is in the way", () =>
   withFake({}, async ({ fake, present }) => {
