@@ -18,7 +18,11 @@ const config = z.strictObject({
   securityToken: secret("token of temporary keys (STS)", { header: true })
     .optional()
     .meta({ env: ["ALICLOUD_SECURITY_TOKEN", "ALIBABA_CLOUD_SECURITY_TOKEN"] }),
-  line: z.string().min(1, "is empty").default("default").describe("line of the records, by its code in the API"),
+  line: z
+    .string()
+    .min(1, "is empty")
+    .default("default")
+    .meta({ description: "line of the records, by its code in the API", env: ["ALICLOUD_LINE"] }),
   endpoint: httpUrl()
     .default("https://alidns.aliyuncs.com")
     .meta({ description: "address of the API", endpoint: true }),

@@ -185,10 +185,11 @@ test.each([[""], ["{}"], ["[]"], ["null"], ['{"RequestId":"x"}']])(
 
 test("takes lego's environment names and the keys of the usual Issuers", () => {
   const fields = new Map(fieldsOf(alidns).map((field) => [field.name, field]));
-  expect([...fields].slice(0, 3).map(([name, { env }]) => [name, env[0]])).toEqual([
+  expect([...fields].slice(0, 4).map(([name, { env }]) => [name, env[0]])).toEqual([
     ["accessKey", "ALICLOUD_ACCESS_KEY"],
     ["secretKey", "ALICLOUD_SECRET_KEY"],
     ["securityToken", "ALICLOUD_SECURITY_TOKEN"],
+    ["line", "ALICLOUD_LINE"],
   ]);
   expect(fields.get("accessKey")?.references).toEqual(
     expect.arrayContaining(["accessKeySecretRef", "accessTokenSecretRef"]),
