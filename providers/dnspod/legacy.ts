@@ -15,7 +15,8 @@ const listAnswer = z.object({
         type: z.string(),
         value: z.string(),
         line: z.string(),
-        line_id: z.string(),
+        // The international site has none.
+        line_id: z.coerce.string().optional(),
         enabled: z.coerce.string().default("1"),
       }),
     )
@@ -79,7 +80,7 @@ export function legacyApi(
       }
       return records
         .filter(({ type }) => type === "TXT")
-        .filter((record) => (recordLine === "" ? record.line_id === "0" : record.line === recordLine))
+        .filter((record) => (recordLine === "" ? isDefault(record) : record.line === recordLine))
         .map(({ id, value, enabled }) => ({ id, value: unquoteTxt(value), isOff: enabled === "0" }));
     },
     async create({ zone, relative }, value, { signal, ttlSeconds }) {
@@ -90,4 +91,9 @@ export function legacyApi(
       await call("Record.Remove", { domain_id: zone.id, record_id: id }, signal);
     },
   };
+}
+
+/** By its id where it has one: its name is another one on each site. */
+function isDefault({ line, line_id }: { readonly line: string; readonly line_id?: string | undefined }): boolean {
+  return line_id === undefined ? /^(default|默认)$/i.test(line) : line_id === "0";
 }

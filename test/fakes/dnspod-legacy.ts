@@ -95,7 +95,7 @@ export function legacyReply(store: DnspodStore, loginToken: string, request: Fak
         .listed(domain)
         .filter(({ name }) => name === (form.get("sub_domain") ?? name))
         .filter(({ type }) => type === (form.get("record_type") ?? type));
-      const records = found.slice(start, start + length).map(recordItem);
+      const records = found.slice(start, start + length).map((record) => recordItem(record, store.options.lineIds));
       if (records.length === 0 && form.get("error_on_empty") !== "no") return say("10");
       const { id: domainId, unicode, apex } = domain;
       return say("1", {
@@ -138,12 +138,12 @@ function domainInfo({ id, unicode, apex, minTtl }: DnspodDomain): Readonly<Recor
   };
 }
 
-function recordItem(record: DnspodRecord): Readonly<Record<string, unknown>> {
+function recordItem(record: DnspodRecord, lineIds: boolean): Readonly<Record<string, unknown>> {
   return {
     id: String(record.id),
     name: record.name,
     line: record.line.name,
-    line_id: record.line.id,
+    ...(lineIds ? { line_id: record.line.id } : {}),
     type: record.type,
     ttl: String(record.ttl),
     value: record.value,

@@ -47,6 +47,8 @@ export interface DnspodOptions {
   readonly spelling?: "ascii" | "unicode";
   /** Name of the default line: "默认", on the international site "Default". */
   readonly defaultLine?: string;
+  /** Whether records in lists of the legacy API have the id of their line; the international site's have not. Default true. */
+  readonly lineIds?: boolean;
 }
 
 export interface DnspodStore {
@@ -78,6 +80,7 @@ export function createDnspodStore(apexes: readonly DomainName[], given: DnspodOp
     pageCap: 3000,
     spelling: "unicode" as const,
     defaultLine: "默认",
+    lineIds: true,
     ...given,
   };
   let ids = 1_780_000_000;

@@ -45,6 +45,17 @@ test.each(["ascii", "unicode"] as const)("a zone that is no ASCII is found by it
   await stop();
 });
 
+test("records of the international site, which have no ids of lines, are seen", async () => {
+  const fake = await startDnspod([apex], { signIn: "loginToken", defaultLine: "Default", lineIds: false });
+  fake.put(apex, owner, ["theirs"], 600);
+  const { present, cleanUp, stop } = await connectDnspod(fake);
+  await present(owner, "mine");
+  expect(fake.values(apex, owner)).toEqual(["theirs", "mine"]);
+  await cleanUp(owner, "mine");
+  expect(fake.values(apex, owner)).toEqual(["theirs"]);
+  await stop();
+});
+
 test("pages are read to their end", async () => {
   const fake = await startDnspod([apex], { signIn: "loginToken", pageCap: 2 });
   fake.put(apex, owner, ["a", "b", "c", "d", "mine"], 600);
