@@ -12,7 +12,10 @@ export default defineProvider({
   docs: "https://cloud.tencent.com/document/api/1427",
   aliases: ["tencentcloud"],
   config,
-  traits: { ttlSeconds: { min: 1, default: 600 }, rate: { requests: 20, perMs: 1000 } },
+  traits: {
+    ttlSeconds: { min: 1, default: 600, env: ["DNSPOD_TTL", "TENCENTCLOUD_TTL"] },
+    rate: { requests: 20, perMs: 1000 },
+  },
   classify,
   connect: async (given, deps) => {
     const { loginToken, endpoint = "https://dnsapi.cn", recordLine } = given;

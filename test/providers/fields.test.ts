@@ -68,3 +68,11 @@ test.each([
     "holds blanks, line ends or characters that cannot be sent: give it alone",
   ]);
 });
+
+test("the TTL has lego's name too where that is not the provider's id", async () => {
+  const names = { alidns: "ALICLOUD_TTL", dnspod: "TENCENTCLOUD_TTL", powerdns: "PDNS_TTL", route53: "AWS_TTL" };
+  for (const [id, name] of Object.entries(names)) {
+    const provider = await loadProvider(id);
+    expect(fieldsOf(provider).find((field) => field.name === "ttl")?.env, id).toContain(name);
+  }
+});
