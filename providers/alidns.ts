@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { domainToUnicode } from "node:url";
 import { defineProvider, httpUrl, parseName, recordBackend, secret, z } from "../src/index.ts";
-import { domainNames } from "./alidns/domains.ts";
+import { domainAnswer, domainNames } from "./alidns/domains.ts";
 import { absent, classify } from "./alidns/errors.ts";
-import { recordPage, txtRecord } from "./alidns/records.ts";
+import { recordPage, txtRecord, writeAnswer } from "./alidns/records.ts";
 import { acs3Headers } from "./signing/acs3.ts";
 import { queryOf } from "./signing/canonical.ts";
 
@@ -28,9 +28,6 @@ const config = z.strictObject({
     .meta({ description: "address of the API", endpoint: true }),
 });
 
-/** Of a write: without the record's id it is somebody else's answer, and whether anything was done is unknown. */
-const writeAnswer = z.object({ RecordId: z.string() });
-const domainAnswer = z.object({ DomainName: z.string() });
 /** The most that one page of records holds. */
 const pageSize = 100;
 

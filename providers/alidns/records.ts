@@ -7,6 +7,9 @@ const record = z.object({
   Status: z.string().optional(),
 });
 
+/** Of a write: without the record's id it is somebody else's answer, and whether anything was done is unknown. */
+export const writeAnswer = z.object({ RecordId: z.string() });
+
 /** A page of DescribeSubDomainRecords. */
 export const recordPage = z.object({ TotalCount: z.number(), DomainRecords: z.object({ Record: z.array(record) }) });
 
