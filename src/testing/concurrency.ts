@@ -9,6 +9,10 @@ const name = "_acme-challenge.example.com";
 const foreign = ["google-site-verification=abc", "somebody-else"];
 const values = ["value-a", "value-b", "value-c", "value-d", "value-e"];
 
+/** A race is lost by chance: once in a dozen times nothing happens. */
+const owners = (what: string): readonly string[] =>
+  [1, 2, 3].map((round) => `_acme-challenge.${what}-${round}.example.com`);
+
 /**
  * Several writers at one name. Within an instance the program lets one call at a time write a name, as the solver does;
  * the instances share nothing.
@@ -19,8 +23,10 @@ export const concurrencyCases: readonly Case[] = [
     title: "loses no value when all are added at the same moment",
     run: async (stage) => {
       const instances = await connectAll(stage);
-      await Promise.all(values.map((value, i) => instances[i % instances.length]?.add(apex, name, value)));
-      await expectValueSet(stage.service, apex, name, values, "every value is served");
+      for (const at of owners("adding")) {
+        await Promise.all(values.map((value, i) => instances[i % instances.length]?.add(apex, at, value)));
+        await expectValueSet(stage.service, apex, at, values, "every value is served");
+      }
     },
   },
   {
@@ -28,13 +34,15 @@ export const concurrencyCases: readonly Case[] = [
     title: "neither loses nor revives a value when some are added while others are removed",
     run: async (stage) => {
       const instances = await connectAll(stage);
-      await instances[0]?.add(apex, name, "value-a", "value-b");
-      const work = values.map((value, i) => {
-        const instance = instances[i % instances.length];
-        return i < 2 ? instance?.remove(apex, name, value) : instance?.add(apex, name, value);
-      });
-      await Promise.all(work);
-      await expectValueSet(stage.service, apex, name, values.slice(2), "the added values and none of the removed");
+      for (const at of owners("mixed")) {
+        await instances[0]?.add(apex, at, "value-a", "value-b");
+        const work = values.map((value, i) => {
+          const instance = instances[i % instances.length];
+          return i < 2 ? instance?.remove(apex, at, value) : instance?.add(apex, at, value);
+        });
+        await Promise.all(work);
+        await expectValueSet(stage.service, apex, at, values.slice(2), "the added values and none of the removed");
+      }
     },
   },
   {
