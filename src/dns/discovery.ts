@@ -101,7 +101,9 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
         }
       }
       if (spare === undefined) throw new TypeError("fell back to a resolver that is not there");
-      return withWarning(await find(spare, name, task), fallen.warning);
+      // Taken before the wait: meanwhile another question may find that the time is over.
+      const { warning } = fallen;
+      return withWarning(await find(spare, name, task), warning);
     },
     forget(zone) {
       walker.forget(zone);

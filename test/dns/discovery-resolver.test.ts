@@ -323,6 +323,17 @@ describe("when the walk does not work", () => {
     expect(codes(d)).not.toContain("W_NO_ROOT");
   });
 
+  it("ends a question that began before that moment as it began", async () => {
+    const w = world([silentRoot, ...rest, ...exampleHosts(), recursive], { fallback: [resolver] });
+    await w.find("_acme-challenge.example.test");
+    await w.clock.run(w.clock.sleep(299_999));
+    const name = (label: string) => `_acme-challenge.${label}.example.test` as DomainName;
+    const { signal } = new AbortController();
+    const begun = w.discovery.delegationOf(name("www"), signal);
+    const next = w.clock.sleep(2).then(() => w.discovery.delegationOf(name("web"), signal));
+    for (const d of await w.clock.run(Promise.all([begun, next]))) expect(codes(d)).toContain("W_NO_ROOT");
+  });
+
   it("does the same when something on the way answers for the root servers", async () => {
     const w = world([{ address: rootAddress, fault: intercept }, ...rest, ...exampleHosts(), recursive], {
       fallback: [resolver],
