@@ -48,12 +48,10 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
   // A second Ctrl-C ends the process at once; the file goes even then.
   const onExit = () => rmSync(dirname(box.caRootFile), { recursive: true, force: true });
   process.once("exit", onExit);
+  const env = { ...box.env, DNS01_STATE: stateFor(flags.text("state"), box) };
   try {
-    if (hasCommand) {
-      const env = { ...childEnvironment(io.env, box.env), DNS01_STATE: stateFor(flags.text("state"), box) };
-      return done(await runInSandbox(rest, env, io.signal));
-    }
-    io.stdout.write(flags.on("json") ? `${JSON.stringify(box.env, undefined, 2)}\n` : exportsOf(box.env));
+    if (hasCommand) return done(await runInSandbox(rest, childEnvironment(io.env, env), io.signal));
+    io.stdout.write(flags.on("json") ? `${JSON.stringify(env, undefined, 2)}\n` : exportsOf(env));
     tellReady(box, observer);
     return done(await stopped(io.signal));
   } finally {
@@ -62,7 +60,7 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
   }
 }
 
-/** What the user named; else a folder of the sandbox: a trial must not leave its accounts among the real ones. */
+/** The folder that the user named, else one that ends with the sandbox: a trial leaves nothing among real accounts. */
 function stateFor(named: string | undefined, box: Sandbox): string {
   return named === undefined ? join(dirname(box.caRootFile), "state") : resolve(named);
 }

@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { readFlags } from "../../src/cli/args.ts";
@@ -66,6 +66,7 @@ const names = [
   "RFC2136_TSIG_SECRET",
   "RFC2136_TSIG_ALGORITHM",
   "DNS01_SANDBOX",
+  "DNS01_STATE",
 ];
 
 describe("alone", () => {
@@ -89,9 +90,29 @@ describe("alone", () => {
   test("--json prints the same as one document", async () => {
     const run = start(["--json", "--eab"]);
     await until(() => run.stdout().endsWith("\n"));
-    expect(Object.keys(JSON.parse(run.stdout()) as object)).toEqual([...names, "DNS01_EAB_KID", "DNS01_EAB_HMAC_KEY"]);
+    expect(Object.keys(JSON.parse(run.stdout()) as object).sort()).toEqual(
+      [...names, "DNS01_EAB_KID", "DNS01_EAB_HMAC_KEY"].sort(),
+    );
     run.interrupt.abort(new InterruptError("SIGINT"));
     expect(await run.done).toMatchObject({ status: 130 });
+  });
+
+  test.each([
+    ["a folder that ends with the sandbox", undefined, []],
+    ["the one the user has set, from wherever the exports are read", "own-state", []],
+    ["the one that --state names", undefined, ["--state", "named-state"]],
+  ] as const)("state goes to %s", async (_, set, args) => {
+    const { DNS01_STATE: __, ...outer } = process.env;
+    const run = start(["--json", ...args], set === undefined ? outer : { ...outer, DNS01_STATE: set });
+    await until(() => run.stdout().endsWith("\n"));
+    const env = JSON.parse(run.stdout()) as Record<string, string>;
+    const named = set ?? args[1];
+    const state = named === undefined ? join(env["DNS01_CA_ROOT"] ?? "", "../state") : resolve(named);
+    expect(env["DNS01_STATE"]).toBe(state);
+    if (named === undefined) mkdirSync(state);
+    run.interrupt.abort(new InterruptError("SIGINT"));
+    await run.done;
+    expect(existsSync(state)).toBe(false);
   });
 
   test("every fault of the command line is told, with the nearest name, and nothing starts", async () => {
