@@ -12,9 +12,9 @@ interface StoredSet {
   readonly records: readonly string[];
   /** Switched off in the console: kept, and not served. */
   readonly disabled?: boolean;
-  /** Until then (performance.now), and while it has to be met, its status is `pending`; afterwards it is ACTIVE, or gone. */
-  readonly until: number;
-  /** How many more changes it is in the way of, whatever the time. */
+  /** The last change has been neither listed nor in the way of another one: its status is `pending`. */
+  isNew: boolean;
+  /** How many more changes it refuses; its status is `pending` until then. Afterwards it is ACTIVE, or gone. */
   meets: number;
   readonly pending: "PENDING_CREATE" | "PENDING_UPDATE" | "PENDING_DELETE";
 }
@@ -26,11 +26,12 @@ interface StoredZone {
 }
 
 export interface HuaweicloudOptions {
-  /** How long a change is pending; others of the same set are refused then. Default 2. */
-  readonly pendingMs?: number;
   /** Least TTL that the account may use; it is 300 in some regions. Default 1. */
   readonly minTtl?: number;
-  /** How many others a change refuses before it is carried out, at least. Default 0. */
+  /**
+   * How many other changes of the set a change refuses before it is carried out. Default 0: it is pending until it has
+   * been listed, or has refused one. Counted and not timed, so that a quiet machine and a busy one see the same calls.
+   */
   readonly meets?: number;
   readonly key?: SdkHmacKey;
 }
@@ -59,15 +60,13 @@ class Refused extends Error {
 /** Public zones and record sets of version 2, behind the gateway that verifies signatures. */
 export async function startHuaweicloud(
   apexes: readonly DomainName[],
-  { pendingMs = 2, meets = 0, minTtl = 1, key = defaultKey }: HuaweicloudOptions = {},
+  { meets = 0, minTtl = 1, key = defaultKey }: HuaweicloudOptions = {},
 ): Promise<HuaweicloudFake> {
   const zones: readonly StoredZone[] = apexes.map((apex) => ({ id: newId(), apex, sets: [] }));
   const keys = [key];
   const requestIds: string[] = [];
   const refusals = new Map<string, FakeReply>();
   let only: DomainName | undefined;
-
-  const untilMet = () => ({ until: performance.now() + pendingMs, meets });
 
   const handle = (request: FakeRequest): FakeReply => {
     const request_id = randomUUID().replaceAll("-", "");
@@ -116,7 +115,9 @@ export async function startHuaweicloud(
     checkQuery(query, ["type", "name", "search_mode", "limit", "offset", "marker", "status"]);
     const type = query.get("type");
     const found = zone.sets.filter((set) => fits(set.name, query) && (type === null || set.type === type));
-    return pageOf("recordsets", found.map(shown(zone)), query);
+    const listed = found.map(shown(zone));
+    for (const set of found) set.isNew = false;
+    return pageOf("recordsets", listed, query);
   };
 
   const create = (zone: StoredZone, request: FakeRequest): FakeReply => {
@@ -125,11 +126,11 @@ export async function startHuaweicloud(
       ({ name, type }) => name === set.name && (type === set.type || type === "CNAME" || set.type === "CNAME"),
     );
     if (standing !== undefined) {
-      standing.meets--;
+      refuseOnce(standing);
       const message = `Attribute 'name' conflicts with Record Set '${set.name}' type '${standing.type}'.`;
       throw new Refused(400, "DNS.0312", message);
     }
-    const made: StoredSet = { ...set, id: newId(), pending: "PENDING_CREATE", ...untilMet() };
+    const made: StoredSet = { ...set, id: newId(), pending: "PENDING_CREATE", isNew: true, meets };
     zone.sets = [...zone.sets, made];
     return { status: 202, body: shown(zone)(made) };
   };
@@ -138,13 +139,13 @@ export async function startHuaweicloud(
     const current = settled(zone, id);
     const set = setIn(zone, request, minTtl);
     if (set.name !== current.name || set.type !== current.type) throw new Refused(400, "DNS.0304", "Invalid name.");
-    const made: StoredSet = { ...set, id, pending: "PENDING_UPDATE", ...untilMet() };
+    const made: StoredSet = { ...set, id, pending: "PENDING_UPDATE", isNew: true, meets };
     zone.sets = zone.sets.map((s) => (s.id === id ? made : s));
     return { status: 202, body: shown(zone)(made) };
   };
 
   const remove = (zone: StoredZone, id: string): FakeReply => {
-    const made: StoredSet = { ...settled(zone, id), pending: "PENDING_DELETE", ...untilMet() };
+    const made: StoredSet = { ...settled(zone, id), pending: "PENDING_DELETE", isNew: true, meets };
     zone.sets = zone.sets.map((s) => (s.id === id ? made : s));
     return { status: 202, body: shown(zone)(made) };
   };
@@ -153,7 +154,7 @@ export async function startHuaweicloud(
     const set = zone.sets.find((s) => s.id === id);
     if (set === undefined) throw new Refused(404, "DNS.0313", "This record set does not exist.");
     if (isPending(set)) {
-      set.meets--;
+      refuseOnce(set);
       throw new Refused(400, "DNS.0021", "Failed to acquire the lock.");
     }
     return set;
@@ -187,7 +188,7 @@ export async function startHuaweicloud(
   const putSet = (apex: DomainName, set: Pick<StoredSet, "name" | "type" | "ttl" | "records" | "disabled">) => {
     const zone = stored(apex);
     const others = zone.sets.filter(({ name, type }) => name !== set.name || type !== set.type);
-    zone.sets = [...others, { ...set, id: newId(), pending: "PENDING_UPDATE", until: 0, meets: 0 }];
+    zone.sets = [...others, { ...set, id: newId(), pending: "PENDING_UPDATE", isNew: false, meets: 0 }];
   };
   return {
     http,
@@ -228,8 +229,13 @@ function settle(zone: StoredZone): void {
   zone.sets = zone.sets.filter((set) => set.pending !== "PENDING_DELETE" || isPending(set));
 }
 
-function isPending({ until, meets }: StoredSet): boolean {
-  return meets > 0 || until > performance.now();
+function isPending({ isNew, meets }: StoredSet): boolean {
+  return isNew || meets > 0;
+}
+
+function refuseOnce(set: StoredSet): void {
+  set.isNew = false;
+  set.meets--;
 }
 
 function shown(zone: StoredZone): (set: StoredSet) => Readonly<Record<string, unknown>> {

@@ -82,7 +82,7 @@ test("signs in with temporary keys", () => {
 });
 
 test("changes a set again as soon as the service has carried out the last change", () =>
-  withFake({ pendingMs: 0, meets: 1 }, async ({ fake, present, cleanUp }) => {
+  withFake({ meets: 1 }, async ({ fake, present, cleanUp }) => {
     await present("one");
     await present("two");
     expect(fake.values(apex, owner)).toEqual(["one", "two"]);
