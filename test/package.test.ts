@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -54,6 +54,13 @@ describe("the package", () => {
   test("runs as a command", async () => {
     expect((await dns01("--version")).stdout).toBe(`${version}\n`);
     expect((await dns01("--help")).stdout).toContain("issue");
+    const failed = await dns01("issue").then(
+      () => "",
+      (error: { stderr: string }) => error.stderr,
+    );
+    const page = / more: (.+)#config\n/.exec(failed)?.[1] ?? "";
+    expect(await readFile(page, "utf8")).toMatch(/^## CONFIG$/m);
+    expect((await dns01("--help")).stdout).toContain(`Documentation: ${join(dirname(page), "cli.md")}\n`);
     expect(JSON.parse((await dns01("list", "--json", "--state", join(dir, "state"))).stdout)).toEqual({
       certificates: [],
     });

@@ -1,7 +1,7 @@
 import { type CommandSpec, commands, type FlagSpec, globalFlags } from "./spec.ts";
 
-/** The text of `dns01 --help`. */
-export function generalHelp(): string {
+/** The text of `dns01 --help`; `docs` is the path of the page about the commands. */
+export function generalHelp(docs: string | undefined): string {
   const width = Math.max(...commands.map((c) => c.name.length)) + 2;
   return [
     "Usage: dns01 <command> [options]",
@@ -20,6 +20,7 @@ export function generalHelp(): string {
     "Example:",
     "  dns01 sandbox -- dns01 issue -d example.test -d '*.example.test' -p rfc2136",
     "",
+    ...(docs === undefined ? [] : [`Documentation: ${docs}`, ""]),
   ].join("\n");
 }
 

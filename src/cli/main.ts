@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { tolerateClosedOutput } from "./closed-output.ts";
 import type { Command } from "./command.ts";
+import { docsFile } from "./docs-anchor.ts";
 import { commandHelp, generalHelp, groupHelp } from "./help.ts";
 import { type CommandSpec, commands, globalFlags } from "./spec.ts";
 
@@ -33,6 +34,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly command: Command
 
 tolerateClosedOutput();
 
+const home = new URL("..", import.meta.url);
 const argv = process.argv.slice(2);
 // What a sandbox runs after "--" is not ours to read.
 const end = argv.indexOf("--");
@@ -47,12 +49,12 @@ if ((name === undefined || spec !== undefined) && own.includes("--version")) {
   const found = version();
   process.stdout.write(own.includes("--json") ? `${JSON.stringify({ version: found }, undefined, 2)}\n` : `${found}\n`);
 } else if (name === undefined && (own.length === 0 || own.includes("--help") || own.includes("-h"))) {
-  process.stdout.write(generalHelp());
+  process.stdout.write(generalHelp(docsFile("cli.md", home)));
   if (own.length === 0) process.exitCode = 2;
 } else if (spec === undefined && (isHelp || own.includes("--help") || own.includes("-h")) && isGroup(asked[0]?.text)) {
   process.stdout.write(groupHelp(asked[0]?.text ?? ""));
 } else if (isHelp && asked.length === 0) {
-  process.stdout.write(generalHelp());
+  process.stdout.write(generalHelp(docsFile("cli.md", home)));
 } else if (spec !== undefined && (isHelp || own.includes("--help") || own.includes("-h"))) {
   process.stdout.write(commandHelp(spec));
 } else {
@@ -66,7 +68,6 @@ if ((name === undefined || spec !== undefined) && own.includes("--version")) {
           .map(({ text }) => text)
           .join(" ")
       : (isHelp ? asked : words)[0]?.text;
-  const home = new URL("..", import.meta.url);
   process.exitCode = await runCommand({
     name: given,
     spec,

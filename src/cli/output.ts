@@ -28,15 +28,16 @@ export function errorLine(error: Dns01Error, now: Date, withStack = false, certi
   return `${JSON.stringify({ time: now.toISOString(), level: "error", certificate, ...facts, ...stack })}\n`;
 }
 
-/** A failure for people. */
-export function errorText(error: Dns01Error, withStack = false): string {
+/** A failure for people. `home` is the folder of the running copy, beside which the documents lie. */
+export function errorText(error: Dns01Error, home: URL, withStack = false): string {
+  const more = docsAnchor(error.code, home);
   const hint = error.hint ?? defaultHint(error);
   const servers = serversOf(error);
   const text = [
     `error ${error.code}: ${error.message}`,
     ...(servers.length === 0 ? [] : ["", ...verdictTable(servers), ""]),
     `  what to do: ${hint}`,
-    `  more: ${docsAnchor(error.code)}`,
+    ...(more === undefined ? [] : [`  more: ${more}`]),
     ...(withStack ? [stackOf(error)] : []),
     "",
   ].join("\n");

@@ -41,7 +41,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
   const own = end === -1 ? options.args : options.args.slice(0, end);
   const line = options.spec?.runsCommand === true ? own : options.args;
   const interrupt = listenForInterrupts(
-    (error) => fail(atOnce(error), own, print, tell),
+    (error) => fail(atOnce(error), own, options.home, print, tell),
     options.spec?.reloads === true ? ["SIGINT", "SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"],
   );
   const io: Io = { env: process.env, stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
@@ -81,7 +81,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
       print(showConfig(flags, specs, more, io.env, file?.rows));
       // What is sound has been shown; what is not is told beside it.
       const faults = inOrder([...all, ...(file?.issues ?? [])]);
-      if (faults.length > 0) tell(failure(new ConfigError(faults), isJsonLog(flags)));
+      if (faults.length > 0) tell(failure(new ConfigError(faults), options.home, isJsonLog(flags)));
       return faults.length === 0 ? 0 : 2;
     }
     const command = (await load()).command;
@@ -109,7 +109,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
     progress.stop();
     if (output === undefined) return 0;
     for (const { name, error } of output.errors ?? []) {
-      tell(failure(error, isJsonLog(flags), { name }));
+      tell(failure(error, options.home, isJsonLog(flags), { name }));
     }
     // No document: stdout belonged to somebody else, as with "sandbox -- COMMAND".
     const document = output.json === undefined ? "" : `${JSON.stringify(output.json, undefined, 2)}\n`;
@@ -118,7 +118,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
   } catch (thrown) {
     progress.stop();
     const cut = isLeft && thrown instanceof InterruptError ? new InterruptError(thrown.by, mayBeLeft) : thrown;
-    return fail(cut, own, print, tell);
+    return fail(cut, own, options.home, print, tell);
   } finally {
     endPlugins();
     interrupt.stop();
@@ -128,6 +128,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
 function fail(
   thrown: unknown,
   args: readonly string[],
+  home: URL,
   print: (text: string) => void,
   tell: (text: string) => void,
 ): number {
@@ -140,7 +141,7 @@ function fail(
     args.some((a, i) => a === `--${flag}=${value}` || (a === `--${flag}` && args[i + 1] === value)) ||
     process.env[environmentName(flag)] === value;
   const debug = has("log-level", "debug");
-  tell(failure(error, has("log-format", "json"), { debug }));
+  tell(failure(error, home, has("log-format", "json"), { debug }));
   return exitStatusOf(error);
 }
 
@@ -156,10 +157,15 @@ function atOnce(error: InterruptError): Dns01Error {
 }
 
 /** A failure for stderr; a defect of ours with where it broke. */
-function failure(error: Dns01Error, json: boolean, { name, debug = false }: { name?: string; debug?: boolean } = {}) {
+function failure(
+  error: Dns01Error,
+  home: URL,
+  json: boolean,
+  { name, debug = false }: { name?: string; debug?: boolean } = {},
+): string {
   const withStack = debug || error.code === "UNKNOWN";
   if (json) return errorLine(error, new Date(), withStack, name);
-  return `${name === undefined ? "" : `${name}: `}${errorText(error, withStack)}`;
+  return `${name === undefined ? "" : `${name}: `}${errorText(error, home, withStack)}`;
 }
 
 function isJsonLog(flags: Flags): boolean {

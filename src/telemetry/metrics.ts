@@ -83,7 +83,7 @@ export function createMetrics({ version }: { readonly version: string }): Metric
     "operation",
   ]);
   const retries = counter("retries_total", "Repeated requests, by what went wrong.", ["code"]);
-  const warnings = counter("warnings_total", "Warnings, by code of docs/errors.md.", ["code"]);
+  const warnings = counter("warnings_total", "Warnings, by code.", ["code"]);
   const rateWaits = counter("rate_limit_waits_total", "Requests that waited for their turn.", ["provider"]);
   const rateWaitSeconds = counter("rate_limit_wait_seconds_total", "Time that requests waited for their turn.", [
     "provider",

@@ -21,7 +21,7 @@ export const sandboxCommands: readonly CommandSpec[] = [
         kind: "string",
         repeatable: true,
         value: "NAME[=VALUE]",
-        help: "how the CA differs: ari=past, processing=2m, lifetime=6d, caching-resolver … (docs/sandbox.md)",
+        help: "how the CA differs: ari=past, processing=2m, lifetime=6d, caching-resolver …",
       },
       { name: "zone", kind: "string", repeatable: true, value: "NAME", help: "serve this zone as well" },
       { name: "seed", kind: "integer", value: "N", help: "of weather and shuffling, to repeat a run" },

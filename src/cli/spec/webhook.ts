@@ -21,7 +21,7 @@ export const webhookCommands: readonly CommandSpec[] = [
     flags: [...webhookCheckFlags, ...dnsFlags.filter((f) => f.name !== "propagation"), ...pluginFlags],
     example: "dns01 webhook check --issuer letsencrypt --domain example.com",
     notes:
-      "Looks only, but for --domain and --write: they put one random value into DNS and take it out again. Exit status 0 when nothing failed (docs/webhook-check.md).",
+      "Looks only, but for --domain and --write: they put one random value into DNS and take it out again. Exit status 0 when nothing failed, else 2, 3 or 4 by the class of what did.",
   },
   {
     name: "webhook validate",

@@ -26,7 +26,7 @@ export function warning(facts: Facts): Finding {
   return { ...facts, state: "warning" };
 }
 
-export function failed(facts: Facts & { readonly code: ErrorCode; readonly next: string }): Finding {
+export function failed(facts: Facts & { readonly code: ErrorCode; readonly next: string | undefined }): Finding {
   return { ...facts, state: "failed" };
 }
 

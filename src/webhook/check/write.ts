@@ -213,7 +213,7 @@ async function takeOut(
 function failure(what: string, error: unknown, { redactor }: Context): Finding {
   if (!Dns01Error.is(error)) throw error;
   const cause = redactor.redact(error.message);
-  const usual = error instanceof ConfigError ? "Correct the Issuer or its Secret." : "See docs/errors.md.";
+  const usual = error instanceof ConfigError ? "Correct the Issuer or its Secret." : undefined;
   return failed({ check, what, cause, next: error.hint ?? usual, code: error.code });
 }
 
