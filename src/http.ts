@@ -1,5 +1,5 @@
 import { TransientError } from "./core/errors.ts";
-import { HttpError, parseRetryAfter } from "./core/http-error.ts";
+import { errorOfAnswer, HttpError, isHtml, parseRetryAfter } from "./core/http-error.ts";
 import { printableLine } from "./core/printable.ts";
 import type { HttpFactory, HttpRequest } from "./core/provider.ts";
 import { redactDeep } from "./core/redact.ts";
@@ -43,9 +43,11 @@ export function createHttp(options: HttpOptions = {}): HttpFactory {
       const text = await readText(response, what);
       const parsed = parse(text);
       if (response.status >= 300)
-        throw failure(what, response, redactDeep(parsed.json ?? (text === "" ? undefined : text), redact));
+        throw errorOfAnswer(
+          failure(what, response, redactDeep(parsed.json ?? (text === "" ? undefined : text), redact)),
+        );
       if (parsed.json === undefined && text.trim() !== "") {
-        if (request.answer === "any" && !/^\s*<(!doctype|html)/i.test(text)) return text;
+        if (request.answer === "any" && !isHtml(text)) return text;
         // A gateway's page instead of the API's answer: whether the request was carried out is unknown.
         throw new TransientError(`${what}: status ${response.status}, but the answer is no JSON`);
       }

@@ -61,7 +61,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
 
 /** The change was accepted: a refusal to tell what became of it is no refusal of the change. */
 export function afterAccepted(cause: unknown): unknown {
-  const known = classify(cause);
+  const known = cause instanceof RejectedError ? cause : classify(cause);
   if (known === undefined) return cause;
   const message = `what became of the change is not known: ${known.message}`;
   if (!(known instanceof RateLimitedError)) return new TransientError(message, { cause, hint: known.hint });

@@ -118,7 +118,8 @@ export function switchedOff(fqdn: string): RejectedError {
 /** Handler for expected absence of a record set. */
 export function gone(cause: unknown): undefined {
   const { code = "", status = 0 } = faultOf(cause) ?? {};
-  if (code !== "DNS.0004" && code !== "DNS.0313" && status !== 404) throw cause;
+  // APIGW.0101 is a 404 too: the gateway knows no such API.
+  if (code !== "DNS.0004" && code !== "DNS.0313" && !(status === 404 && code.startsWith("DNS."))) throw cause;
 }
 
 /** The service's form and its gateway's; identity and access management has a third. */

@@ -1,5 +1,5 @@
 import { AuthError, ConflictError, Dns01Error, RateLimitedError, RejectedError, TransientError } from "./errors.ts";
-import { HttpError } from "./http-error.ts";
+import { HtmlPageError, HttpError } from "./http-error.ts";
 import { redactDeep, safeCause } from "./redact.ts";
 import { requestIdOf } from "./request-id.ts";
 import { thrownText } from "./thrown.ts";
@@ -87,7 +87,12 @@ function mask(cause: unknown, redact: (text: string) => string): void {
 }
 
 function ours(cause: unknown, options: ClassifyOptions): Dns01Error | undefined {
-  if (isWhole(cause)) return cause;
+  // The provider's own words for such a status name the setting that leads to its API.
+  if (cause instanceof HtmlPageError) fill(cause, { hint: byTable(cause.cause, options)?.hint ?? cause.hint });
+  return isWhole(cause) ? cause : byTable(cause, options);
+}
+
+function byTable(cause: unknown, options: ClassifyOptions): Dns01Error | undefined {
   try {
     const error: unknown = options.classify?.(cause);
     return isWhole(error) ? error : undefined;

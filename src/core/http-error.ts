@@ -1,4 +1,4 @@
-import type { Dns01Error, ErrorFacts } from "./errors.ts";
+import { type Dns01Error, type ErrorFacts, RejectedError } from "./errors.ts";
 
 /** A service answered with a status of 300 or above. Adapters look at `status` and `body` in their `classify`. */
 export class HttpError extends Error {
@@ -31,6 +31,37 @@ export class HttpError extends Error {
 /** What to do where something answers that is not the service; `setting` is how its address is given. */
 export function endpointHint(setting: string): string {
   return `Check ${setting}: what answers there is not this API. A proxy on the way may answer in its place.`;
+}
+
+/**
+ * A proxy on the way answered a request with a page of HTML and a 4xx status. Not an HttpError, so that no adapter takes
+ * a proxy's 404 for "gone" or its 409 for "exists already". The HttpError is its cause.
+ */
+export class HtmlPageError extends RejectedError {
+  constructor(cause: HttpError) {
+    const { status } = cause;
+    super(`a page of HTML came instead of the API's answer (HTTP status ${status})`, {
+      cause,
+      hint: endpointHint("the endpoint"),
+      serviceCode: String(status),
+      // The proxy may have passed the request on.
+      nothingWritten: false,
+    });
+  }
+}
+
+/** Statuses whose meaning does not depend on who says it: sign in, come back later. */
+const proxySpeaksFor = new Set([401, 403, 407, 408, 425, 429]);
+
+/** What to throw for an answer with a status of 300 or above. */
+export function errorOfAnswer(answer: HttpError): HttpError | HtmlPageError {
+  const { status, body } = answer;
+  const isRefusal = status >= 400 && status < 500 && !proxySpeaksFor.has(status);
+  return isRefusal && typeof body === "string" && isHtml(body) ? new HtmlPageError(answer) : answer;
+}
+
+export function isHtml(text: string): boolean {
+  return /^\s*(<!--.*?-->\s*)*<(!doctype|html|head|body)\b/is.test(text);
 }
 
 type ErrorClass = new (

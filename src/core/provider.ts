@@ -199,7 +199,7 @@ export interface HttpRequest {
 }
 
 export interface HttpApi {
-  /** The parsed JSON body, or `undefined` for an empty one. Throws HttpError for a status of 400 and above. */
+  /** The parsed JSON body, or `undefined` for an empty one. Throws HttpError for a status of 300 and above. */
   (path: string, request: HttpRequest): Promise<unknown>;
 }
 

@@ -80,6 +80,24 @@ test("a page of HTML is not shown, and behind a 200 is worth another try", async
   await expect(api("good", { signal })).rejects.toMatchObject({ code: "TRANSIENT" });
 });
 
+test.each([400, 404, 409, 410, 412])("a proxy's page with status %i is not an HttpError", async (status) => {
+  const { base } = await serve((response) =>
+    response.writeHead(status).end("<!-- a proxy -->\n<!DOCTYPE html><title>no</title>"),
+  );
+  const error: unknown = await createHttp()(base)("zones", { signal }).catch((thrown: unknown) => thrown);
+  expect(error).not.toBeInstanceOf(HttpError);
+  expect(error).toMatchObject({ code: "REJECTED", nothingWritten: false, serviceCode: String(status) });
+  expect((error as Error).message).not.toContain("127.0.0.1");
+});
+
+test.each([401, 403, 407, 408, 425, 429])(
+  "a proxy's page with status %i counts as the service's own",
+  async (status) => {
+    const { base } = await serve((response) => response.writeHead(status).end("<html>no</html>"));
+    await expect(createHttp()(base)("zones", { signal })).rejects.toBeInstanceOf(HttpError);
+  },
+);
+
 test("masks secrets before it shortens what the service said", async () => {
   const secret = "s3cret-of-the-account";
   const { base } = await serve((response) => {
