@@ -51,7 +51,7 @@ export class HtmlPageError extends RejectedError {
 }
 
 /** Statuses whose meaning does not depend on who says it: sign in, come back later. */
-const proxySpeaksFor = new Set([401, 403, 407, 408, 425, 429]);
+const proxySpeaksFor = new Set([401, 403, 408, 425, 429]);
 
 /** What to throw for an answer with a status of 300 or above. */
 export function errorOfAnswer(answer: HttpError): HttpError | HtmlPageError {
