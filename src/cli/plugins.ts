@@ -1,10 +1,11 @@
-import { dirname, resolve } from "node:path";
-import type { LoadedConfig } from "../config/load.ts";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { type LoadedConfig, requireOwn } from "../config/load.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { PluginHost } from "../plugins/host.ts";
 import { placeOf } from "../plugins/load.ts";
-import type { PluginRef } from "../plugins/locate.ts";
+import { locate, type PluginRef } from "../plugins/locate.ts";
 import { builtInProviders, openRegistry, type Registry } from "../providers.ts";
 import type { Flags } from "./args.ts";
 import type { CommandSpec } from "./spec.ts";
@@ -24,7 +25,9 @@ export async function openProviders(sources: PluginSources): Promise<Registry> {
   if (!spec.flags.some(({ name }) => name === "plugin")) return builtInProviders();
   // A faulty file is the command's to tell, with all that is wrong besides.
   const config = await sources.loadConfig();
-  const refs = [...fromFlags(flags), ...fromFile(config)];
+  const ofFile = fromFile(config);
+  if (config.isFound) await requireOwnPlugins(ofFile, config.file ?? "", host);
+  const refs = [...fromFlags(flags), ...ofFile];
   if (refs.length > 0) watchPlugins(observer);
   return await openRegistry(refs, { host, observer, signal });
 }
@@ -58,4 +61,25 @@ function fromFile({ file, config, place }: LoadedConfig): readonly PluginRef[] {
   return (config.plugins ?? []).flatMap((text, index) =>
     text === undefined ? [] : [{ text, base, from: place(["plugins", index]) }],
   );
+}
+
+/** Nothing of a plugin runs before its owner is known, unless the user named the configuration file or the plugin. */
+async function requireOwnPlugins(refs: readonly PluginRef[], file: string, host: PluginHost): Promise<void> {
+  for (const ref of refs) {
+    const path = await pathOf(ref, host);
+    if (path !== undefined) await requireOwn(path, ref.from, file);
+  }
+}
+
+/** Undefined for a plugin that is missing, and for a package beside dns01: who can change that can change dns01. */
+async function pathOf(ref: PluginRef, host: PluginHost): Promise<string | undefined> {
+  const located = await locate(ref);
+  if (located.kind === "file") return located.path;
+  if (located.kind === "nothing") return undefined;
+  try {
+    const url = host.resolve(located.name, pathToFileURL(join(ref.base, "_")).href);
+    return url.startsWith("file:") ? fileURLToPath(url) : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import type { ConfigIssue } from "../core/errors.ts";
+import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { thrownText } from "../core/thrown.ts";
 import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
 import { configLimit, readLimited } from "./read-limited.ts";
 import type { ConfigFile } from "./schema.ts";
+import { foreignHand } from "./trust.ts";
 
 export interface LoadedConfig {
   /** Absent when no file was named and none stands in the usual places. */
   readonly file?: string;
+  /** The file was found in a usual place and not named: what it refers to as code must be safe from other users. */
+  readonly isFound?: true;
   /** As much of it as is sound. */
   readonly config: ConfigFile;
   /** What is wrong with the file by itself; with any of these nothing may be called. */
@@ -27,12 +30,18 @@ export const emptyConfig: LoadedConfig = { config: {}, issues: [], place: pathTe
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Reads `--config`, else dns01.yaml in the working directory, else in the configuration folder. Faults are returned. */
+/**
+ * Reads `--config`, else dns01.yaml in the working directory, else in the configuration folder. Faults are returned, but
+ * a file that was not named and that another user could have written throws ConfigError: it may name code to run.
+ */
 export async function loadConfig(named: string | undefined, env: Env): Promise<LoadedConfig> {
   for (const file of named === undefined ? usualPlaces(env) : [named]) {
     try {
-      return await parseConfig(file, await readLimited(file, configLimit));
+      if (named !== undefined) return await parseConfig(file, await readLimited(file, configLimit));
+      await requireOwn(file, file, file);
+      return { ...(await parseConfig(file, await readLimited(file, configLimit))), isFound: true };
     } catch (error) {
+      if (error instanceof ConfigError) throw error;
       const code = error instanceof Error && "code" in error ? String(error.code) : thrownText(error);
       const absent = code === "ENOENT" || code === "ENOTDIR";
       if (absent && named === undefined) continue;
@@ -42,6 +51,16 @@ export async function loadConfig(named: string | undefined, env: Env): Promise<L
     }
   }
   return emptyConfig;
+}
+
+/** Throws ConfigError when another user could change `path`, which the file found in a usual place names at `place`. */
+export async function requireOwn(path: string, place: string, file: string): Promise<void> {
+  const reason = await foreignHand(path);
+  if (reason === undefined) return;
+  const message = `is not used unless you name it, because another user could have changed it: ${reason}`;
+  throw new ConfigError([{ path: place, message }], {
+    hint: `Read ${file} and the plugins it names. If you trust them, give --config ${file}.`,
+  });
 }
 
 /** Parses the bytes of one file; every fault at once, each with its line, and what is sound besides. */

@@ -10,6 +10,8 @@ export interface PluginHost {
    * and in what it imports. Rejects with what the module throws.
    */
   import(specifier: string, parent: string): Promise<Namespace>;
+  /** Returns the address that `import` would load, without loading it; throws where there is none. */
+  resolve(specifier: string, parent: string): string;
 }
 
 /**
@@ -18,13 +20,17 @@ export interface PluginHost {
  */
 export function createPluginHost(home: URL): PluginHost {
   let hooked = false;
+  const entryOf = (specifier: string, parent: string) => {
+    if (!hooked) hook(home);
+    hooked = true;
+    return entrySpecifier(specifier, parent);
+  };
   return {
     async import(specifier, parent) {
-      if (!hooked) hook(home);
-      hooked = true;
-      const imported: unknown = await import(entrySpecifier(specifier, parent));
+      const imported: unknown = await import(entryOf(specifier, parent));
       return imported as Namespace;
     },
+    resolve: (specifier, parent) => import.meta.resolve(entryOf(specifier, parent)),
   };
 }
 

@@ -35,6 +35,7 @@ const definition = (id: string, more: Partial<Provider> = {}): Provider => ({
 
 /** Modules by file name, as the loader would import them. */
 const host = (modules: Readonly<Record<string, () => Promise<Namespace>>>): PluginHost => ({
+  resolve: (specifier) => specifier,
   import: async (specifier) => {
     const load = modules[specifier.split("/").at(-1) ?? ""];
     if (load !== undefined) return await load();
@@ -153,6 +154,7 @@ test("giving up ends the wait for a module at once", async () => {
 test("a package is looked for beside the one who names it, then beside dns01, and named when it is nowhere", async () => {
   const parents: string[] = [];
   const seeing: PluginHost = {
+    resolve: (specifier) => specifier,
     import: async (specifier, parent) => {
       parents.push(parent);
       return await host({}).import(specifier, parent);

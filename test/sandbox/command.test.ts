@@ -42,7 +42,10 @@ function start(args: readonly string[], env: Readonly<Record<string, string | un
     warnings: () => [],
     redactor: createRedactor(),
     registry: builtInProviders(),
-    plugins: { import: () => Promise.reject(new Error("the sandbox has no plugins")) },
+    plugins: {
+      import: () => Promise.reject(new Error("the sandbox has no plugins")),
+      resolve: (specifier: string) => specifier,
+    },
     loadConfig: async () => emptyConfig,
     reread: () => Promise.reject(new Error("the sandbox reads no configuration")),
     version: "0",
