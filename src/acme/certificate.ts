@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { AcmeError } from "../core/errors.ts";
+import { AcmeError, type ErrorFacts } from "../core/errors.ts";
 import { csrPublicKey } from "./csr.ts";
 import type { KeyType } from "./key-types.ts";
 import { keyTypeOf } from "./keys.ts";
@@ -20,6 +20,10 @@ export interface CertificateInfo {
 }
 
 const tenDaysMs = 10 * 24 * 3_600_000;
+/** In one error message. */
+const mostListed = 10;
+/** A chain has three or four; each is compared with all others, which takes minutes for as many as an answer holds. */
+const longestChain = 32;
 
 /** What the first certificate of `pem` says. Throws AcmeError when it cannot be read. */
 export function certificateInfo(pem: string): CertificateInfo {
@@ -60,7 +64,9 @@ export function splitChain(pem: string): { readonly cert: string; readonly chain
  * in it certifies the leaf. Throws AcmeError when a certificate cannot be read.
  */
 export function inOrder(pem: string): string {
-  const others = new Map([...new Set(certificatesOf(pem))].map((text) => [text, parse(text)]));
+  const texts = new Set(certificatesOf(pem));
+  if (texts.size > longestChain) throw unusable(`its chain has ${texts.size} certificates`);
+  const others = new Map([...texts].map((text) => [text, parse(text)]));
   const path: string[] = [];
   for (let next = others.entries().next().value; next !== undefined; ) {
     const [text, certificate] = next;
@@ -72,21 +78,20 @@ export function inOrder(pem: string): string {
 }
 
 /**
- * Whether this is the certificate that was ordered: first in the chain, for the CSR's key, with every name, each
- * certificate signed by the next. Throws AcmeError naming what is wrong.
+ * Throws AcmeError unless this is the certificate that was ordered: first in the chain, for the CSR's key, with exactly
+ * these names, valid at `now`, each certificate signed by the next.
  */
 export async function verifyIssued(
   pem: string,
-  ordered: { readonly domains: readonly string[]; readonly csr: Uint8Array },
+  ordered: { readonly domains: readonly string[]; readonly csr: Uint8Array; readonly now: Date },
 ): Promise<void> {
   const chain = certificatesOf(pem).map(parse);
   const [leaf, ...rest] = chain;
   if (leaf === undefined) throw unusable("it holds no certificate");
   if (!spki(leaf.publicKey).equals(await csrPublicKey(ordered.csr)))
     throw unusable("its key is not the one of the request");
-  const names = new Set(dnsNames(leaf.subjectAltName).map((name) => name.toLowerCase()));
-  const missing = ordered.domains.filter((domain) => !names.has(domain.toLowerCase()));
-  if (missing.length > 0) throw unusable(`it lacks ${missing.join(", ")}`);
+  checkNames(leaf, ordered.domains);
+  checkDates(leaf, ordered.now);
   for (const [i, issuer] of rest.entries()) {
     const certificate = chain[i];
     if (certificate !== undefined && !certificate.verify(issuer.publicKey)) {
@@ -95,6 +100,59 @@ export async function verifyIssued(
       );
     }
   }
+}
+
+function checkNames({ subjectAltName }: X509Certificate, domains: readonly string[]): void {
+  const wanted = new Set(domains.map((domain) => `DNS:${domain.toLowerCase()}`));
+  const names = (subjectAltName ?? "").split(", ").filter((name) => name !== "");
+  const present = new Set(names.map((name) => name.replace(/^DNS:.*/, (dns) => `DNS:${dns.slice(4).toLowerCase()}`)));
+  const missing = plain([...wanted].filter((name) => !present.has(name)));
+  const extra = plain([...present].filter((name) => !wanted.has(name)));
+  if (missing.length + extra.length === 0) return;
+  const faults = [
+    ...(missing.length === 0 ? [] : [`it lacks ${listed(missing)}`]),
+    ...(extra.length === 0 ? [] : [`it names ${listed(extra)}, which was not ordered`]),
+  ];
+  throw unusable(faults.join("; "), { details: { missing, extra } });
+}
+
+function plain(names: readonly string[]): readonly string[] {
+  return names.map((name) => name.replace(/^DNS:/, ""));
+}
+
+/** A certificate may carry thousands of names. */
+function listed(names: readonly string[]): string {
+  const more = names.length - mostListed;
+  return more <= 0 ? names.join(", ") : `${names.slice(0, mostListed).join(", ")} and ${more} more`;
+}
+
+/**
+ * A machine's clock may be this far behind the CA's: Let's Encrypt dates its certificates back by the same time. The end
+ * needs no allowance, since a new certificate has its whole lifetime before it.
+ */
+const clockSkewMs = 3_600_000;
+
+function checkDates({ validFrom, validTo }: X509Certificate, now: Date): void {
+  const [notBefore, notAfter] = [new Date(validFrom), new Date(validTo)];
+  const isEarly = notBefore.getTime() - clockSkewMs > now.getTime();
+  const isLate = notAfter.getTime() <= now.getTime();
+  if (!isEarly && !isLate) return;
+  const what = isEarly
+    ? `it is not valid before ${notBefore.toISOString()}`
+    : `it expired at ${notAfter.toISOString()}`;
+  throw unusable(`${what}, and this machine's clock says ${now.toISOString()}`, {
+    hint: "Check this machine's clock. If it is right, report the certificate to the CA.",
+    details: {
+      validity: isEarly ? "early" : "expired",
+      notBefore: notBefore.toISOString(),
+      notAfter: notAfter.toISOString(),
+    },
+  });
+}
+
+/** Returns true for an error of verifyIssued about a certificate that will be valid later, by this machine's clock. */
+export function isNotYetValid(error: unknown): boolean {
+  return error instanceof AcmeError && error.details?.["validity"] === "early";
 }
 
 /** Whether the first certificate of `pem` is for the key of this CSR, DER. */
@@ -131,17 +189,14 @@ function parse(pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch (cause) {
-    throw unusable("it cannot be read", cause);
+    throw unusable("it cannot be read", { cause });
   }
 }
 
-function unusable(why: string, cause?: unknown): AcmeError {
+function unusable(why: string, more: ErrorFacts = {}): AcmeError {
   const detail = `the certificate from the CA is not usable: ${why}`;
-  return new AcmeError(
-    detail,
-    { type: "about:blank", detail },
-    { operation: "certificate", hint: "Order again; tell the CA if it happens twice.", cause },
-  );
+  const facts = { operation: "certificate", hint: "Order again. If it happens twice, report it to the CA.", ...more };
+  return new AcmeError(detail, { type: "about:blank", detail }, facts);
 }
 
 function spki(key: KeyObject): Buffer {

@@ -9,6 +9,9 @@ export interface ChosenChain {
   readonly warnings: readonly { readonly code: string; readonly text: string }[];
 }
 
+/** CAs offer one or two besides the default one. */
+const mostAlternates = 10;
+
 /**
  * Downloads the certificate of a valid order. With `preferred`, the chain that ends at this common name, else the first
  * that mentions it as issuer or subject, else the default with a warning. Other chains are fetched only while none fits.
@@ -26,7 +29,7 @@ export async function chooseChain(
   const first = inOrder(sent);
   if (preferred === undefined) return { pem: first, warnings: [] };
   const chains = [first];
-  for (const url of ["", ...alternates]) {
+  for (const url of ["", ...[...new Set(alternates)].slice(0, mostAlternates)]) {
     const pem = url === "" ? first : await alternate(client, url, signal);
     if (pem === undefined) continue;
     if (chainEndsAt(pem, preferred)) return { pem, warnings: [] };

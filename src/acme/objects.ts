@@ -28,7 +28,9 @@ export function readOrder(x: unknown, url: string, operation: string): Order {
     url,
     status: state(raw["status"], orderStates, operation, "order"),
     identifiers: list(raw["identifiers"]).filter(isIdentifier),
-    authorizations: list(raw["authorizations"]).flatMap((item) => (typeof item === "string" ? [at(item, url)] : [])),
+    authorizations: [
+      ...new Set(list(raw["authorizations"]).flatMap((item) => (typeof item === "string" ? [at(item, url)] : []))),
+    ],
     finalize: at(text(raw["finalize"], operation, "finalize"), url),
     ...(typeof expires === "string" ? { expires } : {}),
     ...(typeof certificate === "string" && certificate !== "" ? { certificate: at(certificate, url) } : {}),

@@ -20,6 +20,19 @@ const defaultTimeoutMs = 600_000;
 /** What is left of an order's life for everything after the wait. */
 const reserveMs = 60_000;
 
+/**
+ * Rejects an order that lists more authorizations than the `names` that were ordered: each costs a request, and another one
+ * when the order fails. Fewer are fine: what to prove is the CA's to say (RFC 8555 §7.1.3). Throws AcmeError.
+ */
+export function checkCount({ url, authorizations }: Order, names: readonly string[]): void {
+  if (authorizations.length <= names.length) return;
+  const ordered = names.length === 1 ? "one name" : `${names.length} names`;
+  throw malformedAnswer(
+    "order",
+    `the order ${url} lists ${authorizations.length} authorizations, but it is for ${ordered}`,
+  );
+}
+
 /** All authorizations of the order, read side by side. Their order is not that of the identifiers (RFC 8555 §7.1.3). */
 export async function authorizationsOf(
   client: AcmeClient,
@@ -83,7 +96,7 @@ export async function waitForOrder(
     deadline: started + patience(order, options),
     firstWaitMs: order.status === "processing" ? order.retryAfterMs : undefined,
     look: async () => {
-      last = await client.order(order.url, signal);
+      last = await latest(client, order, signal);
       if (last.status === "invalid") throw await failureOf(client, last, signal);
       return isReached(last, until) ? { done: last } : { retryAfterMs: last.retryAfterMs };
     },
@@ -116,10 +129,19 @@ export async function finalizeOrder(
     const ready = now.status === "pending" ? await waitForOrder(client, now, "ready", options) : now;
     const taken =
       ready.status === "ready" ? await client.finalize(ready, csr, signal).catch(unlessNotReady(refused)) : ready;
-    if (taken !== undefined) return waitForOrder(client, taken, "valid", options);
+    if (taken !== undefined) return waitForOrder(client, sameWork(taken, order), "valid", options);
     await clock.sleep(pace[refused] ?? slowestMs, signal);
-    now = await client.order(order.url, signal);
+    now = await latest(client, order, signal);
   }
+}
+
+async function latest(client: AcmeClient, order: Order, signal: AbortSignal): Promise<Order> {
+  return sameWork(await client.order(order.url, signal), order);
+}
+
+/** With the authorizations that were checked: those that a later answer adds are never asked for. */
+function sameWork(now: Order, { authorizations }: Order): Order {
+  return { ...now, authorizations };
 }
 
 /** How often an order that is ready by its own state may be refused as one that is not. */

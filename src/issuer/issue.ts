@@ -1,7 +1,7 @@
 import { ensureAccount } from "../acme/account.ts";
 import { certificateInfo, splitChain, verifyIssued } from "../acme/certificate.ts";
 import { chooseChain } from "../acme/chains.ts";
-import { authorizationsOf, checkOrdered, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
+import { authorizationsOf, checkCount, checkOrdered, waitForFinalAuthorizations, waitForOrder } from "../acme/order.ts";
 import { shortType } from "../acme/problem.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { limitSignal } from "../core/abort.ts";
@@ -12,7 +12,7 @@ import type { Placement, Warning } from "../dns/types.ts";
 import { proveAll } from "./challenges.ts";
 import { type KeptWarnings, keepWarnings, uniqueWarnings } from "./kept-warnings.ts";
 import { metaOf } from "./meta.ts";
-import { completeOrder, type OpenOrder, openOrder } from "./order.ts";
+import { completeOrder, isWorthKeeping, type OpenOrder, openOrder } from "./order.ts";
 import type { CertificateMeta, StoredCertificate } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
@@ -68,7 +68,7 @@ async function issueLocked(
     try {
       return await run(client, first, placements, request, deps, stored, measured);
     } catch (error) {
-      if (!first.resumed || !(error instanceof AcmeError)) throw error;
+      if (!first.resumed || !(error instanceof AcmeError) || isWorthKeeping(first, error, deps.now())) throw error;
       // Its challenges may have been answered just before the crash and failed since: that says nothing of a new order.
       observerLog(deps, `the order of the earlier run is spoilt (${error.message}); placing a new one`);
       const fresh = await openOrder(client, accountUrl, request, stored, deps);
@@ -144,11 +144,10 @@ async function run(
       state: "start",
       detail: request.identifiers.map((i) => i.text).join(", "),
     });
+    const names = request.identifiers.map((i) => i.text);
+    checkCount(open.order, names);
     authorizations = open.order.status === "pending" ? await authorizationsOf(client, open.order, signal) : [];
-    checkOrdered(
-      authorizations,
-      request.identifiers.map((i) => i.text),
-    );
+    checkOrdered(authorizations, names);
     observer({ type: "phase", phase: "order", state: "done" });
     const orderMs = clock.now() - times.order;
     const proof = await proveAll(client, open.order, authorizations, placements, ledger, request, deps);
@@ -182,7 +181,8 @@ async function run(
     await settleBeforeCleanUp(client, authorizations, deps);
     const left = await cleanUp();
     for (const w of left) observer({ type: "warning", ...w });
-    if (!request.dryRun && isSpoilt(error, open)) await deps.certificates.clearPending(request.name).catch(() => {});
+    if (!request.dryRun && isSpoilt(error, open, deps.now()))
+      await deps.certificates.clearPending(request.name).catch(() => {});
     throw error;
   }
 }
@@ -191,8 +191,9 @@ async function run(
  * Whether the order leads nowhere. What only a proxy says, or a half-dead CA, is no reason to throw it away, and with it the
  * key of a certificate that may have been signed: it is gone on with once, and the CA is asked what became of it.
  */
-function isSpoilt(error: unknown, { resumed }: OpenOrder): boolean {
-  return error instanceof AcmeError && (resumed || shortType(error.problem) !== "about:blank");
+function isSpoilt(error: unknown, open: OpenOrder, now: Date): boolean {
+  if (!(error instanceof AcmeError) || isWorthKeeping(open, error, now)) return false;
+  return open.resumed || shortType(error.problem) !== "about:blank";
 }
 
 /** The CA's perspectives may still be asking (RFC 8555 §8.2 "processing"): a short wait, none if the user stopped us. */
@@ -229,7 +230,7 @@ async function obtain(
   for (const w of chosen.warnings) observer({ type: "warning", ...w });
   observer({ type: "phase", phase: "finalize", state: "done" });
   const domains = request.identifiers.map((i) => i.text);
-  await verifyIssued(chosen.pem, { domains, csr: open.csr });
+  await verifyIssued(chosen.pem, { domains, csr: open.csr, now: deps.now() });
   observer({ type: "phase", phase: "store", state: "start" });
   const { cert, chain } = splitChain(chosen.pem);
   const meta = metaOf(request, open, certificateInfo(cert), stored, deps.now());

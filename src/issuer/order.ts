@@ -1,3 +1,4 @@
+import { isNotYetValid } from "../acme/certificate.ts";
 import { buildCsr } from "../acme/csr.ts";
 import { generateKey } from "../acme/keys.ts";
 import { finalizeOrder } from "../acme/order.ts";
@@ -23,6 +24,8 @@ export interface OpenOrder {
   readonly profile?: string | undefined;
   /** Begun by an earlier run: it may turn out to be spoilt. */
   readonly resumed: boolean;
+  /** RFC 3339. */
+  readonly createdAt: string;
 }
 
 /**
@@ -41,8 +44,8 @@ export async function openOrder(
     const order = isSame(pending, accountUrl, request, stored) ? await readOrder(client, pending, deps) : undefined;
     if (order !== undefined) {
       deps.observer({ type: "log", level: "info", text: `going on with order ${order.url} (${order.status})` });
-      const { privkey, profile } = pending;
-      return { order, privkey, csr: Buffer.from(pending.csr, "base64url"), profile, resumed: true };
+      const { privkey, profile, createdAt } = pending;
+      return { order, privkey, csr: Buffer.from(pending.csr, "base64url"), profile, resumed: true, createdAt };
     }
     await deps.certificates.clearPending(request.name);
   }
@@ -56,6 +59,7 @@ export async function openOrder(
   keyed.catch(() => {});
   const { order, profile } = await placeOrder(client, request, stored, deps);
   const { csr, privkey } = await keyed;
+  const createdAt = deps.now().toISOString();
   if (!request.dryRun) {
     await deps.certificates.savePending(request.name, {
       ca: request.ca.directoryUrl,
@@ -66,10 +70,10 @@ export async function openOrder(
       ...(privkey === undefined ? {} : { privkey }),
       csr: Buffer.from(csr).toString("base64url"),
       ...(profile === undefined ? {} : { profile }),
-      createdAt: deps.now().toISOString(),
+      createdAt,
     });
   }
-  return { order, privkey, csr, profile, resumed: false };
+  return { order, privkey, csr, profile, resumed: false, createdAt };
 }
 
 /** Whether the order is for what is wanted now. One that is older than the stored certificate has led to that one. */
@@ -119,7 +123,7 @@ async function readOrder(
 ): Promise<Order | undefined> {
   try {
     const order = await client.order(orderUrl, signal);
-    if (order.status !== "valid" && !(Math.abs(now().getTime() - Date.parse(createdAt)) < stuckMs)) {
+    if (order.status !== "valid" && isStuck(createdAt, now())) {
       const text = `order ${order.url} is still ${order.status} after more than a day; placing a new one`;
       observer({ type: "log", level: "warn", text });
       return undefined;
@@ -129,6 +133,18 @@ async function readOrder(
     if (error instanceof AcmeError) return undefined;
     throw error;
   }
+}
+
+function isStuck(createdAt: string, now: Date): boolean {
+  return !(Math.abs(now.getTime() - Date.parse(createdAt)) < stuckMs);
+}
+
+/**
+ * Returns true when the order's certificate becomes usable by itself, once its time or the clock's correction comes: another
+ * order would spend the CA's limit for the same result. After a day a new order is tried.
+ */
+export function isWorthKeeping({ createdAt }: OpenOrder, error: unknown, now: Date): boolean {
+  return isNotYetValid(error) && !isStuck(createdAt, now);
 }
 
 /** The stored key, where `--reuse-key` asks for it and it is of the wanted type. Not one that others have: CAs refuse it. */

@@ -18,6 +18,7 @@ import { startIssuing } from "./issuing.ts";
 import { failureOf, never } from "./support.ts";
 
 const domains = ["example.test", "*.example.test"];
+const now = new Date();
 let key: string;
 let csr: Uint8Array;
 let chain: string;
@@ -63,31 +64,62 @@ describe("what a certificate says", () => {
 
 describe("what the CA sent", () => {
   it("is accepted when it is what was ordered", async () => {
-    await verifyIssued(chain, { domains, csr });
+    await verifyIssued(chain, { domains, csr, now });
   });
 
   it("is refused with another key", async () => {
     const other = await buildCsr(await generateKey("ec256"), domains);
-    await expect(verifyIssued(chain, { domains, csr: other })).rejects.toThrow(/key is not the one/);
+    await expect(verifyIssued(chain, { domains, csr: other, now })).rejects.toThrow(/key is not the one/);
   });
 
   it("is refused without one of the names", async () => {
-    await expect(verifyIssued(chain, { domains: [...domains, "a.test"], csr })).rejects.toThrow(/lacks a\.test/);
+    await expect(verifyIssued(chain, { domains: [...domains, "a.test"], csr, now })).rejects.toThrow(/lacks a\.test/);
+  });
+
+  it("is refused with names that were not ordered, of any type", async () => {
+    const error = await failureOf(verifyIssued(chain, { domains: ["example.test"], csr, now }));
+    expect(error.message).toContain("it names *.example.test, which was not ordered");
+    expect(error).toMatchObject({ details: { missing: [], extra: ["*.example.test"] } });
+    const addressed = await (await startIssuing("Root", 90, [{ type: "ip", value: "192.0.2.1" }])).issue(csr);
+    await expect(verifyIssued(addressed, { domains, csr, now })).rejects.toThrow("it names IP Address:192.0.2.1");
+    const many = Array.from({ length: 500 }, (_, i) => `n${i}.test`);
+    const lacking = await failureOf(verifyIssued(chain, { domains: [...domains, ...many], csr, now }));
+    expect(lacking.message).toContain("n9.test and 490 more");
+  });
+
+  it("may spell a name in capitals", async () => {
+    await verifyIssued(chain, { domains: ["EXAMPLE.test", "*.Example.test"], csr, now });
+  });
+
+  it.each([
+    ["an hour too early by our clock, as clocks differ", -1, undefined],
+    ["earlier than that", -1.1, "it is not valid before"],
+    ["in its last hour", 90 * 24 - 1, undefined],
+    ["expired", 90 * 24, "it expired at"],
+  ])("%s: accepted, or refused with what the clock says", async (_, hours, fault) => {
+    const at = new Date(certificateInfo(chain).notBefore.getTime() + hours * 3_600_000);
+    const verified = verifyIssued(chain, { domains, csr, now: at });
+    if (fault === undefined) return await verified;
+    const error = await failureOf(verified);
+    expect(error).toBeInstanceOf(AcmeError);
+    expect(error).toMatchObject({ code: "ACME", hint: expect.stringContaining("Check this machine's clock") });
+    expect(error.message).toContain(fault);
+    expect(error.message).toContain(`this machine's clock says ${at.toISOString()}`);
   });
 
   it("is refused when the leaf is not first", async () => {
     const reversed = certificatesOf(chain).toReversed().join("");
-    await expect(verifyIssued(reversed, { domains, csr })).rejects.toThrow(AcmeError);
+    await expect(verifyIssued(reversed, { domains, csr, now })).rejects.toThrow(AcmeError);
   });
 
   it("is refused when a certificate of the chain did not sign the one before", async () => {
     const mixed = splitChain(chain).cert + splitChain(otherChain).chain;
-    await expect(verifyIssued(mixed, { domains, csr })).rejects.toThrow(/not signed by the next/);
+    await expect(verifyIssued(mixed, { domains, csr, now })).rejects.toThrow(/not signed by the next/);
   });
 
   it("is refused when it is no certificate", async () => {
     for (const text of ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]) {
-      await expect(verifyIssued(text, { domains, csr })).rejects.toThrow(AcmeError);
+      await expect(verifyIssued(text, { domains, csr, now })).rejects.toThrow(AcmeError);
     }
   });
 });
@@ -153,6 +185,23 @@ describe("the chain", () => {
     expect(warnings[0]?.text).toContain('"Root One", "Root Two"');
   });
 
+  it("is looked for among ten others at most, each asked for once", async () => {
+    const asked: string[] = [];
+    const many = Array.from({ length: 500 }, (_, i) => `https://ca.test/cert/2/${i}`);
+    await chooseChain(serve(asked, [...alternates, ...alternates, ...many]), order, "Root Three", never);
+    expect(asked).toHaveLength(11);
+  });
+
+  it("is refused when it holds more certificates than any chain", async () => {
+    const sent = Array.from(
+      { length: 32 },
+      (_, i) => `${chain.slice(0, 28)}${1000 + i}\n-----END CERTIFICATE-----\n`,
+    ).join("");
+    const client = { certificate: async () => ({ pem: chain + sent, alternates: [] }) } as unknown as AcmeClient;
+    const error = await failureOf(chooseChain(client, order, undefined, never));
+    expect(error.message).toContain("its chain has 34 certificates");
+  });
+
   it("does not fail because an alternate cannot be had", async () => {
     const { pem, warnings } = await chooseChain(serve([], alternates, true), order, "Root Two", never);
     expect(pem).toBe(chain);
@@ -166,7 +215,7 @@ describe("the chain", () => {
       const client = { certificate: async () => ({ pem: sent, alternates: [] }) } as unknown as AcmeClient;
       const { pem } = await chooseChain(client, order, "Root One", never);
       expect(pem).toBe(leaf + intermediate);
-      await verifyIssued(pem, { domains, csr });
+      await verifyIssued(pem, { domains, csr, now });
     }
   });
 

@@ -10,7 +10,12 @@ export interface Issuing {
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /** A root, an intermediate, and leaves for whatever is asked. */
-export async function startIssuing(rootName = "Scripted Root", lifetimeDays = 90): Promise<Issuing> {
+export async function startIssuing(
+  rootName = "Scripted Root",
+  lifetimeDays = 90,
+  /** Names that nobody ordered. */
+  extra: readonly x509.JsonGeneralName[] = [],
+): Promise<Issuing> {
   x509.cryptoProvider.set(webcrypto);
   const rootKeys = await webcrypto.subtle.generateKey(algorithm, false, ["sign", "verify"]);
   const keys = await webcrypto.subtle.generateKey(algorithm, false, ["sign", "verify"]);
@@ -47,9 +52,13 @@ export async function startIssuing(rootName = "Scripted Root", lifetimeDays = 90
         signingAlgorithm: algorithm,
         notBefore,
         notAfter,
-        extensions: [san, await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey)],
+        extensions: [named(san, extra), await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey)],
       });
       return `${leaf.toString("pem")}\n${intermediate.toString("pem")}\n`;
     },
   };
+}
+
+function named(san: x509.SubjectAlternativeNameExtension, extra: readonly x509.JsonGeneralName[]) {
+  return new x509.SubjectAlternativeNameExtension([...san.names.toJSON(), ...extra]);
 }

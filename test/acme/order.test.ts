@@ -5,6 +5,7 @@ import { generateKey } from "../../src/acme/keys.ts";
 import {
   answerAll,
   authorizationsOf,
+  checkCount,
   checkOrdered,
   finalizeOrder,
   pendingDns01,
@@ -146,6 +147,15 @@ describe("authorizations", () => {
     else expect(check).toThrow(/not ordered/);
   });
 
+  it("that are more than the names ordered are refused unasked; fewer, and one listed twice, are fine", async () => {
+    ca.listed = (urls) => [...urls, ...urls];
+    const order = await client.newOrder({ identifiers: names }, never);
+    expect(order.authorizations).toHaveLength(2);
+    expect(() => checkCount(order, names)).not.toThrow();
+    expect(() => checkCount(order, [...names, "a.test"])).not.toThrow();
+    expect(() => checkCount(order, ["example.test"])).toThrow(/lists 2 authorizations, but it is for one name/);
+  });
+
   it("that are valid already need nothing", async () => {
     ca.validAlready = (domain) => domain === "example.test";
     const order = await client.newOrder({ identifiers: names }, never);
@@ -197,6 +207,19 @@ describe("authorizations", () => {
 });
 
 describe("waiting for the order", () => {
+  it("asks for none of the authorizations that a later answer adds", async () => {
+    ca.failing = () => ({ type: "urn:ietf:params:acme:error:dns", detail: "SERVFAIL" });
+    const order = await prove();
+    const before = ca.count("authorization");
+    ca.listed = (urls) => [...urls, ...Array.from({ length: 500 }, (_, i) => `${urls[0]}/${i}`)];
+    const failed = [
+      await failureOf(waitForOrder(client, order, "ready", options())),
+      await failureOf(finalizeOrder(client, order, csr, options())),
+    ];
+    for (const error of failed) expect(error.message).toContain("SERVFAIL");
+    expect(ca.count("authorization") - before).toBe(4);
+  });
+
   it("asks the order only, at a growing interval", async () => {
     ca.looksUntilDecided = 9;
     const order = await prove();

@@ -85,6 +85,8 @@ export class ScriptedCa {
   eabKeys: Record<string, string> = {};
   externalAccountRequired = false;
   lagAfterFinalize = 0;
+  /** What an order lists in place of its authorizations. */
+  listed: (authorizations: readonly string[]) => readonly string[] = (authorizations) => authorizations;
 
   #nonces = new Set<string>();
   #sockets = new Set<Socket>();
@@ -373,7 +375,7 @@ export class ScriptedCa {
       status,
       ...(this.expires === undefined ? {} : { expires: this.expires }),
       identifiers: order.identifiers,
-      authorizations: order.authorizations.map(({ id }) => this.#url("authorization", id)),
+      authorizations: this.listed(order.authorizations.map(({ id }) => this.#url("authorization", id))),
       finalize: this.#url("finalize", order.id),
       ...(order.status === "valid" ? { certificate: this.#url("certificate", order.id) } : {}),
       ...(order.error === undefined ? {} : { error: order.error }),
