@@ -3,8 +3,8 @@ import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { thrownText } from "../core/thrown.ts";
+import { configLimit, readLimited } from "../store/index.ts";
 import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
-import { configLimit, readLimited } from "./read-limited.ts";
 import type { ConfigFile } from "./schema.ts";
 import { foreignHand } from "./trust.ts";
 

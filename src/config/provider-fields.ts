@@ -2,9 +2,8 @@ import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { type ConfigSources, fieldsOf, resolveConfig } from "../core/fields.ts";
 import type { Provider } from "../core/provider.ts";
-import { readableByOthers } from "../store/index.ts";
+import { readableByOthers, readLimited, secretLimit } from "../store/index.ts";
 import type { LoadedConfig } from "./load.ts";
-import { readLimited, secretLimit } from "./read-limited.ts";
 import type { Sources } from "./settings.ts";
 
 /** A provider and its checked configuration, not yet connected. */

@@ -3,8 +3,8 @@ import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { thrownText } from "../core/thrown.ts";
+import { configLimit, isPipe, readLimited } from "../store/index.ts";
 import { digestOf } from "./load.ts";
-import { configLimit, isPipe, readLimited } from "./read-limited.ts";
 
 export interface WatchOptions<T> {
   /** Makes something of the file as it is now; throws ConfigError when it is broken. */

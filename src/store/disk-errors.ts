@@ -38,6 +38,14 @@ const meanings: Readonly<Record<string, { readonly says: string; readonly hint: 
     says: "it is a folder where a file is expected",
     hint: "Look at what stands at this path and move it away.",
   },
+  EFTYPE: {
+    says: "it is not a regular file",
+    hint: "Look at what stands at this path and move it away.",
+  },
+  EFBIG: {
+    says: "it is larger than any file that dns01 writes there",
+    hint: "Look at what stands at this path and move it away.",
+  },
   ELOOP: { says: "its symbolic links go in a circle", hint: "Name the folder itself with --state." },
   ENAMETOOLONG: {
     says: "the path is too long for this file system",

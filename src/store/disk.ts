@@ -1,9 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, symlink, unlink } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, rename, rm, stat, symlink, unlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { Observer } from "../core/events.ts";
 import { diskError, errno } from "./disk-errors.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
+import { readRegular, stateLimit } from "./read-limited.ts";
+
+/** A network file system that is gone never answers, and no signal ends the thread that waits for it. */
+const patienceMs = 60_000;
 
 /** "journal" below journal/, "file" elsewhere; the kind of the step events. */
 type Kind = "file" | "journal";
@@ -146,9 +150,10 @@ export function openDisk(root: string, identity: ProcessIdentity, observer: Obse
         await unlink(path).catch(unless("ENOENT"));
         await syncDir(dirname(path)).catch(unless("ENOENT"));
       }),
-    read: (path) => attempt("read", path, () => readFile(path, "utf8").catch(unless("ENOENT"))),
+    read: (path) =>
+      reading(path, async () => (await readRegular(path, stateLimit).catch(unless("ENOENT")))?.toString("utf8")),
     list: (path) =>
-      attempt("read", path, async () => {
+      reading(path, async () => {
         const names = (await readdir(path).catch(unless("ENOENT"))) ?? [];
         return names.filter((name) => !name.startsWith(".")).sort();
       }),
@@ -162,6 +167,21 @@ export async function attempt<T>(operation: string, path: string, work: () => Pr
   } catch (error) {
     throw diskError(operation, path, error);
   }
+}
+
+/** As `attempt`, but for a limited time. */
+export async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
+  return await attempt("read", path, async () => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })), patienceMs);
+    });
+    try {
+      return await Promise.race([work(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  });
 }
 
 /** For `catch`: turns one code of the system into undefined, throws everything else. */

@@ -22,6 +22,7 @@ import { openRenewals } from "./renewals.ts";
 import { sweep } from "./sweep.ts";
 
 export { readableByOthers } from "./private-file.ts";
+export { configLimit, isPipe, readLimited, secretLimit } from "./read-limited.ts";
 
 export interface StoreOptions {
   readonly observer?: Observer;

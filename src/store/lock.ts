@@ -9,6 +9,7 @@ import { attempt, type Disk, unless } from "./disk.ts";
 import { errno } from "./disk-errors.ts";
 import { freeToken, type Holder, heldToken, holderOf, textOf } from "./lock-token.ts";
 import { lifeOf } from "./process-identity.ts";
+import { unblocked } from "./read-limited.ts";
 
 export interface LockSettings {
   /** How often a holder shows that it lives. */
@@ -207,7 +208,7 @@ async function touch(path: string): Promise<boolean> {
 
 /** Opened rather than only looked at: that makes a network file system ask its server. */
 async function mtimeOf(path: string): Promise<number | undefined> {
-  const file = await open(path, "r").catch(unless("ENOENT"));
+  const file = await open(path, unblocked).catch(unless("ENOENT"));
   if (file === undefined) return undefined;
   try {
     return (await file.stat()).mtimeMs;
