@@ -24,11 +24,21 @@ interface Copy {
 /** Whether the directory holds these very files, with their modes; owners cannot be told by name. */
 export async function areCopied(to: Copies, files: CertificateFiles): Promise<boolean> {
   for (const { target, mode, bytes } of await copiesOf(to, files)) {
-    const there = await Promise.all([readFile(target), stat(target)]).catch(() => undefined);
-    if (there === undefined || !there[0].equals(bytes)) return false;
-    if (process.platform !== "win32" && (there[1].mode & 0o777) !== mode) return false;
+    const there = await readIfFile(target);
+    if (there === undefined || !there.bytes.equals(bytes)) return false;
+    if (process.platform !== "win32" && (there.mode & 0o777) !== mode) return false;
   }
   return true;
+}
+
+/** Undefined for what cannot be read; a pipe without a writer would be waited for without end. */
+export async function readIfFile(path: string): Promise<{ readonly bytes: Buffer; readonly mode: number } | undefined> {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? { bytes: await readFile(path), mode: found.mode } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { HookError } from "../core/errors.ts";
 import type { CertificateFiles, CertificateStore, StoredCertificate } from "../issuer/ports.ts";
-import { areCopied, type Copies, copyFiles } from "./copies.ts";
+import { areCopied, type Copies, copyFiles, readIfFile } from "./copies.ts";
 import { type HookDeps, runHook } from "./hook.ts";
 import { makePfx, opens, type PfxOptions } from "./pfx.ts";
 
@@ -80,7 +79,7 @@ async function stateOf(stored: StoredCertificate, { pfx, out, hook }: Deployment
   const { pfx: _, ...pem } = stored.files;
   const path = join(dirname(pem.fullchain), "certificate.pfx");
   const files = pfx === undefined ? pem : { ...pem, pfx: path };
-  const hasPfx = pfx === undefined || (await opens(await readFile(path).catch(() => undefined), pfx));
+  const hasPfx = pfx === undefined || (await opens((await readIfFile(path))?.bytes, pfx));
   const isCopied = out === undefined || (hasPfx && !isGivenAway(out) && (await areCopied(out, files)));
   const done = hook === undefined ? undefined : await deps.certificates.loadDeployed(stored.meta.name);
   const hookDone = hook === undefined || done?.version === stored.version;
