@@ -31,13 +31,8 @@ function knownProviders() {
   const command = [`${root}dist/cli/main.js`, "providers", "--json"];
   const { stdout, stderr, status } = spawnSync(process.execPath, command, { encoding: "utf8" });
   if (status !== 0) throw new Error(`dns01 providers failed: ${stderr}`);
-  const known = JSON.parse(stdout).providers;
-  const all = known.map(({ id }) => id);
-  return {
-    all,
-    default: all.filter((id) => !notByDefault.includes(id)),
-    aliases: Object.fromEntries(known.filter((p) => p.aliases?.length > 0).map(({ id, aliases }) => [id, aliases])),
-  };
+  const all = JSON.parse(stdout).providers.map(({ id }) => id);
+  return { all, default: all.filter((id) => !notByDefault.includes(id)) };
 }
 
 /** Each value that is no map with keys of its own, with the comment above it. */

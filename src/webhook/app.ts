@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import express, { type Router } from "express";
 import type { Observer } from "../core/events.ts";
+import { nearest } from "../core/nearest.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Access } from "./access.ts";
 import { type ChallengeHandler, correlationIdOf } from "./challenge-handler.ts";
@@ -141,9 +142,8 @@ function routeChallenges(router: Router, { groups, solvers, access, challenge }:
     const path = `/apis/${group}/${apiVersion}/:solver`;
     router.post(path, async (req, res) => {
       const solver = String(req.params["solver"]);
-      if (!solvers.includes(solver)) throw unknownSolver(solver, group, solvers);
       await access.review(identityOf(res), { group, resource: solver });
-      await challenge(req, res, solver);
+      await challenge(req, res, solver, solvers.includes(solver) ? undefined : unknownSolver(solver, group, solvers));
     });
     router.all(path, (req) => {
       const solver = String(req.params["solver"]);
@@ -154,7 +154,9 @@ function routeChallenges(router: Router, { groups, solvers, access, challenge }:
 
 function unknownSolver(solver: string, group: string, solvers: readonly string[]): Refusal {
   const name = /^[\w.-]{1,63}$/.test(solver) ? `"${solver}"` : "of that name";
-  return new Refusal(404, `there is no solver ${name} in group "${group}"; served are ${solvers.join(", ")}`);
+  const near = nearest(solver.slice(0, 63), solvers);
+  const meant = near === undefined ? "" : ` (did you mean ${near}?)`;
+  return new Refusal(404, `there is no solver ${name} in group "${group}"${meant}; served are ${solvers.join(", ")}`);
 }
 
 function notAllowed({ method }: IncomingMessage, allow: string): Refusal {

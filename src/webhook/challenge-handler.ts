@@ -28,19 +28,27 @@ export interface ChallengeHandlerOptions {
   readonly signal: AbortSignal;
 }
 
-export type ChallengeHandler = (req: IncomingMessage, res: ServerResponse, solver: string) => Promise<void>;
+export type ChallengeHandler = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  solver: string,
+  /** Why this solver's Presents get a Status object; undefined for a solver that is served. */
+  unserved?: Refusal,
+) => Promise<void>;
 
-/** `POST /apis/GROUP/v1alpha1/SOLVER` by somebody who may: reads, has it solved and answers. Throws Refusal. */
+/** Solves `POST /apis/GROUP/v1alpha1/SOLVER` of a caller who may make it, and answers. Throws Refusal. */
 export function createChallengeHandler(options: ChallengeHandlerOptions): ChallengeHandler {
   const { clock, metrics } = options;
   const sideBySide = createSideBySide();
-  return async (req, res, solver) => {
+  return async (req, res, solver, unserved) => {
     checkMediaTypes(req);
     const { dryRun, fieldValidation } = readChallengeQuery(req.url ?? "");
     const body = await readBody(req);
     await sideBySide();
-    const payload = parsePayload(body, fieldValidation);
+    const payload = parseFor(unserved, body, fieldValidation);
+    const { action } = payload.request;
     if (dryRun) {
+      if (unserved !== undefined && action === "Present") throw unserved;
       send(res, payload, { success: true }, [...payload.warnings, "dry run: nothing was done"]);
       return;
     }
@@ -49,17 +57,24 @@ export function createChallengeHandler(options: ChallengeHandlerOptions): Challe
     try {
       const answer = await solve(payload, { solver, correlationId: correlationIdOf(req), res }, options);
       const code = answer.success ? "OK" : answer.code;
-      metrics.challenge({
-        action: payload.request.action,
-        provider: solver,
-        code,
-        durationMs: clock.now() - startedAt,
-      });
+      // A name from an Issuer would make a label without bounds.
+      const provider = unserved === undefined ? solver : "unknown";
+      metrics.challenge({ action, provider, code, durationMs: clock.now() - startedAt });
+      // A clean-up ends: its Challenge would keep its finalizer, and its namespace, for ever.
+      if (unserved !== undefined && (action === "Present" || !answer.success)) throw unserved;
       send(res, payload, answer, payload.warnings);
     } finally {
       metrics.inFlight(-1);
     }
   };
+}
+
+function parseFor(unserved: Refusal | undefined, ...given: Parameters<typeof parsePayload>): Payload {
+  try {
+    return parsePayload(...given);
+  } catch (error) {
+    throw unserved ?? error;
+  }
 }
 
 /** As Kubernetes' clients say it. */

@@ -50,20 +50,6 @@ app.kubernetes.io/component: webhook
 {{- prepend .Values.extraGroups .Values.groupName | uniq | toJson -}}
 {{- end }}
 
-{{/* Names of the solvers served, aliases of the providers included, as a JSON array: what callers may create. */}}
-{{- define "dns01.solvers" -}}
-{{- $known := .Files.Get "files/providers.json" | fromJson -}}
-{{- $ids := .Values.providers -}}
-{{- if not $ids -}}
-{{- $ids = $known.default -}}
-{{- end -}}
-{{- $names := concat $ids (keys .Values.plugins) -}}
-{{- range $ids -}}
-{{- $names = concat $names (dig . (list) $known.aliases) -}}
-{{- end -}}
-{{- $names | uniq | sortAlpha | toJson -}}
-{{- end }}
-
 {{/* ServiceAccounts that may publish records, as a JSON array of {namespace, name}. */}}
 {{- define "dns01.callers" -}}
 {{- $own := dict "namespace" .Values.certManager.namespace "name" .Values.certManager.serviceAccountName -}}

@@ -10,7 +10,7 @@ interface OfCall {
 /** One call of cert-manager, in every event about it. */
 export interface ChallengeFacts extends OfCall {
   readonly action: "Present" | "CleanUp";
-  /** The provider's id, or the solver's name where there is no such provider. */
+  /** The provider's id; "unknown" for a solver that dns01 does not know. */
   readonly provider: string;
   readonly namespace: string;
   readonly dnsName: string;

@@ -28,8 +28,6 @@ export interface PolicyQuestion {
 export interface PolicyFile {
   /** Why it is not allowed; `undefined` when it is. */
   denial(question: PolicyQuestion): Promise<string | undefined>;
-  /** Whether one of the file's last versions, as far as this process has seen them, did allow it. */
-  allowedBefore(question: PolicyQuestion): boolean;
 }
 
 const schema = z.strictObject({
@@ -120,9 +118,6 @@ function listed(names: readonly string[]): string {
   return names.length === 0 ? "none" : names.toSorted().slice(0, 5).join(", ") + (names.length > 5 ? " …" : "");
 }
 
-/** Versions of the file that are remembered. */
-const mostVersions = 5;
-
 /** How long a changed file may go unnoticed. */
 const lookAgainMs = 5_000;
 
@@ -148,7 +143,6 @@ export async function openPolicy(file: string, options: PolicyFileOptions): Prom
   let seen = "";
   let lookedAt = clock.now();
   let policy: Policy;
-  const earlier: Policy[] = [];
   try {
     seen = await version();
     policy = parsePolicy(file, await readFile(file, "utf8"), known);
@@ -162,10 +156,7 @@ export async function openPolicy(file: string, options: PolicyFileOptions): Prom
       const now = await version();
       if (now === seen) return;
       seen = now;
-      const changed = parsePolicy(file, await readFile(file, "utf8"), known);
-      earlier.unshift(policy);
-      earlier.splice(mostVersions);
-      policy = changed;
+      policy = parsePolicy(file, await readFile(file, "utf8"), known);
     } catch (error) {
       onFault(`${unreadable(error).message}; the policy before it stays in force`);
     }
@@ -175,6 +166,5 @@ export async function openPolicy(file: string, options: PolicyFileOptions): Prom
       await refresh();
       return denialOf(policy, question, idOf);
     },
-    allowedBefore: (question) => earlier.some((version) => denialOf(version, question, idOf) === undefined),
   };
 }

@@ -1,13 +1,20 @@
 import type { Clock } from "../../core/clock.ts";
 import type { ConnectionRequest } from "./connections.ts";
 
-/**
- * With which credentials a value was presented, for a while: when a namespace is deleted its Secrets may go before its
- * Challenges do, and a clean-up that cannot end would hold the namespace for ever.
- */
+/** What became of the Presents of the last day, by the subject of their question. */
 export interface Presented {
-  add(subject: string, request: ConnectionRequest): void;
-  get(subject: string): ConnectionRequest | undefined;
+  /**
+   * With which credentials a value was presented: when a namespace is deleted its Secrets may go before its Challenges do,
+   * and a clean-up that cannot end would hold the namespace for ever.
+   */
+  readonly requests: Recent<ConnectionRequest>;
+  /** Presents that this process rejected before any write: their clean-up leaves nothing over. */
+  readonly refused: Recent<true>;
+}
+
+export interface Recent<T> {
+  add(subject: string, value: T): void;
+  get(subject: string): T | undefined;
   delete(subject: string): void;
 }
 
@@ -15,11 +22,15 @@ const keptForMs = 24 * 3_600_000;
 const mostKept = 5_000;
 
 export function createPresented(clock: Clock): Presented {
-  const entries = new Map<string, { readonly request: ConnectionRequest; readonly until: number }>();
+  return { requests: createRecent(clock), refused: createRecent(clock) };
+}
+
+function createRecent<T>(clock: Clock): Recent<T> {
+  const entries = new Map<string, { readonly value: T; readonly until: number }>();
   return {
-    add(subject, request) {
+    add(subject, value) {
       entries.delete(subject);
-      entries.set(subject, { request, until: clock.now() + keptForMs });
+      entries.set(subject, { value, until: clock.now() + keptForMs });
       for (const [oldest, { until }] of entries) {
         if (entries.size <= mostKept && until > clock.now()) break;
         entries.delete(oldest);
@@ -27,7 +38,7 @@ export function createPresented(clock: Clock): Presented {
     },
     get(subject) {
       const entry = entries.get(subject);
-      return entry !== undefined && entry.until > clock.now() ? entry.request : undefined;
+      return entry !== undefined && entry.until > clock.now() ? entry.value : undefined;
     },
     delete: (subject) => void entries.delete(subject),
   };

@@ -19,7 +19,7 @@ import { failureOf } from "./message.ts";
 import type { PolicyFile } from "./policy.ts";
 import { createPresented } from "./presented.ts";
 import { readQuestion } from "./question.ts";
-import { createWork } from "./work.ts";
+import { createWork, type Withdrawn } from "./work.ts";
 
 export interface SolvingOptions {
   readonly registry: Registry;
@@ -91,23 +91,23 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
   const answer = async (request: ChallengeRequest, call: SolveCall): Promise<ChallengeAnswer> => {
     const startedAt = clock.now();
     const provider = served.get(call.solver);
-    const facts = factsOf(request, call, provider);
+    const withdrawn = provider === undefined ? await withdrawnAs(call.solver, options.registry) : undefined;
+    const facts = factsOf(request, call, provider?.id ?? withdrawn?.id ?? "unknown");
     observe({ type: "challenge.start", ...facts });
     const end = () => ({ type: "challenge.end", durationMs: clock.now() - startedAt, ...facts }) as const;
     try {
-      if (provider === undefined) throw unserved(call.solver, served);
-      const question = questionOf(provider.id, request, isPublicSuffix);
-      if (question === undefined) {
-        observe({ ...end(), code: "OK", retryable: false });
-        return { success: true };
+      const question = questionOf(provider?.id ?? call.solver, request, isPublicSuffix);
+      if (question !== undefined) {
+        if (provider === undefined) work.refuse(question, unserved(call.solver, served), withdrawn, facts);
+        else await work.solve(provider, question, call, facts);
       }
-      await work.solve(provider, question, call, facts);
       observe({ ...end(), code: "OK", retryable: false });
       return { success: true };
     } catch (thrown) {
       const left = call.signal.aborted && thrown === call.signal.reason;
       const error: unknown = left ? new AbortedError("the caller went away before the answer") : thrown;
-      const failure = failureOf(error, { provider: facts.provider, owner: facts.owner, value: request.key });
+      const about = { provider: provider?.id ?? call.solver, owner: facts.owner, value: request.key };
+      const failure = failureOf(error, about);
       const known = Dns01Error.is(error) ? error : undefined;
       const outcome = {
         code: known?.code ?? ("UNKNOWN" as const),
@@ -142,11 +142,11 @@ function questionOf(...asked: Parameters<typeof readQuestion>): ReturnType<typeo
   }
 }
 
-function factsOf(request: ChallengeRequest, call: SolveCall, provider: Provider | undefined): ChallengeFacts {
+function factsOf(request: ChallengeRequest, call: SolveCall, provider: string): ChallengeFacts {
   return {
     correlationId: call.correlationId,
     action: request.action,
-    provider: provider?.id ?? call.solver,
+    provider,
     namespace: cut(request.resourceNamespace),
     dnsName: cut(request.dnsName),
     owner: bare(request.resolvedFQDN),
@@ -161,6 +161,21 @@ function bare(name: string): string {
 /** For the log: names are not that long, but whatever was sent is. */
 function cut(text: string): string {
   return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+}
+
+/** The form of a plugin's id. */
+const idForm = /^[a-z0-9-]{1,40}$/;
+
+/** Returns what a name that is not served may have stood for; undefined: no provider ever had it. */
+async function withdrawnAs(solver: string, registry: Registry): Promise<Withdrawn | undefined> {
+  try {
+    const { id } = await registry.load(solver);
+    return { id, flags: `--provider ${id}` };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // The id stays out of `id`: it becomes a label of metrics, and Issuers' authors choose it.
+    return idForm.test(solver) ? { flags: `--provider ${solver} --plugin FILE` } : undefined;
+  }
 }
 
 function unserved(solver: string, served: ReadonlyMap<string, Provider>): ConfigError {

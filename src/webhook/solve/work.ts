@@ -43,6 +43,16 @@ export interface WorkOptions {
 export interface Work {
   /** Throws one of our errors. */
   solve(provider: Provider, question: Question, call: SolveCall, facts: ChallengeFacts): Promise<void>;
+  /** Ends a call for a solver that is not served: throws `fault` for a Present, returns for a clean-up. */
+  refuse(question: Question, fault: ConfigError, withdrawn: Withdrawn | undefined, facts: ChallengeFacts): void;
+}
+
+/** A solver that may have been served before: by an id that `providers` has lost, or by a plugin that is gone. */
+export interface Withdrawn {
+  /** The provider's id, where dns01 knows it. */
+  readonly id?: string;
+  /** What `dns01 cleanup` needs to reach it. */
+  readonly flags: string;
 }
 
 /** What stands before a call of the provider, and how it would be made. */
@@ -139,7 +149,8 @@ export function createWork(options: WorkOptions): Work {
     if (!prepared.ready) throw prepared.fault;
     step("provider");
     // Before the write: it may land although its answer does not arrive.
-    presented.add(question.subject, prepared.request);
+    presented.requests.add(question.subject, prepared.request);
+    presented.refused.delete(question.subject);
     const isGated = issuer.config.gate ?? options.propagationGate;
     await call(prepared.request, prepared.versions, question, correlationId, stop, async () => {
       if (!isGated) return false;
@@ -152,21 +163,25 @@ export function createWork(options: WorkOptions): Work {
   };
 
   /** Ends a clean-up that can never succeed, and says what may have stayed. */
-  const leaveOver = ({ issues }: ConfigError, { value }: Question, facts: ChallengeFacts): void => {
+  const leaveOver = (
+    { issues }: ConfigError,
+    { value }: Question,
+    facts: ChallengeFacts,
+    flags = `--provider ${facts.provider}`,
+  ): void => {
     const reason = issues.map(({ path, message }) => `${path} ${message}`.trim()).join("; ");
-    const cure = `dns01 cleanup ${facts.owner} ${value} --provider ${facts.provider}`;
+    const cure = `dns01 cleanup ${facts.owner} ${value} ${flags}`;
     observe({ type: "leftover", value, at: options.now().toISOString(), reason, cure, ...facts });
   };
 
   /**
-   * Whether a Present of what is refused now can have written something: a Secret or the policy may have changed since.
-   * What the Issuer's author wrote is what it was.
+   * Returns true when an earlier Present of what is impossible now can have written: its Secret, the policy or the
+   * operator's flags may have changed since, and other replicas and earlier pods presented values too.
    */
-  const mayHaveWorked = (checked: Issuer | ConfigError, provider: Provider, question: Question): boolean => {
-    if (!(checked instanceof ConfigError)) return kubernetes !== undefined && checked.config.references.length > 0;
-    const { namespace, owner } = question;
-    return isDenial(checked) && (policy?.allowedBefore({ namespace, provider: provider.id, owner }) ?? false);
-  };
+  const mayHaveWorked = (checked: Issuer | ConfigError, { subject }: Question): boolean =>
+    checked instanceof ConfigError
+      ? presented.refused.get(subject) === undefined
+      : kubernetes !== undefined && checked.config.references.length > 0;
 
   const cleanUp = async (
     provider: Provider,
@@ -181,10 +196,10 @@ export function createWork(options: WorkOptions): Work {
         ? { ready: false, fault: checked }
         : await prepare(provider, checked, question, stop);
     step("provider");
-    const before = presented.get(question.subject);
+    const before = presented.requests.get(question.subject);
     const request = prepared.ready ? prepared.request : before;
     if (request === undefined) {
-      if (!prepared.ready && mayHaveWorked(checked, provider, question)) leaveOver(prepared.fault, question, facts);
+      if (!prepared.ready && mayHaveWorked(checked, question)) leaveOver(prepared.fault, question, facts);
       return;
     }
     const versions = prepared.ready ? prepared.versions : "";
@@ -200,16 +215,26 @@ export function createWork(options: WorkOptions): Work {
         });
       }
     }
-    presented.delete(question.subject);
+    presented.requests.delete(question.subject);
+  };
+
+  const refuse: Work["refuse"] = (question, fault, withdrawn, facts) => {
+    if (question.action === "Present") {
+      presented.refused.add(question.subject, true);
+      throw fault;
+    }
+    if (withdrawn !== undefined && mayHaveWorked(fault, question)) leaveOver(fault, question, facts, withdrawn.flags);
   };
 
   return {
+    refuse,
     async solve(provider, question, { correlationId, signal }, facts) {
       const { action, subject, key } = question;
       const checked = await check(provider, question, facts).catch((error: unknown) => {
-        // A Challenge keeps the configuration it was made with: one that is of no use never wrote anything, and a
-        // clean-up that fails for it would never end.
-        if (action === "CleanUp" && error instanceof ConfigError) return error;
+        if (!(error instanceof ConfigError)) throw error;
+        if (action === "Present") presented.refused.add(subject, true);
+        // A Challenge keeps the configuration it was made with: a clean-up that fails for it would never end.
+        if (action === "CleanUp") return error;
         throw error;
       });
       const late = (step: Step) => lateAt(step, provider.id, question, options.callTimeoutMs);
@@ -236,10 +261,6 @@ export function createWork(options: WorkOptions): Work {
       );
     },
   };
-}
-
-function isDenial({ details }: ConfigError): boolean {
-  return details?.["denied"] === "policy";
 }
 
 /** What a service says only to whom it knows. */
