@@ -70,6 +70,7 @@ function readSettings({ flags, issues: before, io }: CommandInput): CheckSetting
   }
   const settings = {
     groups: [...new Set(flags.list("group-name"))],
+    findGroups: flags.source("group-name") === "default",
     namespace,
     webhookAccount: account("service-account", namespace),
     certManagerAccount: account("cert-manager-service-account"),

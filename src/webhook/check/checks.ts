@@ -6,7 +6,7 @@ import { authentication } from "./authentication.ts";
 import { callers } from "./callers.ts";
 import type { Check, CheckDeps, Context } from "./context.ts";
 import { egress } from "./egress.ts";
-import { createContext } from "./facts.ts";
+import { createContext, groupsOf } from "./facts.ts";
 import { type Finding, failed, ok } from "./finding.ts";
 import { issuers } from "./issuers.ts";
 import { look, textOf } from "./look.ts";
@@ -37,7 +37,7 @@ export async function runChecks(deps: CheckDeps, onFinding: (finding: Finding) =
   const first = await reach(deps);
   tell(first);
   if (first.state === "failed") return findings;
-  const context = createContext(deps);
+  const context = createContext({ ...deps, settings: { ...deps.settings, groups: await groupsOf(deps) } });
   const said = new Set<string>();
   for (const check of checks) {
     for (const finding of await runOne(check, context)) {

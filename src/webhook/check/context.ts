@@ -16,6 +16,8 @@ export interface Account {
 
 export interface CheckSettings {
   readonly groups: readonly string[];
+  /** The user did not give `groups`: further groups whose APIServices lead to the same Service count too. */
+  readonly findGroups?: boolean | undefined;
   /** Where dns01 runs, if the APIService does not say it. */
   readonly namespace?: string | undefined;
   readonly webhookAccount?: Account | undefined;

@@ -36,6 +36,21 @@ function allowedBy(flags: WebhookFacts["flags"]): readonly AllowedEndpoint[] {
   }
 }
 
+/** Returns the groups of the settings and, unless the user gave them, those that the same Service serves besides. */
+export async function groupsOf(deps: CheckDeps): Promise<readonly string[]> {
+  const { groups, findGroups } = deps.settings;
+  if (findGroups !== true) return groups;
+  const found = itemsOf(await look(deps, "/apis/apiregistration.k8s.io/v1/apiservices")).flatMap((item) => {
+    const { group, version } = asObject(item["spec"]);
+    const service = serviceOf(item);
+    if (service === undefined || version !== "v1alpha1" || typeof group !== "string") return [];
+    return [{ group, service: `${service.namespace}/${service.name}` }];
+  });
+  const ours = found.flatMap(({ group, service }) => (groups.includes(group) ? [service] : []));
+  const beside = found.flatMap(({ group, service }) => (ours.includes(service) ? [group] : []));
+  return [...new Set([...groups, ...beside])];
+}
+
 /** Where the APIServices lead. */
 async function findServices(deps: CheckDeps): Promise<readonly ServiceRef[]> {
   const found = new Map<string, ServiceRef>();

@@ -27,14 +27,18 @@ export const object = (
   ...rest,
 });
 
-export function apiService(spec: object = {}, available: object = { status: "True", reason: "Passed" }): KubeObject {
+export function apiService(
+  spec: object = {},
+  available: object = { status: "True", reason: "Passed" },
+  name = group,
+): KubeObject {
   return object(
     "apiregistration.k8s.io/v1",
     "APIService",
-    { name: `v1alpha1.${group}`, annotations: { "cert-manager.io/inject-ca-from": "dns01/dns01-tls" } },
+    { name: `v1alpha1.${name}`, annotations: { "cert-manager.io/inject-ca-from": "dns01/dns01-tls" } },
     {
       spec: {
-        group,
+        group: name,
         version: "v1alpha1",
         caBundle: "LS0t",
         service: { namespace: "dns01", name: "dns01", port: 443 },
