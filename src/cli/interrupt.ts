@@ -9,8 +9,9 @@ export interface Interrupt {
 }
 
 /**
- * The first SIGINT, SIGTERM or SIGHUP (a terminal that was closed) asks for an orderly end; a later one ends the process
- * at once, after `lastWords`.
+ * The first SIGINT, SIGTERM or SIGHUP (a terminal that was closed) asks for an orderly end. A later one ends the process
+ * at once, after `lastWords`, by the signal itself: `process.exit` waits for every thread, and one may hang in a file
+ * system that does not answer.
  */
 export function listenForInterrupts(
   lastWords: (error: InterruptError) => void,
@@ -24,7 +25,11 @@ export function listenForInterrupts(
       firstAt = performance.now();
       controller.abort(error);
     } else if (performance.now() - firstAt >= SAME_WISH_MS) {
+      // First, so that a third one ends it even while the last words find a full pipe.
+      for (const one of names) process.removeAllListeners(one);
       lastWords(error);
+      if (process.platform !== "win32") process.kill(process.pid, name);
+      // The first process of a container is immune to its own signals.
       process.exit(error.exitStatus);
     }
   };

@@ -41,7 +41,7 @@ export async function readVersion(disk: Disk, folder: string, shown: string): Pr
   return { meta, pem: { cert, chain, ...(privkey === undefined ? {} : { privkey }) }, hasPfx };
 }
 
-export function parseMeta(text: string, path: string): CertificateMeta {
+function parseMeta(text: string, path: string): CertificateMeta {
   const document = parseDocument(text, path, metaKind);
   const members = membersOf(document, path, metaKind);
   for (const member of ["name", "ca", "provider", "keyType", "serial", "issuer"]) members.text(member);

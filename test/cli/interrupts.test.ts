@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -71,3 +71,55 @@ test("SIGTERM where the nameserver takes nothing out: 143, and the hint says tha
   });
   expect(await journalOf("left")).not.toEqual([]);
 });
+
+/** Opens a pipe without a writer in place of a page of the journal, as a network file system that is gone would hang. */
+const hanging = `
+import files from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+const { open } = files;
+files.open = (path, ...more) => {
+  if (!String(path).includes("journal")) return open(path, ...more);
+  process.stderr.write("hangs\\n");
+  return open(process.env.HANGING_PIPE, "r");
+};
+syncBuiltinESMExports();
+`;
+
+test.skipIf(process.platform === "win32").each(["SIGTERM", "SIGINT"] as const)(
+  "a second %s ends a process with a thread that hangs in the file system, by that signal",
+  async (signal) => {
+    const state = join(dir, `hanging-${signal}`);
+    await mkdir(join(state, "journal"), { recursive: true });
+    await writeFile(join(state, "journal/20260101T000000Z-0123456789ab.json"), "{}");
+    const pipe = join(state, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const args = ["--import", `data:text/javascript,${encodeURIComponent(hanging)}`, main];
+    const child = spawn(process.execPath, [...args, "cleanup", "--leftovers", "--state", state, "--json"], {
+      cwd: dir,
+      env: { PATH: process.env["PATH"], HOME: dir, HANGING_PIPE: pipe },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (piece: Buffer) => {
+      stdout += piece.toString();
+    });
+    const ended = new Promise((resolve) => child.on("close", (status, by) => resolve({ status, by })));
+    await new Promise<void>((resolve) =>
+      child.stderr.on("data", (piece: Buffer) => {
+        stderr += piece.toString();
+        if (stderr.includes("hangs")) resolve();
+      }),
+    );
+    // Two that are less than a second apart count as one.
+    const again = setInterval(() => child.kill(signal), 300);
+    try {
+      expect(await ended).toEqual({ status: null, by: signal });
+    } finally {
+      clearInterval(again);
+      child.kill("SIGKILL");
+    }
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: "ABORTED", message: `stopped by ${signal} during the clean-up` },
+    });
+  },
+);
