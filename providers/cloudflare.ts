@@ -88,7 +88,9 @@ export default defineProvider({
           await answer.then((body) => read(body, z.unknown())).catch(gone);
         },
       },
-      { listLagMs: 0 },
+      // Not documented; a record type that was changed was refused for seconds, because the old one was still seen:
+      // https://github.com/cloudflare/terraform-provider-cloudflare/issues/6482
+      { listLagMs: 10_000, conflictProvesPresence: true },
     );
   },
 });

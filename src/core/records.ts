@@ -9,18 +9,25 @@ export interface RecordBackendOptions {
    * For how long after a create the service's list may not show the record yet, in milliseconds. Within that time a
    * list without it does not count as proof that it is gone. 0 for services whose lists are never behind.
    * Default 30,000, the longest lag a vendor documents (DNSPod). When given, lists are also taken to show a deleted
-   * record for that long, and it is passed over; the service must not use an id again then.
+   * record for that long, and it is passed over; the service must not use an id again then. A clean-up then also waits
+   * that long for a value that is not listed and of which this process knows nothing, because another process may just
+   * have written it.
    */
   readonly listLagMs?: number;
   /**
    * "Exists already" speaks of exactly this value, so that ConflictError from `create` proves that the value is there,
-   * whatever a late list says. Default false: it may also mean that the service was busy, and the list decides.
+   * whatever a late list says. Default false: it may also mean that the service was busy, and the list decides. With
+   * `listLagMs`, a listed value is created once more unless this process made it: the list may show what another process
+   * has just deleted.
    */
   readonly conflictProvesPresence?: boolean;
 }
 
 /** For how long a create whose answer was lost may still land. */
 const unclearMs = 2000;
+
+/** For how long a process remembers what it did itself. */
+const ownForMs = 10 * 60_000;
 
 /** What one owner's change has done so far, over all its attempts. */
 interface Progress {
@@ -41,6 +48,11 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
   const { listLagMs: lagMs = 30_000, conflictProvesPresence = false } = options;
   const recent = createRecent();
   const deleted = createRecent();
+  /** By valueKey: this process wrote it or took it away, so that no other process is waited for. */
+  const own = createRecent();
+  /** By valueKey: the service said within the lag that the value is there. */
+  const proven = createRecent();
+  const listsAreLate = (options.listLagMs ?? 0) > 0;
 
   const applyOne = async (edit: OwnerEdit, call: Call, conduct: Conduct): Promise<Progress> => {
     const { owner } = edit;
@@ -51,30 +63,47 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
       const setTtl = records.find(({ ttlSeconds }) => ttlSeconds !== undefined)?.ttlSeconds;
       for (const value of edit.add) {
         const there = records.filter((record) => record.value === value);
-        if (there.some(({ isOff = false }) => !isOff)) continue;
+        if (there.some(({ isOff = false }) => !isOff) && isBelievable(valueKey(owner, value), conduct.clock)) continue;
         // One that is switched off serves nobody, and makes the service say that the value exists.
-        for (const record of there) await remove(owner, record, conduct, progress);
+        for (const record of there) if (record.isOff) await remove(owner, record, conduct, progress);
         await create(owner, value, setTtl, conduct, progress);
       }
       for (const record of await superfluous(records, edit, call, conduct)) {
         await remove(owner, record, conduct, progress);
       }
-      for (const value of edit.remove) recent.forget(valueKey(owner, value));
+      for (const key of edit.remove.map((value) => valueKey(owner, value))) {
+        recent.forget(key);
+        own.note(key, true, ownForMs, conduct.clock);
+      }
     });
     return progress;
   };
 
   const remove = async (owner: Owner, record: TxtRecord, conduct: Conduct, progress: Progress): Promise<void> => {
     progress.deleted.add(valueKey(owner, record.value));
+    proven.forget(valueKey(owner, record.value));
     const label = { operation: "delete", write: true, name: owner.fqdn };
-    await conduct.request(label, (inner) => api.delete(owner, record, inner));
-    deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
+    const noteDeleted = () => deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
+    try {
+      await conduct.request(label, (inner) => api.delete(owner, record, inner));
+      noteDeleted();
+    } catch (error) {
+      // Another process deleted it: the list will go on showing it for a while.
+      if (isConflict(error)) noteDeleted();
+      throw error;
+    }
   };
+
+  /** A list may show a value that another process has deleted; only a refused create proves that it is there. */
+  const isBelievable = (key: string, clock: Clock): boolean =>
+    !(listsAreLate && conflictProvesPresence) || proven.confirmed(key, clock);
 
   /** What another process wrote moments ago may be as invisible as what this one did. */
   const noteWrittenElsewhere = ({ owner, remove, writtenMsAgo }: OwnerEdit, clock: Clock): void => {
     for (const key of remove.map((value) => valueKey(owner, value))) {
-      if (recent.remaining(key, clock) === 0) recent.note(key, false, lagMs - writtenMsAgo, clock);
+      const isUnknown = listsAreLate && writtenMsAgo === Number.POSITIVE_INFINITY && own.remaining(key, clock) === 0;
+      if (recent.remaining(key, clock) > 0) continue;
+      recent.note(key, false, lagMs - (isUnknown ? 0 : writtenMsAgo), clock);
     }
   };
 
@@ -97,6 +126,7 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
     const madeMomentsAgo = recent.confirmed(key, conduct.clock);
     const sentBefore = progress.created.has(key);
     progress.created.add(key);
+    own.note(key, true, ownForMs, conduct.clock);
     // Noted before the request: if its answer is lost, the record may be there and not listed.
     if (!madeMomentsAgo) recent.note(key, false, Math.max(lagMs, unclearMs), conduct.clock);
     try {
@@ -105,6 +135,7 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
         api.create(owner, value, setTtl === undefined ? inner : { ...inner, ttlSeconds: setTtl }),
       );
       recent.note(key, true, lagMs, conduct.clock);
+      proven.note(key, true, lagMs, conduct.clock);
     } catch (error) {
       if (notCarriedOut(error) && !sentBefore) {
         progress.created.delete(key);
@@ -114,6 +145,7 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
       // to be resolved by the list, because it may also mean that the service was busy.
       if (!(isConflict(error) && (madeMomentsAgo || conflictProvesPresence))) throw error;
       if (!madeMomentsAgo) recent.note(key, true, lagMs, conduct.clock);
+      proven.note(key, true, lagMs, conduct.clock);
     }
   };
 

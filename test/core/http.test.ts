@@ -90,13 +90,10 @@ test.each([400, 404, 409, 410, 412])("a proxy's page with status %i is not an Ht
   expect((error as Error).message).not.toContain("127.0.0.1");
 });
 
-test.each([401, 403, 408, 425, 429])(
-  "a proxy's page with status %i counts as the service's own",
-  async (status) => {
-    const { base } = await serve((response) => response.writeHead(status).end("<html>no</html>"));
-    await expect(createHttp()(base)("zones", { signal })).rejects.toBeInstanceOf(HttpError);
-  },
-);
+test.each([401, 403, 408, 425, 429])("a proxy's page with status %i counts as the service's own", async (status) => {
+  const { base } = await serve((response) => response.writeHead(status).end("<html>no</html>"));
+  await expect(createHttp()(base)("zones", { signal })).rejects.toBeInstanceOf(HttpError);
+});
 
 test("masks secrets before it shortens what the service said", async () => {
   const secret = "s3cret-of-the-account";

@@ -3,7 +3,7 @@ import { ConflictError, RejectedError, TransientError } from "../../src/core/err
 import { silent } from "../../src/core/events.ts";
 import { guard } from "../../src/core/guard.ts";
 import { parseName } from "../../src/core/name.ts";
-import type { Edit, Owner, RecordApi, TxtRecord } from "../../src/core/provider.ts";
+import type { Edit, Owner, RecordApi, TxtBackend, TxtRecord } from "../../src/core/provider.ts";
 import { type RecordBackendOptions, recordBackend } from "../../src/core/records.ts";
 import { type VirtualClock, virtualClock } from "./virtual-clock.ts";
 
@@ -278,6 +278,45 @@ test("a record that was deleted moments ago and is still listed counts as gone w
   expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["unchanged"]);
   expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
   expect(log.filter((entry) => entry !== "list")).toEqual(["delete 7", "create a"]);
+});
+
+test("a clean-up without a journal waits for a value that another process may just have written, once", async () => {
+  const { api, clock, connect, values, log } = setUp(20_000, { listLagMs: 30_000 });
+  const replica = (): TxtBackend => connect(api);
+  await clock.drive(replica().apply(zone, [add("a")], call));
+  const backend = replica();
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual([]);
+  log.length = 0;
+  expect(await clock.drive(backend.apply(zone, [remove("a")], call))).toEqual(["unchanged"]);
+  expect(log).toEqual(["list"]);
+});
+
+test("a present stores what a late list still shows although another process deleted it", async () => {
+  const { api, clock, connect, values, records } = setUp(0, { listLagMs: 30_000, conflictProvesPresence: true });
+  const gone: TxtRecord = { id: "7", value: "a" };
+  const late: RecordApi = { ...api, list: async (o, c) => [gone, ...(await api.list(o, c))] };
+  const backend = connect(late);
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual(["a"]);
+  // What this process made itself is believed; what another one made is proven by one create.
+  expect(await clock.drive(backend.apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+  expect(await clock.drive(connect(late).apply(zone, [add("a")], call))).toEqual(["unchanged"]);
+  expect(records).toHaveLength(1);
+});
+
+test("a record that another process deleted first is asked for once, however long lists show it", async () => {
+  const { api, clock, connect, log } = setUp(0, { listLagMs: 30_000 });
+  const late: RecordApi = {
+    ...api,
+    list: async () => [{ id: "7", value: "a" }],
+    delete: async (_owner, { id }) => {
+      log.push(`delete ${id}`);
+      throw new ConflictError("there is no such record");
+    },
+  };
+  await clock.drive(connect(late).apply(zone, [remove("a")], call));
+  expect(log).toEqual(["delete 7"]);
 });
 
 test("values of a name that share one TTL give it to what is added", async () => {

@@ -33,6 +33,8 @@ export interface CloudflareFake extends AdapterFake {
   zone(apex: string): CloudflareZone;
   /** How a look-up that the token may not make is answered: with nothing, or as older deployments did. */
   lookups: "empty" | "refused";
+  /** Lists show records that much later, and go on showing deleted ones. Milliseconds, default 0. */
+  listLagMs: number;
   add(apex: string, record: Partial<CloudflareRecord> & { readonly type: string; readonly name: string }): string;
 }
 
@@ -63,6 +65,8 @@ export async function startCloudflareFake(apexes: readonly DomainName[]): Promis
   };
   const rays: string[] = [];
   let ids = 0;
+  const madeAt = new Map<string, number>();
+  const deleted: { readonly zone: CloudflareZone; readonly record: CloudflareRecord; readonly at: number }[] = [];
 
   const zoneOf = (apex: string): CloudflareZone => {
     const zone = zones.find(({ name }) => name === apex);
@@ -72,6 +76,7 @@ export async function startCloudflareFake(apexes: readonly DomainName[]): Promis
   const store = (zone: CloudflareZone, record: Omit<CloudflareRecord, "id">): CloudflareRecord => {
     const stored = { id: hexId(`record ${++ids}`), ...record };
     zone.records.push(stored);
+    madeAt.set(stored.id, performance.now());
     return stored;
   };
 
@@ -117,7 +122,10 @@ export async function startCloudflareFake(apexes: readonly DomainName[]): Promis
 
   const listRecords = ({ query }: FakeRequest, zone: CloudflareZone): FakeReply => {
     const [type, name, content] = ["type", "name", "content"].map((field) => query.get(field));
-    const found = zone.records.filter(
+    const then = performance.now() - fake.listLagMs;
+    const stillListed = deleted.filter((one) => one.zone === zone && one.at > then).map(({ record }) => record);
+    const listed = [...zone.records, ...stillListed].filter(({ id }) => (madeAt.get(id) ?? 0) <= then);
+    const found = listed.filter(
       (record) =>
         [null, record.type].includes(type ?? null) &&
         [null, record.name].includes(name?.toLowerCase() ?? null) &&
@@ -167,7 +175,7 @@ export async function startCloudflareFake(apexes: readonly DomainName[]): Promis
   const remove = (zone: CloudflareZone, recordId: string): FakeReply => {
     const index = zone.records.findIndex(({ id }) => id === recordId);
     if (index < 0) return failure(404, { code: 81044, message: "Record does not exist." });
-    zone.records.splice(index, 1);
+    for (const record of zone.records.splice(index, 1)) deleted.push({ zone, record, at: performance.now() });
     return success({ id: recordId });
   };
 
@@ -195,6 +203,7 @@ export async function startCloudflareFake(apexes: readonly DomainName[]): Promis
     zones,
     credentials,
     lookups: "empty",
+    listLagMs: 0,
     zone: zoneOf,
     add: (apex, record) => store(zoneOf(apex), { content: "", ttl: 300, comment: null, ...record }).id,
     config: { apiToken: token, endpoint: http.url },

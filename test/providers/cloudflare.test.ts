@@ -183,6 +183,16 @@ describe("records", () => {
     expect(callsOf(fake).filter((call) => call.startsWith("GET"))).toHaveLength(3);
   });
 
+  test("that lists do not show yet are cleaned up by another program, and those still listed are not believed", async () => {
+    fake.listLagMs = 50;
+    await (await program({ zoneCut: apex })).present(owner, "value");
+    const second = await program({ zoneCut: apex });
+    expect((await second.cleanUp(owner, "value"))[0]?.changed).toBe(true);
+    expect(fake.values(apex, owner)).toEqual([]);
+    expect((await (await program({ zoneCut: apex })).present(owner, "value"))[0]?.changed).toBe(true);
+    expect(fake.values(apex, owner)).toEqual(["value"]);
+  });
+
   test("carry a comment only where one is configured", async () => {
     await (await program()).present(owner, "one");
     await (await program({ config: { comment: "made by dns01" } })).present(owner, "two");

@@ -47,6 +47,23 @@ test("what lists do not show yet is neither made twice nor taken for gone", asyn
   await second.stop();
 });
 
+test.each(["key", "loginToken"] as const)(
+  "programs without a common state wait for late lists (%s)",
+  async (signIn) => {
+    const fake = await startDnspod([apex], { listLagMs: 150, signIn });
+    const programs = await Promise.all(Array.from({ length: 3 }, () => connectDnspod(fake)));
+    const [first, second, third] = programs;
+    await first?.present(owner, "value");
+    expect((await second?.cleanUp(owner, "value"))?.[0]?.changed).toBe(true);
+    expect(fake.values(apex, owner)).toEqual([]);
+    // The list still shows it.
+    expect((await third?.present(owner, "value"))?.[0]?.changed).toBe(true);
+    expect(fake.values(apex, owner)).toEqual(["value"]);
+    await Promise.all(programs.slice(1).map((program) => program.stop({ fakeToo: false })));
+    await first?.stop();
+  },
+);
+
 test("pages are read to their end, however short the service makes them", async () => {
   const fake = await startDnspod([apex], { pageCap: 2 });
   fake.put(apex, owner, ["a", "b", "c", "d", "mine"], 600);
