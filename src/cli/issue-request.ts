@@ -2,6 +2,7 @@ import { readCsr } from "../acme/csr.ts";
 import { issuesOf, readInput } from "../config/attempt.ts";
 import { directoryFor, type PlannedCa, readCas } from "../config/cas.ts";
 import { readDnsSettings } from "../config/dns-settings.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { readPlan, requestOf } from "../config/plan.ts";
 import type { Sources } from "../config/settings.ts";
 import { type ChosenRoute, readRoutes } from "../config/solvers.ts";
@@ -45,10 +46,7 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
   const csr = await readCsrFile(flags.text("csr"), issues);
   const names = given.length > 0 ? given : (csr?.domains ?? []);
   if (names.length === 0 && flags.text("csr") === undefined)
-    issues.push({
-      path: "--domain",
-      message: "is missing: name at least one, or by --name a certificate that dns01.yaml declares",
-    });
+    issues.push({ path: "--domain", message: noDomain(config) });
   const domains = await readDomains(names, domainPath);
   issues.push(...domains.issues);
   if (csr !== undefined && given.length > 0 && domains.issues.length === 0) {
@@ -113,6 +111,15 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
       };
     },
   };
+}
+
+function noDomain({ file, config }: LoadedConfig): string {
+  const declared = (config.certificates ?? []).flatMap((c) => c?.name ?? c?.domains?.[0] ?? []);
+  const [first] = declared;
+  if (file === undefined || first === undefined)
+    return "is missing: name at least one, or by --name a certificate that dns01.yaml declares";
+  const all = declared.length === 1 ? "the certificate" : `the ${declared.length} certificates`;
+  return `is missing: \`dns01 renew\` issues ${all} that ${file} declares, \`dns01 issue --name ${first}\` only that one`;
 }
 
 /** A certificate that the file declares, by its name; undefined when it declares none of this name. */

@@ -10,6 +10,7 @@ import { issueAnywhere } from "../issuer/issue-anywhere.ts";
 import { uniqueWarnings } from "../issuer/kept-warnings.ts";
 import { openDns } from "../issuer/network.ts";
 import { createOrderGate } from "../issuer/order-gate.ts";
+import type { IssueResult } from "../issuer/request.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
@@ -58,12 +59,14 @@ export const command: Command = {
     });
     // With what was said of files and plugins, before anything was ordered.
     const warned = () => ({ warnings: uniqueWarnings([...input.warnings(), ...result.warnings]) });
-    if (result.files === undefined) return { json: { ...result, ...warned() }, text: issueText(result) };
+    // Cron mails whatever is printed.
+    const text = (told: IssueResult) => (told.reused && flags.on("quiet") ? "" : issueText(told));
+    if (result.files === undefined) return { json: { ...result, ...warned() }, text: text(result) };
     const { redact } = input.redactor;
     const deps = { certificates: store.certificates, env: io.env, signal: io.signal, observer, redact, result };
     const deployed = await deployStored(request.name, deployment, { ...deps, now });
     const whole = deployed === undefined ? result : { ...result, files: deployed.files };
-    return { json: { ...whole, ...warned() }, text: issueText(whole) };
+    return { json: { ...whole, ...warned() }, text: text(whole) };
   },
 };
 

@@ -9,7 +9,7 @@ import type { CommandInput } from "./command.ts";
 import type { RenewPlans } from "./renew-plans.ts";
 
 /** How a certificate is ordered again, by `renew` and by `run` alike. */
-export type OrderPlan = Pick<RenewTarget, "names" | "cas" | "prepare">;
+export type OrderPlan = Pick<RenewTarget, "names" | "cas" | "prepare" | "wanted">;
 
 interface Sources {
   readonly plans: RenewPlans;
@@ -24,6 +24,12 @@ export function planByDeclaration(declared: PlannedCertificate, { plans, dryRun 
   return {
     names: declared.identifiers.map((i) => i.text),
     cas: declared.cas.map(directoryOf),
+    wanted: {
+      keyType: declared.keyType,
+      keyTypes: keyTypesOf(declared),
+      profile: declared.cas[0]?.profile,
+      csr: declared.csr,
+    },
     async prepare(directoryUrl) {
       const ca = declared.cas.find((one) => directoryOf(one) === directoryUrl);
       // What is declared has the file's solvers, whichever provider a record names.
@@ -32,6 +38,10 @@ export function planByDeclaration(declared: PlannedCertificate, { plans, dryRun 
       return { request: { ...request, profileOptional: ca?.profileRequired !== true }, solvers };
     },
   };
+}
+
+function keyTypesOf({ cas, keyType }: PlannedCertificate): Readonly<Record<string, string>> {
+  return Object.fromEntries(cas.map(({ ca, keyType: own = keyType }) => [directoryFor(ca, own, false), own] as const));
 }
 
 /** As its record says, where the file does not declare it. */

@@ -44,9 +44,13 @@ function warningsOf(result: RenewOutcome["result"], heard: readonly Warning[]): 
   return isTold ? { warnings } : {};
 }
 
-/** One line each, what is left to do at the end of it. */
-export function renewText(outcomes: readonly RenewOutcome[]): string {
-  if (outcomes.length === 0) return "no certificates\n";
+/** One line each, what is left to do at the end of it; with `quiet` only what was done, or failed. */
+export function renewText(
+  all: readonly RenewOutcome[],
+  { quiet, none }: { readonly quiet: boolean; readonly none: string },
+): string {
+  const outcomes = quiet ? all.filter(({ result, error }) => error !== undefined || result?.reused === false) : all;
+  if (outcomes.length === 0) return quiet ? "" : `${none}\n`;
   const rows = outcomes.map(({ name, status, renewAfter, reason, result, error }) => {
     const at = renewAfter === undefined ? "" : renewAfter.toISOString().slice(0, 16).replace("T", " ");
     const detail =
@@ -54,6 +58,12 @@ export function renewText(outcomes: readonly RenewOutcome[]): string {
     return [name, status, at, detail];
   });
   return `${align([["name", "status", "renews", "why"], ...rows]).join("\n")}\n`;
+}
+
+/** Says where certificates were looked for, when there are none. `file` is the configuration file. */
+export function noCertificates(file: string | undefined, dir: string): string {
+  const declared = file === undefined ? "no dns01.yaml was found" : `${file} declares none`;
+  return `no certificates: ${declared}, and ${dir} holds none. Declare one in dns01.yaml, or run dns01 issue.`;
 }
 
 /** A single certificate's own status; 6 when some of several failed, 7 when only what was to follow did. */

@@ -14,16 +14,17 @@ interface Sources {
   readonly deployment: Deployment;
 }
 
-/** How a stored certificate is renewed: as the file declares it, else as its record says. */
+/** How a certificate is ordered: as the file declares it, else as its record says. */
 export function targetOf(known: Pick<RenewTarget, "name" | "stored" | "fault">, sources: Sources): RenewTarget {
   const { stored } = known;
-  if (stored === undefined) return { ...known, names: [], cas: [], prepare: () => Promise.reject(known.fault) };
   const { plans, options, deployment } = sources;
   const how = { plans, dryRun: options.dryRun };
   const declared = plans.declared(known.name);
+  const plan = declared !== undefined ? planByDeclaration(declared, how) : stored && planByRecord(stored.meta, how);
+  if (plan === undefined) return { ...known, names: [], cas: [], prepare: () => Promise.reject(known.fault) };
   return {
     ...known,
-    ...(declared === undefined ? planByRecord(stored.meta, how) : planByDeclaration(declared, how)),
+    ...plan,
     deploy: async () => {
       await deployNamed(known.name, declared?.deployment ?? deployment, sources);
     },

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Plan, readPlan } from "../config/plan.ts";
 import { systemClock } from "../core/clock.ts";
+import type { ConfigIssue } from "../core/errors.ts";
 import { createLife, type Life } from "../daemon/life.ts";
 import { createDaemonMetrics, type DaemonMetrics } from "../daemon/metrics.ts";
 import { createNotifier, type Notifier } from "../daemon/notify.ts";
@@ -13,7 +14,9 @@ import { createWatch, type Watch, type WatchTarget } from "../issuer/watch.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { type Command, type CommandInput, type CommandOutput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
+import { renewRound } from "./renew.ts";
 import { readRenewPlans } from "./renew-plans.ts";
+import { noCertificates } from "./renew-report.ts";
 import { createRenewalInfos, openEngine } from "./renewal-engine.ts";
 import { startReloads } from "./run-reload.ts";
 import { createReport, type Report } from "./run-report.ts";
@@ -34,11 +37,14 @@ export const command: Command = {
     // From the first moment on: by itself it would end the process.
     process.on("SIGHUP", ignore);
     const filesRead = new Set<string>();
-    const said = await readSaid(input, filesRead);
+    const isOnce = flags.on("once");
+    if (isOnce) failOn(notOnce(flags));
+    const said = await readSaid(input, filesRead, isOnce ? {} : unhurried);
     const listen = await listenOf(input);
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "run" });
     const release = await store.lockRun({ signal: io.signal, timeoutMs: 0 });
     try {
+      if (isOnce) return await renewRound(input, store, { ...said, ...paceOf(flags) });
       await live(input, store, { ...said, filesRead }, listen);
     } finally {
       await release();
@@ -50,12 +56,24 @@ export const command: Command = {
 
 const ignore = (): void => {};
 
+function notOnce(flags: CommandInput["flags"]): readonly ConfigIssue[] {
+  if (flags.source("listen") !== "--listen") return [];
+  return [{ path: "--listen", message: "cannot be combined with --once, which ends after one round" }];
+}
+
+/** One a second is for a daemon, which has time; a round that somebody waits for goes as fast as `renew`. */
+function paceOf(flags: CommandInput["flags"]): { readonly ordersPerSecond?: number } {
+  if (flags.source("orders-per-second") === "default") return {};
+  return { ordersPerSecond: Math.max(1, flags.integer("orders-per-second") ?? 1) };
+}
+
 /** Everything that was said, checked; all faults at once. */
 async function readSaid(
   input: CommandInput,
   filesRead: Set<string>,
+  windows: Parameters<typeof readRenewPlans>[1] = unhurried,
 ): Promise<Pick<Generation, "plans" | "deployment">> {
-  const plans = await readRenewPlans(input, unhurried, filesRead);
+  const plans = await readRenewPlans(input, windows, filesRead);
   const faults = [...input.issues, ...plans.issues];
   const deployment = await readDeployment(input, faults);
   failOn(faults);
@@ -126,6 +144,7 @@ async function live(
     const cleaning = takeOutLeftovers({ ...engine, solvers }, report);
     life.loaded();
     report.info(`looking after ${status} in ${store.dir}`);
+    if (targets.names().length === 0) report.warn(noCertificates((await input.loadConfig()).file, store.dir));
     tellOverlaps();
     ends.push(startTimers({ life, notifier, rescanMs, rescan: () => targets.take("new"), onFault: report.fault }));
     let { filesRead } = said;

@@ -1,4 +1,3 @@
-import { directoryFor } from "../config/cas.ts";
 import type { PlannedCertificate } from "../config/plan.ts";
 import type { Deployment } from "../deploy/deploy.ts";
 import { createHintStore } from "../issuer/hints.ts";
@@ -68,19 +67,9 @@ function byDeclaration(declared: PlannedCertificate, sources: Sources): WatchTar
   const { plans } = sources.generation;
   return {
     name: declared.name,
-    wanted: {
-      keyType: declared.keyType,
-      keyTypes: keyTypesOf(declared),
-      profile: declared.cas[0]?.profile,
-      csr: declared.csr,
-    },
     ...withDns(planByDeclaration(declared, { plans, dryRun: false }), sources),
     ...deployed(declared.name, declared.deployment, sources),
   };
-}
-
-function keyTypesOf({ cas, keyType }: PlannedCertificate): Readonly<Record<string, string>> {
-  return Object.fromEntries(cas.map(({ ca, keyType: own = keyType }) => [directoryFor(ca, own, false), own] as const));
 }
 
 function byRecord(meta: CertificateMeta, sources: Sources): WatchTarget {

@@ -82,6 +82,13 @@ export interface StoredCertificate {
   readonly pem: { readonly cert: string; readonly chain: string; readonly privkey?: string };
 }
 
+/** What a decision needs of a stored certificate. */
+export interface KnownCertificate {
+  readonly meta: CertificateMeta;
+  /** PEM. */
+  readonly cert: string;
+}
+
 /** An order that was begun: enough to go on with it after a crash. */
 export interface PendingOrder {
   readonly ca: string;

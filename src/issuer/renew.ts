@@ -8,7 +8,8 @@ import { withoutLocal } from "./budget-use.ts";
 import { inParallel } from "./in-parallel.ts";
 import { issue } from "./issue.ts";
 import { asDns01Error, type Held, type Kept, type UpkeepEvent } from "./kept.ts";
-import type { CertificateMeta, CertificateStore, RenewalStore } from "./ports.ts";
+import { mismatchOf, type Wanted } from "./mismatch.ts";
+import type { CertificateMeta, CertificateStore, KnownCertificate, RenewalStore } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import { afterFailure, subjectOf } from "./renewal.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
@@ -16,25 +17,23 @@ import type { Look } from "./schedule.ts";
 import type { SharedRouter } from "./shared-router.ts";
 import { createUpkeep } from "./upkeep.ts";
 
-/** A stored certificate that may be due, and how it is renewed then. */
+/** A certificate that may be due or missing, and how it is ordered then. */
 export interface RenewTarget extends Kept {
+  /** Undefined when it was not issued yet. */
   readonly stored: KnownCertificate | undefined;
   /** Why it could not be read. */
   readonly fault?: Dns01Error | undefined;
+  /** What it must be like; undefined: whatever its record says. */
+  readonly wanted?: Wanted | undefined;
   /** What an order at this CA needs. Called only when it is due; what it throws fails this certificate alone. */
   prepare(directoryUrl: string): Promise<{ readonly request: IssueRequest; readonly solvers: SharedRouter }>;
   /** Brings the stored certificate to where it is used; nothing to do is fine. Throws HookError. */
   deploy?(): Promise<void>;
 }
 
-/** What a decision needs of a stored certificate. */
-export interface KnownCertificate {
-  readonly meta: CertificateMeta;
-  /** PEM. */
-  readonly cert: string;
-}
-
 export interface RenewOptions {
+  /** Orders placed at one CA in a second, at most. Default 50: far below what CAs take, `parallel` keeps the load low. */
+  readonly ordersPerSecond?: number;
   /** Whatever the rules say. */
   readonly force: boolean;
   /** Everything up to finalize for what is due, nothing stored. */
@@ -51,7 +50,7 @@ export interface RenewDeps extends IssueDeps {
   readonly observerFor: (name: string) => Observer;
 }
 
-export type RenewStatus = "renewed" | "not-due" | "put-off" | "failed" | "dry-run" | "revoked";
+export type RenewStatus = "issued" | "renewed" | "not-due" | "put-off" | "failed" | "dry-run" | "revoked";
 
 /** What became of one certificate. */
 export interface RenewOutcome {
@@ -79,11 +78,10 @@ interface Notes {
 /** Looks at disks and at renewal information side by side; neither is much work for anybody. */
 const looksAtOnce = 8;
 const readsAtOnce = 16;
-/** Far below what CAs take; `parallel` is what keeps the load low. */
-const ordersPerSecond = 50;
 
 /**
- * Renews what is due of `targets`: one failure does not stop the others, and none is thrown but the signal's reason.
+ * Issues what is missing of `targets` and renews what is due or not as wanted: one failure does not stop the others, and
+ * none is thrown but the signal's reason.
  * Nothing is sent to anybody when nothing is due, no look at a CA's renewal information is, and nothing was left in DNS.
  */
 export async function renewAll(
@@ -113,7 +111,7 @@ export async function renewAll(
       await attempt(note, signal, async () => void (await look.work()));
       if (!options.dryRun) await keepFault(target, note, deps);
     }
-    const isThere = note.error === undefined && target.stored !== undefined;
+    const isThere = note.error === undefined && (target.stored ?? note.result) !== undefined;
     if (isThere && !options.dryRun && target.deploy !== undefined) await attempt(note, signal, target.deploy);
   });
   signal.throwIfAborted();
@@ -134,12 +132,12 @@ function upkeepFor(
     budget: budgetFor(options, deps.budget),
     // A run now and then has nothing to spread over.
     spread: { place: (_name, _subject, last) => last, note: () => {}, remove: () => {} },
-    ordersPerSecond,
+    ordersPerSecond: options.ordersPerSecond ?? 50,
     load: async ({ name }) => {
-      const { stored, fault } = byName.get(name) ?? {};
+      const target = byName.get(name);
       try {
-        if (fault !== undefined) throw fault;
-        return stored === undefined ? undefined : await heldOf(stored, options, deps);
+        if (target?.fault !== undefined) throw target.fault;
+        return target?.stored === undefined ? undefined : await heldOf(target.stored, target, options, deps);
       } catch (error) {
         // What cannot be read is no order that waits for its time.
         noteOf(name).error = asDns01Error(error);
@@ -174,11 +172,17 @@ function upkeepFor(
   });
 }
 
-async function heldOf({ meta }: KnownCertificate, options: RenewOptions, deps: RenewDeps): Promise<Held> {
+async function heldOf(
+  known: KnownCertificate,
+  target: RenewTarget,
+  options: RenewOptions,
+  deps: RenewDeps,
+): Promise<Held> {
+  const { meta } = known;
   return {
     subject: subjectOf(meta),
     ca: meta.ca,
-    ...(options.force ? { mismatch: "--force was given" } : {}),
+    mismatch: options.force ? "--force was given" : await mismatchOf(known, target),
     isRetired: meta.revoked !== undefined && !options.force,
     state: await deps.renewals.load(meta.name),
   };
@@ -288,9 +292,10 @@ function outcomeOf({ name, stored }: RenewTarget, notes: Notes, { dryRun }: Rene
   if (result !== undefined) {
     const renewAfter = result.renewAfter === undefined ? undefined : new Date(result.renewAfter);
     if (result.reused) {
-      return { ...base, status: "not-due", reason: "another process renewed it meanwhile", renewAfter, result };
+      return { ...base, status: "not-due", reason: "another process ordered it meanwhile", renewAfter, result };
     }
-    return { ...base, status: dryRun ? "dry-run" : "renewed", reason, renewAfter, result };
+    const done = stored === undefined ? "issued" : "renewed";
+    return { ...base, status: dryRun ? "dry-run" : done, reason, renewAfter, result };
   }
   // A hook that fails besides must not make it look like a certificate that is fine.
   const isPutOff = putOff !== undefined && (error === undefined || error.code === "HOOK");

@@ -43,7 +43,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     }
     if (held !== undefined) onEvent({ type: "held", name: kept.name, notAfter: held.subject.notAfter });
     if (held?.isRetired === true) return { at: now() + longestMs };
-    if (held === undefined) return await ordering.look(kept, undefined, "there is none yet");
+    if (held === undefined) return await ordering.look(kept, undefined, "it was not issued yet");
     const { mismatch } = held;
     if (mismatch !== undefined) return await deployFirst(kept, held, () => ordering.look(kept, held, mismatch));
     const checked = isToAsk(held) ? await ask(kept, held) : held;

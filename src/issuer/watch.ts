@@ -1,5 +1,4 @@
 import type { RenewalInfoClient } from "../acme/ari.ts";
-import { isForRequest } from "../acme/certificate.ts";
 import { fanOut } from "../acme/fan-out.ts";
 import { renewalId } from "../acme/renewal-id.ts";
 import type { Observer } from "../core/events.ts";
@@ -7,8 +6,8 @@ import { thrownText } from "../core/thrown.ts";
 import type { Budget } from "./budget.ts";
 import { issue } from "./issue.ts";
 import type { Held, Kept, UpkeepEvent } from "./kept.ts";
-import { sameSet } from "./order.ts";
-import type { CertificateMeta, RenewalStore, StoredCertificate } from "./ports.ts";
+import { mismatchOf, type Wanted } from "./mismatch.ts";
+import type { CertificateMeta, RenewalStore } from "./ports.ts";
 import { afterFailure, subjectOf } from "./renewal.ts";
 import type { DnsDeps, IssueDeps, IssueRequest } from "./request.ts";
 import { createSchedule, type Schedule } from "./schedule.ts";
@@ -19,16 +18,7 @@ import { createUpkeep } from "./upkeep.ts";
 /** A certificate that shall be there at all times, and how it is ordered. */
 export interface WatchTarget extends Kept {
   /** What a stored certificate must be like; undefined: whatever its record says. */
-  readonly wanted?:
-    | {
-        readonly keyType: string;
-        /** By directory, where not all CAs are asked for the same. */
-        readonly keyTypes?: Readonly<Record<string, string>> | undefined;
-        readonly profile: string | undefined;
-        /** DER; the key is ours where there is none. */
-        readonly csr?: Uint8Array | undefined;
-      }
-    | undefined;
+  readonly wanted?: Wanted | undefined;
   /** It is kept only as what is stored, and follows its record; gone with it. */
   readonly byRecord?: ((meta: CertificateMeta) => WatchTarget) | undefined;
   /** What an order at this CA needs. Called only when one is due; what it throws fails this certificate alone. */
@@ -143,7 +133,7 @@ export function createWatch(deps: WatchDeps): Watch {
       subject: subjectOf(meta),
       issuedAt: Date.parse(meta.issuedAt),
       ca: meta.ca,
-      mismatch: await mismatchOf(stored, target),
+      mismatch: await mismatchOf({ meta, cert: stored.pem.cert }, target),
       isRetired: meta.revoked !== undefined,
       state: await renewals.load(target.name),
       ...(isToDeploy ? { deployAt: 0 } : {}),
@@ -211,21 +201,4 @@ export function createWatch(deps: WatchDeps): Watch {
       return schedule.counts;
     },
   };
-}
-
-/** Why the stored certificate is not the one that is wanted, for people. */
-async function mismatchOf(
-  { meta, pem }: StoredCertificate,
-  { names, cas, wanted }: WatchTarget,
-): Promise<string | undefined> {
-  if (wanted === undefined) return undefined;
-  if (!sameSet(meta.domains, names)) return "its names have changed";
-  if (meta.keyType !== (wanted.keyTypes?.[meta.ca] ?? wanted.keyType)) return "its key type has changed";
-  const { csr } = wanted;
-  if ((csr !== undefined) !== (meta.csr === true)) return "whose key it is has changed";
-  if (csr !== undefined && !(await isForRequest(pem.cert, csr))) return "its CSR is for another key now";
-  const isFromFirst = meta.ca === cas[0] || meta.insteadOf === cas[0];
-  if (!isFromFirst) return "its CA has changed";
-  if (meta.ca === cas[0] && (meta.profile ?? "") !== (wanted.profile ?? "")) return "its profile has changed";
-  return undefined;
 }

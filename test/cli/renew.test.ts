@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
+import { makeFolder, startService } from "../daemon/service.ts";
 
 const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const blocked: string[] = [];
@@ -113,13 +114,14 @@ certificates:
     ),
     SECRET: box.tsig.secret,
   };
-  const early = await run(["renew", "later"], env);
-  expect([early.status, early.stderr]).toEqual([2, expect.stringContaining('"later" is declared, but not issued yet')]);
+  const first = await run(["renew", "later", "--json"], env);
+  expect(entriesOf(first.stdout)).toMatchObject([{ name: "later", status: "issued" }]);
   for (let i = 0; i < 2; i++) {
     const done = await run(["renew", "--json", ...(i === 0 ? ["--force"] : [])], env);
     expect(done.status, done.stderr).toBe(0);
     expect(entriesOf(done.stdout)).toMatchObject([
       { status: i === 0 ? "renewed" : "not-due", domains: ["a.example.test", "c.example.test"] },
+      { status: i === 0 ? "renewed" : "not-due", domains: ["later.example.test"] },
     ]);
   }
   expect(await readFile(join(dir, "hook"), "utf8")).toBe("ran\n");
@@ -137,6 +139,103 @@ test("faults are told together before anything is called: unknown names, flags, 
   const flags = await run(["renew", "--dryrun", "--parallel", "x", "--propagation", "soon"]);
   expect(flags.status).toBe(2);
   for (const part of ["--dry-run", "whole number", "soon"]) expect(flags.stderr).toContain(part);
+});
+
+/** A file that declares these certificates; solvers and CA as the environment has them. */
+async function declare(certificates: string) {
+  const solver = `{ provider: rfc2136, config: { nameserver: "${box.env["RFC2136_NAMESERVER"]}" } }`;
+  await writeFile(join(dir, "dns01.yaml"), `solvers: [${solver}]\ncertificates:\n${certificates}`);
+}
+
+test.each([
+  ["renew", "--json"],
+  ["run", "--once", "--json"],
+])(
+  "%s %s issues what dns01.yaml declares and is missing, renews what is stored besides, and follows the file",
+  async (...args) => {
+    await issue("old.example.test");
+    await declare("  - { name: a, domains: [a.example.test] }\n  - { name: b, domains: [b.example.test] }\n");
+    const first = await run(args);
+    expect(first.status, first.stderr).toBe(0);
+    expect(entriesOf(first.stdout)).toMatchObject([
+      { name: "a", status: "issued", reason: "it was not issued yet", domains: ["a.example.test"] },
+      { name: "b", status: "issued" },
+      { name: "old.example.test", status: "not-due" },
+    ]);
+    await declare(
+      "  - { name: a, domains: [a.example.test, www.example.test] }\n  - { name: b, domains: [b.example.test] }\n",
+    );
+    const second = await run(args);
+    expect(entriesOf(second.stdout)).toMatchObject([
+      { name: "a", status: "renewed", domains: ["a.example.test", "www.example.test"] },
+      { name: "b", status: "not-due" },
+      { name: "old.example.test", status: "not-due" },
+    ]);
+    blocked.push("c.example.test");
+    await declare("  - { name: c, domains: [c.example.test] }\n");
+    const third = await run(args);
+    expect(third.status).toBe(6);
+    expect(entriesOf(third.stdout)).toMatchObject([
+      ...[{ name: "a" }, { name: "b" }],
+      { name: "c", status: "failed", error: { code: "ACME" } },
+      { name: "old.example.test" },
+    ]);
+  },
+);
+
+test("run --once is refused with --listen and with --print-unit", async () => {
+  const served = await run(["run", "--once", "--listen", "127.0.0.1:0"]);
+  expect([served.status, served.stderr]).toEqual([
+    2,
+    expect.stringContaining("--listen: cannot be combined with --once"),
+  ]);
+  const units = await run(["run", "--once", "--print-unit"]);
+  expect([units.status, units.stderr]).toEqual([2, expect.stringContaining("--once")]);
+});
+
+test("issue without -d says which command orders what the file declares", async () => {
+  await declare("  - { name: a, domains: [a.example.test] }\n  - { name: b, domains: [b.example.test] }\n");
+  const done = await run(["issue"]);
+  expect(done.status).toBe(2);
+  const said = "`dns01 renew` issues the 2 certificates that dns01.yaml declares, `dns01 issue --name a` only that one";
+  expect(done.stderr).toContain(said);
+});
+
+test("-q says nothing when nothing is due, and only what was done otherwise", async () => {
+  await issue("a.example.test");
+  expect(await run(["renew", "-q"])).toEqual({ status: 0, stdout: "", stderr: "" });
+  expect(await run(["issue", "-q", "-p", "rfc2136", "-d", "a.example.test"])).toEqual({
+    status: 0,
+    stdout: "",
+    stderr: "",
+  });
+  await declare("  - { name: b, domains: [b.example.test] }\n");
+  const done = await run(["renew", "-q"]);
+  expect(done.stdout).toMatch(/^ {2}b +issued /m);
+  expect(done.stdout).not.toContain("a.example.test");
+  expect(JSON.parse((await run(["renew", "-q", "--json"])).stdout)).toMatchObject({ certificates: [{}, {}] });
+});
+
+test("where no certificate is declared or stored, renew and run say so and name where they looked", async () => {
+  const none = `no certificates: no dns01.yaml was found, and ${join(dir, "state")} holds none`;
+  expect((await run(["renew"])).stdout).toContain(none);
+  expect((await run(["run", "--once"])).stdout).toContain(none);
+  await writeFile(join(dir, "dns01.yaml"), "acme: {}\n");
+  expect((await run(["renew"])).stdout).toContain("dns01.yaml declares none");
+  expect((await run(["renew", "-q"])).stdout).toBe("");
+});
+
+test("a daemon without a certificate says so, and waits for a file that declares one", async () => {
+  const folder = makeFolder({});
+  const service = startService(folder, { ...process.env, ...box.env });
+  const { level } = await service.line(({ message }) => message.includes(`${folder.config} declares none`));
+  expect(level).toBe("warn");
+  folder.write({ solvers: [{ provider: "rfc2136" }], certificates: [{ domains: ["a.example.test"] }] });
+  service.child.kill("SIGHUP");
+  await service.line(({ event, certificate }) => event === "renewed" && certificate === "a.example.test");
+  service.child.kill("SIGTERM");
+  expect((await service.done).status).toBe(0);
+  await rm(folder.dir, { recursive: true, force: true });
 });
 
 test("nothing stored is nothing due", async () => {

@@ -5,7 +5,7 @@ import { caFlags, configFlags, deploymentFlags, dnsFlags, eabFlags, emailFlag, p
 export const renewalCommands: readonly CommandSpec[] = [
   {
     name: "renew",
-    summary: "renew every stored certificate that is due",
+    summary: "issue the declared certificates that are missing, and renew every one that is due",
     usage: "[NAME…] [options]",
     positionals: { min: 0, max: 10_000 },
     providerFlags: true,
@@ -33,7 +33,7 @@ export const renewalCommands: readonly CommandSpec[] = [
     ],
     example: "dns01 renew",
     notes:
-      "Names, CA, key type, profile and chain are those of the record, or of dns01.yaml where it declares the certificate; credentials come from the environment or dns01.yaml. Nothing is sent to anybody when nothing is due and the CA need not be asked. Safe to run every hour.",
+      "Works on every certificate that dns01.yaml declares or the state directory holds. Names, CA, key type, profile and chain are those of dns01.yaml where it declares the certificate, else of the record. Credentials come from the environment or dns01.yaml. When nothing is due and the CA need not be asked, no request is sent. Safe to run every hour.",
   },
   {
     name: "run",
@@ -56,6 +56,7 @@ export const renewalCommands: readonly CommandSpec[] = [
         default: "1",
         help: "orders placed at one CA in a second, at most",
       },
+      { name: "once", kind: "boolean", help: "do one round, as renew does, and end" },
       { name: "print-unit", kind: "boolean", help: "print a unit for systemd with these options, and stop" },
       {
         name: "unit",
