@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError } from "../core/errors.ts";
+import { limitConnections } from "../core/limit-connections.ts";
 
 export interface StatusServerOptions {
   /** Undefined: every address of the machine. */
@@ -21,11 +22,15 @@ export interface StatusServer {
 
 /** `/healthz` and `/metrics`, without encryption, for whoever can reach the address. */
 export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
-  const server = createServer({ requestTimeout: 30_000 }, (req, res) => {
+  const limits = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+  const server = createServer(limits, (req, res) => {
+    // With the connection ends a body that nothing here reads.
+    res.shouldKeepAlive = false;
     void answer(req.method ?? "", req.url?.split("?")[0] ?? "", res, options).catch(() => {
       if (!res.headersSent) send(res, 500, "text/plain", "internal fault\n");
     });
   });
+  limitConnections(server, 100);
   await listening(server, options);
   const { address, port, family } = server.address() as AddressInfo;
   return {

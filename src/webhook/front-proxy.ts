@@ -15,6 +15,8 @@ export interface FrontProxy {
   /** The present state; each request is judged by it, on connections from before as well. */
   state(): FrontProxyState;
   update(state: FrontProxyState): void;
+  /** Says if the connection's certificate is the front proxy's. */
+  isVouched(socket: TLSSocket): boolean;
   /** Who is calling, or why the headers that say so count for nothing. */
   identify(req: IncomingMessage): { readonly identity: Identity } | { readonly fault: string };
 }
@@ -56,6 +58,11 @@ export function createFrontProxy(initial: FrontProxyState, now: () => number): F
     state: () => state,
     update(next) {
       state = next;
+    },
+    isVouched(socket) {
+      if ("fault" in state) return false;
+      const verdict = verdictOn(socket, state.config);
+      return verdict !== undefined && verdict.fault === undefined;
     },
     identify(req) {
       if ("fault" in state) return { fault: "the CA of the front proxy is not known" };

@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
+import { limitConnections } from "../core/limit-connections.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type Check, runChecks, sendHealth } from "./health.ts";
 
@@ -17,7 +18,10 @@ export function createMetricsServer({ metrics, readiness, page }: MetricsServerO
     "/metrics": async (res) => send(res, 200, metrics.contentType, await metrics.text()),
     "/": (res) => send(res, 200, "text/html; charset=utf-8", page()),
   };
-  return createServer({ requestTimeout: 30_000 }, async (req, res) => {
+  const limits = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+  const server = createServer(limits, async (req, res) => {
+    // With the connection ends a body that nothing here reads.
+    res.shouldKeepAlive = false;
     const path = req.url?.split("?")[0] ?? "/";
     const answer = Object.hasOwn(answers, path) ? answers[path] : undefined;
     try {
@@ -29,6 +33,8 @@ export function createMetricsServer({ metrics, readiness, page }: MetricsServerO
       if (!res.headersSent) send(res, 500, "text/plain", "internal fault\n");
     }
   });
+  limitConnections(server, 100);
+  return server;
 }
 
 function send(res: ServerResponse, status: number, type: string, body: string): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { Refusal } from "./refusal.ts";
 
 /** As API servers have it. */
-const MAX_BODY_BYTES = 3 * 1024 * 1024;
+export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 /** So much more is read and dropped, so that the client hears why instead of a broken connection. */
 const MAX_DROPPED_BYTES = 32 * 1024 * 1024;
 

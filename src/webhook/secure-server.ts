@@ -3,9 +3,12 @@ import type { IncomingMessage, RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { endWithConnection } from "./pipelined.ts";
 import { Refusal, type RefusalCode, statusOf } from "./refusal.ts";
+import { MAX_BODY_BYTES } from "./request-body.ts";
 import type { KeyPair } from "./serving-certificate.ts";
+import { limitStrangers } from "./strangers.ts";
 
 export interface SecureServer {
   readonly server: Server;
@@ -16,7 +19,7 @@ export interface SecureServer {
 /** Longer than kube-apiserver keeps an idle connection (90 s): it must never send into one that we are closing. */
 const KEEP_ALIVE_MS = 120_000;
 /** Users of many groups have long headers. */
-const MAX_HEADER_BYTES = 256 * 1024;
+const MAX_HEADER_BYTES = 32 * 1024;
 /** For the last answer to arrive. */
 const LINGER_MS = 2_000;
 
@@ -25,7 +28,11 @@ const LINGER_MS = 2_000;
  * front-proxy.ts. No tickets, so that no session is resumed: a resumed one of TLS 1.3 has no certificate, yet Node calls it
  * authorized.
  */
-export function createSecureServer(pair: KeyPair, onRequest: RequestListener): SecureServer {
+export function createSecureServer(
+  pair: KeyPair,
+  onRequest: RequestListener,
+  isVouched: (socket: TLSSocket) => boolean,
+): SecureServer {
   const context = ({ cert, key }: KeyPair) => ({
     cert,
     key,
@@ -39,7 +46,7 @@ export function createSecureServer(pair: KeyPair, onRequest: RequestListener): S
     requestCert: true,
     rejectUnauthorized: false,
     ALPNProtocols: ["http/1.1"],
-    handshakeTimeout: 10_000,
+    handshakeTimeout: 5_000,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // They count from the start of a connection, and kube-apiserver keeps some for later.
     headersTimeout: KEEP_ALIVE_MS,
@@ -50,13 +57,19 @@ export function createSecureServer(pair: KeyPair, onRequest: RequestListener): S
   });
   // Each group is a header, and the user comes behind them: Node would drop what follows the thousandth. The bytes are limited.
   server.maxHeadersCount = 0;
-  const onEach = endWithConnection(onRequest);
+  const strangers = limitStrangers(server, { isVouched, onFault: answerBadRequest });
+  const onEach = endWithConnection((req, res) => {
+    // It has had its answer already.
+    if (!req.socket.writable) return;
+    if (strangers.sent(req) || hasLargeBody(req)) res.setHeader("connection", "close");
+    onRequest(req, res);
+  });
   server.on("request", onEach);
   server.on("clientError", answerBadRequest);
   // Without a handler Node answers by itself, in words of its own.
   server.on("checkExpectation", onEach);
   for (const event of ["upgrade", "connect"]) {
-    server.on(event, (_req: IncomingMessage, socket: Duplex) => answerBadRequest(new Error(event), socket));
+    server.on(event, (_req: IncomingMessage, socket: Duplex) => answerBadRequest({ code: event }, socket));
   }
   return { server, setKeyPair: (next) => server.setSecureContext(context(next)) };
 }
@@ -67,7 +80,7 @@ const faults: Readonly<Record<string, readonly [RefusalCode, string]>> = {
 };
 
 /** What never became a request gets a Status as well. */
-function answerBadRequest(error: Error & { readonly code?: string }, socket: Duplex): void {
+function answerBadRequest(error: { readonly code?: string | undefined }, socket: Duplex): void {
   // Before the end of the handshake nothing can be said, and such a socket would never be closed.
   const isMute = "secureConnecting" in socket && socket.secureConnecting === true;
   if (isMute || !socket.writable || error.code === "ECONNRESET") {
@@ -79,11 +92,15 @@ function answerBadRequest(error: Error & { readonly code?: string }, socket: Dup
   const body = statusOf(refusal);
   const head = `HTTP/1.1 ${code} ${refusal.reason}\r\nContent-Type: application/json\r\nConnection: close\r\n`;
   socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-  // Node lets go of such a socket: without an end of ours it is kept for ever if the other side does not close, or has left
-  // something that nobody reads.
-  socket.resume();
+  // Node lets go of such a socket, and reading on would let the peer send for as long as it likes.
+  socket.pause();
   const limit = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   socket.once("close", () => clearTimeout(limit));
+}
+
+/** Node reads the rest of a body after the answer, however long it is, unless the connection ends with the answer. */
+function hasLargeBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > MAX_BODY_BYTES;
 }
 
 export interface ListenAddress {

@@ -91,10 +91,11 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
     metrics,
     leaving: () => leaving,
   });
-  const secure = createSecureServer(pair, (req: IncomingMessage, res: ServerResponse) => {
+  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     drain.track(res);
     app(req, res);
-  });
+  };
+  const secure = createSecureServer(pair, onRequest, (socket) => frontProxy.isVouched(socket));
   metrics.servingCertificate(pair.notAfter);
   metrics.frontProxy(undefined);
   const certificate = followServingCertificate(pair, {

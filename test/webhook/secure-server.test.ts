@@ -16,7 +16,11 @@ afterEach(() => {
 
 async function start() {
   const { serving } = await makeClusterPki();
-  const secure = createSecureServer({ ...serving, notBefore: 0, notAfter: 0 }, (_req, res) => void res.end());
+  const secure = createSecureServer(
+    { ...serving, notBefore: 0, notAfter: 0 },
+    (_req, res) => void res.end(),
+    () => false,
+  );
   server = secure.server;
   const port = await listen(server, { host: "127.0.0.1", port: 0 });
   return { port, open: promisify(server.getConnections).bind(server) };
