@@ -5,6 +5,8 @@ import { areCopied, type Copies, copyFiles, readIfFile } from "./copies.ts";
 import { type HookDeps, runHook } from "./hook.ts";
 import { makePfx, opens, type PfxOptions } from "./pfx.ts";
 
+const linesInError = 10;
+
 /** What follows a new certificate, in this order. */
 export interface Deployment {
   readonly pfx: PfxOptions | undefined;
@@ -129,12 +131,21 @@ async function run(
   observer({ type: "phase", phase: "hook", state: "start", detail: hook.command });
   const fault = await runHook(hook, certificate, deps);
   if (fault !== undefined) {
-    throw failed(certificate.meta.name, `the deploy hook ${fault.text}: ${hook.command}`, deps, {
+    const said = lastLines(fault.output);
+    throw failed(certificate.meta.name, `the deploy hook ${fault.text}: ${hook.command}${said}`, deps, {
       hint: "Mend the command and run the same dns01 command again: the hook is run for this certificate, and nothing is ordered.",
       output: fault.output,
     });
   }
   observer({ type: "phase", phase: "hook", state: "done" });
+}
+
+/** Where nobody follows the log, the error has to say why. */
+function lastLines(output: string): string {
+  const lines = output.split("\n").filter((line) => line.trim() !== "");
+  const last = lines.slice(-linesInError);
+  const cut = lines.length > last.length ? ["  …"] : [];
+  return ["", ...cut, ...last.map((line) => `  hook: ${line.trimEnd()}`)].join("\n");
 }
 
 function failed(

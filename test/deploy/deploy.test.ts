@@ -158,13 +158,24 @@ describe("a deploy hook", () => {
       const error = await failureOf(deploy(hook("echo what happened >&2; exit 3")));
       expect(error).toBeInstanceOf(HookError);
       expect(error).toMatchObject({
-        message: `the certificate ${name} is stored, but the deploy hook failed with status 3: echo what happened >&2; exit 3`,
+        message: `the certificate ${name} is stored, but the deploy hook failed with status 3: echo what happened >&2; exit 3\n  hook: what happened`,
         details: { output: "what happened" },
       });
     }
     expect(log()).toContain("hook: what happened");
     expect(await deploy(count())).toMatchObject({ hookRan: true });
     expect(await deploy(count())).toMatchObject({ hookRan: false });
+  });
+
+  test("that failed has the end of its output in the message, ten lines at most, with secrets masked", async () => {
+    await issued();
+    redactor.add("planted-secret-9876543210");
+    const { message } = await failureOf(deploy(hook("seq 1 50; echo the key is planted-secret-9876543210; exit 1")));
+    expect(message.split("\n").slice(1)).toEqual([
+      "  …",
+      ...Array.from({ length: 9 }, (_, i) => `  hook: ${42 + i}`),
+      "  hook: the key is ***",
+    ]);
   });
 
   test("that was due for an older version runs for the present one only", async () => {
