@@ -1,18 +1,20 @@
-{{/* The release's name, with the chart's where it does not say so. */}}
+{{/*
+The release's name, with the chart's where it does not say so, as the name of a Service has to be: a letter first, then
+letters, digits and "-". Names of releases may have dots and begin with a digit.
+*/}}
 {{- define "dns01.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- $full = default $full .Values.fullnameOverride | lower | replace "." "-" | replace "_" "-" -}}
+{{- if regexMatch "^[^a-z]" $full -}}
+{{- $full = printf "%s-%s" .Chart.Name $full -}}
 {{- end -}}
+{{- regexReplaceAll "-+$" (trunc 52 $full) "" -}}
 {{- end }}
 
 {{- define "dns01.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: webhook
 {{- end }}
 

@@ -26,8 +26,8 @@
 {{- end }}
 {{- range $id, $plugin := .Values.plugins }}
 {{- if not $plugin.source }}
-- name: plugin-{{ $id }}
-  mountPath: /run/dns01/plugin-{{ $id }}
+- name: "plugin-{{ $id }}"
+  mountPath: "/run/dns01/plugin-{{ $id }}"
   readOnly: true
 {{- end }}
 {{- end }}
@@ -37,24 +37,24 @@
 {{- if include "dns01.pluginSources" . | fromJson }}
 - name: plugins
   configMap:
-    name: {{ include "dns01.fullname" . }}-plugins
+    name: "{{ include "dns01.fullname" . }}-plugins"
 {{- end }}
 {{- range $id, $plugin := .Values.plugins }}
 {{- with $plugin.configMap }}
-- name: plugin-{{ $id }}
+- name: "plugin-{{ $id }}"
   configMap:
-    name: {{ .name }}
+    name: {{ .name | quote }}
     items:
-      - key: {{ default (printf "%s.mjs" $id) .key }}
-        path: {{ $id }}.mjs
+      - key: {{ default (printf "%s.mjs" $id) .key | quote }}
+        path: "{{ $id }}.mjs"
 {{- end }}
 {{- with $plugin.secret }}
-- name: plugin-{{ $id }}
+- name: "plugin-{{ $id }}"
   secret:
-    secretName: {{ .name }}
+    secretName: {{ .name | quote }}
     items:
-      - key: {{ default (printf "%s.mjs" $id) .key }}
-        path: {{ $id }}.mjs
+      - key: {{ default (printf "%s.mjs" $id) .key | quote }}
+        path: "{{ $id }}.mjs"
 {{- end }}
 {{- end }}
 {{- end }}

@@ -2,20 +2,20 @@
 {{- define "dns01.args" -}}
 - webhook
 {{- range include "dns01.groups" . | fromJsonArray }}
-- --group-name={{ . }}
+- "--group-name={{ . }}"
 {{- end }}
-- --secure-port={{ .Values.securePort }}
+- "--secure-port={{ .Values.securePort }}"
 - --tls-cert-file=/run/dns01/tls/tls.crt
 - --tls-private-key-file=/run/dns01/tls/tls.key
-- --metrics-bind-address=:{{ .Values.metrics.port }}
+- "--metrics-bind-address=:{{ .Values.metrics.port }}"
 {{- with .Values.providers }}
-- --providers={{ concat . (keys $.Values.plugins) | uniq | sortAlpha | join "," }}
+- "--providers={{ concat . (keys $.Values.plugins) | uniq | sortAlpha | join "," }}"
 {{- end }}
 {{- range include "dns01.callers" . | fromJsonArray }}
-- --allowed-caller=system:serviceaccount:{{ .namespace }}:{{ .name }}
+- "--allowed-caller=system:serviceaccount:{{ .namespace }}:{{ .name }}"
 {{- end }}
 {{- range .Values.allowedEndpoints }}
-- --allowed-endpoint={{ . }}
+- {{ printf "--allowed-endpoint=%s" . | quote }}
 {{- end }}
 {{- if .Values.restrictNameservers }}
 - --restrict-nameservers
@@ -27,18 +27,18 @@
 - --propagation-gate
 {{- end }}
 {{- range .Values.resolvers }}
-- --resolver={{ . }}
+- {{ printf "--resolver=%s" . | quote }}
 {{- end }}
 {{- if .Values.subjectAccessReview }}
 - --subject-access-review
 {{- end }}
 {{- range $id := keys .Values.plugins | sortAlpha }}
-- --plugin={{ include "dns01.pluginPath" (dict "id" $id "plugin" (get $.Values.plugins $id)) }}
+- "--plugin={{ include "dns01.pluginPath" (dict "id" $id "plugin" (get $.Values.plugins $id)) }}"
 {{- end }}
-- --call-timeout={{ .Values.callTimeout }}
-- --shutdown-delay={{ .Values.shutdownDelay }}
-- --log-format={{ .Values.logFormat }}
-- --log-level={{ .Values.logLevel }}
+- "--call-timeout={{ .Values.callTimeout }}"
+- "--shutdown-delay={{ .Values.shutdownDelay }}"
+- "--log-format={{ .Values.logFormat }}"
+- "--log-level={{ .Values.logLevel }}"
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}
@@ -46,7 +46,7 @@
 
 {{/* Whom a pod reaches, and by which names. */}}
 {{- define "dns01.podNetwork" -}}
-dnsPolicy: {{ default (ternary "ClusterFirstWithHostNet" "ClusterFirst" .Values.hostNetwork) .Values.dnsPolicy }}
+dnsPolicy: {{ default (ternary "ClusterFirstWithHostNet" "ClusterFirst" .Values.hostNetwork) .Values.dnsPolicy | quote }}
 {{- if .Values.hostNetwork }}
 hostNetwork: true
 {{- end }}
@@ -86,10 +86,10 @@ hostAliases:
 {{/* Those of the values. A changed plugin or policy makes new pods: what cannot be read fails there, beside the old ones. */}}
 {{- define "dns01.podAnnotations" -}}
 {{- with .Values.policy }}
-checksum/policy: {{ toJson . | sha256sum }}
+checksum/policy: {{ toJson . | sha256sum | quote }}
 {{- end }}
 {{- with .Values.plugins }}
-checksum/plugins: {{ toJson . | sha256sum }}
+checksum/plugins: {{ toJson . | sha256sum | quote }}
 {{- end }}
 {{- with .Values.podAnnotations }}
 {{ toYaml . }}
@@ -116,7 +116,7 @@ checksum/plugins: {{ toJson . | sha256sum }}
 {{- define "dns01.volumes" -}}
 - name: tls
   secret:
-    secretName: {{ include "dns01.tlsSecret" . }}
+    secretName: {{ include "dns01.tlsSecret" . | quote }}
     defaultMode: 288 # 0440, which not every reader of YAML takes for octal
 - name: tmp
   emptyDir:
@@ -124,7 +124,7 @@ checksum/plugins: {{ toJson . | sha256sum }}
 {{- if or .Values.policy .Values.existingPolicyConfigMap }}
 - name: policy
   configMap:
-    name: {{ default (printf "%s-policy" (include "dns01.fullname" .)) .Values.existingPolicyConfigMap }}
+    name: {{ default (printf "%s-policy" (include "dns01.fullname" .)) .Values.existingPolicyConfigMap | quote }}
 {{- end }}
 {{ include "dns01.pluginVolumes" . }}
 {{- with .Values.extraVolumes }}
