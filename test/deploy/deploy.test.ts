@@ -170,7 +170,9 @@ describe("a deploy hook", () => {
   test("that failed has the end of its output in the message, ten lines at most, with secrets masked", async () => {
     await issued();
     redactor.add("planted-secret-9876543210");
-    const { message } = await failureOf(deploy(hook("seq 1 50; echo the key is planted-secret-9876543210; exit 1")));
+    const { message } = (await failureOf(
+      deploy(hook("seq 1 50; echo the key is planted-secret-9876543210; exit 1")),
+    )) as HookError;
     expect(message.split("\n").slice(1)).toEqual([
       "  …",
       ...Array.from({ length: 9 }, (_, i) => `  hook: ${42 + i}`),
