@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -14,6 +14,7 @@ let box: Sandbox | undefined;
 const folders: string[] = [];
 afterEach(async () => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
   await box?.close();
   box = undefined;
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
@@ -101,6 +102,19 @@ test("renew: all faults of the options at once, before any call", async () => {
   expect((error as ConfigError).issues.length).toBeGreaterThan(1);
   const typed = renew({ stateDir, solvers: [{ provider: "memory" }], names: ["nobody"] });
   await expect(typed).rejects.toMatchObject({ code: "CONFIG", message: expect.stringContaining("nobody") });
+});
+
+test("NODE_TLS_REJECT_UNAUTHORIZED=0 is refused by every function, before any call", async () => {
+  vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+  const { solvers, lab, box } = await inSandbox();
+  const stateDir = await folder();
+  const options = { ...lab, solvers, stateDir, ca: box.directoryUrl, domains: ["a.example.test"], certificates: [] };
+  for (const call of [issue, renew, watch]) {
+    const error = await (async () => call(options))().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "CONFIG", issues: [{ path: "NODE_TLS_REJECT_UNAUTHORIZED" }] });
+    expect(error).toMatchObject({ hint: expect.stringContaining("caRoot") });
+  }
+  expect(await readdir(stateDir)).toEqual([]);
 });
 
 test("JavaScript callers hear of every wrong type, with its path, before any call", async () => {

@@ -47,7 +47,9 @@ export function tunnel(proxy: URL, host: string, port: number, signal: AbortSign
           ? {}
           : { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` }),
       },
-      ...(secure ? { createConnection: () => tlsConnect({ host: proxyHost, port: proxyPort }) } : {}),
+      ...(secure
+        ? { createConnection: () => tlsConnect({ host: proxyHost, port: proxyPort, rejectUnauthorized: true }) }
+        : {}),
     });
     request.once("connect", (response, socket) => {
       if (response.statusCode === 200) return resolve(socket);

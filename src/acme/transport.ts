@@ -52,7 +52,7 @@ export function createTransport(options: TransportOptions): Transport {
   setMaxListeners(0, closing.signal);
   const connected = new WeakSet<Socket>();
   // Node's 250 ms for each address gives up on servers that are merely far away.
-  const agentOptions = { keepAlive: true, autoSelectFamilyAttemptTimeout: 1500 };
+  const agentOptions = { keepAlive: true, autoSelectFamilyAttemptTimeout: 1500, rejectUnauthorized: true };
   let plain: HttpAgent | undefined;
   /** Who trusts the root that was given, and who trusts what Node does. */
   let own: HttpsAgent | undefined;

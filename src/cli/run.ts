@@ -6,6 +6,7 @@ import type { Dns01Event, Observer } from "../core/events.ts";
 import { nearest } from "../core/nearest.ts";
 import { printable } from "../core/printable.ts";
 import { createRedactor } from "../core/redact.ts";
+import { requireVerification } from "../core/tls-verification.ts";
 import { keepWarnings } from "../issuer/kept-warnings.ts";
 import { createPluginHost } from "../plugins/host.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
@@ -50,6 +51,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
   try {
     const { spec, load } = options;
     if (spec === undefined || load === undefined) throw unknownCommand(options.name, own);
+    requireVerification(io.env, "--ca-root FILE");
     // One set of options serves every command: one that needs no configuration takes these, and does not read them.
     const idle = pluginFlags.filter(({ name }) => !spec.flags.some((flag) => flag.name === name));
     const first = readFlags(line, [...globalFlags, ...spec.flags, ...idle], io.env).flags;

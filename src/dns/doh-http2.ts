@@ -70,7 +70,9 @@ function handshake(url: URL): Promise<TLSSocket> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const name = isIP(host) === 0 ? { servername: host } : {};
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ host, port: Number(url.port || 443), ALPNProtocols: ["h2", "http/1.1"], ...name });
+    const port = Number(url.port || 443);
+    const protocols = { ALPNProtocols: ["h2", "http/1.1"] };
+    const socket = connectTls({ host, port, rejectUnauthorized: true, ...protocols, ...name });
     socket.unref();
     socket.once("error", reject);
     socket.once("secureConnect", () => {

@@ -7,5 +7,7 @@ export const connectionOptions = {
   keepAliveMsecs: 30_000,
   maxFreeSockets: 8,
   timeout: 60_000,
+  // A kubeconfig's insecure-skip-tls-verify overrides it.
+  rejectUnauthorized: true,
   autoSelectFamilyAttemptTimeout: 1500,
 } as const;

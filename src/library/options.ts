@@ -3,6 +3,7 @@ import { eabFaults } from "../acme/eab.ts";
 import { keyTypes } from "../acme/key-types.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
+import { requireVerification } from "../core/tls-verification.ts";
 
 /*
  * What callers in JavaScript may get wrong, and TypeScript would have told. What the values mean (names, CAs, the
@@ -99,6 +100,7 @@ export function checkOptions<T extends object>(
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new ConfigError([{ path: which, message: `has to be called with options, and was with ${kindOf(given)}` }]);
   }
+  requireVerification(process.env, "caRoot");
   const parsed = schemas[which].safeParse(options);
   const faults = parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue, options));
   const sound = Object.entries(options).map(([key, value]: [string, unknown]) => [key, without(key, value, faults)]);

@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import * as x509 from "@peculiar/x509";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createAcmeClient } from "../../src/acme/client.ts";
 import { ExchangeError } from "../../src/acme/exchange-error.ts";
 import { proxyFor } from "../../src/acme/proxy.ts";
@@ -14,6 +14,7 @@ import { accountKey, failureOf, fastClock, never } from "./support.ts";
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
@@ -190,6 +191,13 @@ describe("trust", () => {
     const port = await serve();
     const answer = await transport({ caRoot: tlsCert }).send(get(`https://localhost:${port}/`));
     expect(answer.status).toBe(200);
+  });
+
+  it("is not given to every server by NODE_TLS_REJECT_UNAUTHORIZED=0", async () => {
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    const port = await serve();
+    const error = await failureOf(transport().send(get(`https://localhost:${port}/`)));
+    expect(error).toMatchObject({ cause: { code: "DEPTH_ZERO_SELF_SIGNED_CERT" } });
   });
 
   it("is missing without it: TransientError that names --ca-root, after one attempt", async () => {

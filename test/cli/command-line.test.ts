@@ -29,6 +29,24 @@ test.each([
   expect(stderr).toContain(message);
 });
 
+test.each([
+  ["issue", "-d", "example.com", "-p", "memory"],
+  ["renew"],
+  ["run"],
+  ["present", "_acme-challenge.example.com", "x", "-p", "memory"],
+  ["providers"],
+  ["webhook"],
+  ["webhook", "check"],
+])("NODE_TLS_REJECT_UNAUTHORIZED=0 stops %s before it does anything", (...args) => {
+  const { status, stderr } = runIn({ NODE_TLS_REJECT_UNAUTHORIZED: "0" }, ...args);
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^error CONFIG: NODE_TLS_REJECT_UNAUTHORIZED: "0" switches off .*--ca-root FILE/s);
+});
+
+test("any other value of NODE_TLS_REJECT_UNAUTHORIZED changes nothing", () => {
+  expect(runIn({ NODE_TLS_REJECT_UNAUTHORIZED: "1" }, "providers").status).toBe(0);
+});
+
 test("an option of some command that stands alone is not called unknown", () => {
   expect(run("--resolver", "192.0.2.1").stderr).toMatch(/^error CONFIG: no command given/);
 });

@@ -2,7 +2,7 @@ import { chmod, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { connectKubernetes } from "../../src/kubernetes/client.ts";
 import type { KubeApiServer } from "../fakes/kube-apiserver.ts";
 import { byKubeconfig, failureOf, folder, grant, never, secret, startApi } from "./support.ts";
@@ -19,6 +19,8 @@ async function cluster(): Promise<KubeApiServer> {
 
 const read = async (kube: { readSecret: (ns: string, name: string, signal: AbortSignal) => Promise<unknown> }) =>
   await kube.readSecret("shop", "dnspod", never);
+
+afterEach(() => vi.unstubAllEnvs());
 
 describe("a kubeconfig", () => {
   test("with a token; connections are kept", async () => {
@@ -74,6 +76,7 @@ describe("a kubeconfig", () => {
     await read(await byKubeconfig(api.kubeconfig(user, { "tls-server-name": "kubernetes.default.svc" })));
     const wrong = await failureOf(read(await byKubeconfig(api.kubeconfig(user, { "tls-server-name": "elsewhere" }))));
     expect(wrong.message).toContain("cannot reach the API server");
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     const noCa = { "certificate-authority-data": undefined };
     expect((await failureOf(read(await byKubeconfig(api.kubeconfig(user, noCa))))).status).toBeUndefined();
   });
