@@ -1,9 +1,20 @@
 import { Agent } from "node:http";
 import { domainToUnicode } from "node:url";
-import { type ConnectDeps, defineProvider, type RecordApi, recordBackend, unquoteTxt, z } from "../src/index.ts";
-import { config } from "./dnspod/config.ts";
+import { type ConnectDeps, defineProvider, type RecordApi, recordBackend, unquoteTxt, type z } from "../src/index.ts";
+import {
+  createAnswer,
+  deleteAnswer,
+  domainAnswer,
+  domainList,
+  listAnswer,
+  nothing,
+  notOurs,
+  type record,
+} from "./dnspod/answers.ts";
+import { config, isDefaultLine } from "./dnspod/config.ts";
 import { type Client, type Credential, credentialsOf } from "./dnspod/credentials.ts";
 import { absent, classify } from "./dnspod/errors.ts";
+import { loginTokenOf } from "./dnspod/faults.ts";
 import { legacyApi } from "./dnspod/legacy.ts";
 
 export default defineProvider({
@@ -18,7 +29,8 @@ export default defineProvider({
   },
   classify,
   connect: async (given, deps) => {
-    const { loginToken, endpoint = "https://dnsapi.cn", recordLine } = given;
+    const { endpoint = "https://dnsapi.cn", recordLine } = given;
+    const loginToken = loginTokenOf(given);
     // TKE puts it into every container, so it is no fault.
     if (loginToken !== undefined && given.webIdentityTokenFile !== undefined) {
       deps.warn("webIdentityTokenFile is not used, because loginToken is given");
@@ -32,22 +44,6 @@ export default defineProvider({
     return recordBackend(api, { listLagMs: 30_000, conflictProvesPresence: true });
   },
 });
-
-const domainAnswer = z.object({ DomainInfo: z.object({ Status: z.string().optional() }) });
-const domainList = z.object({ DomainList: z.array(z.object({ Name: z.string() })) });
-const text = z.string();
-const record = z.object({ RecordId: z.number(), Value: text, Line: text, LineId: text, Status: text.optional() });
-const listAnswer = z.object({
-  RecordCountInfo: z.object({ TotalCount: z.number() }),
-  RecordList: z
-    .array(record)
-    .nullish()
-    .transform((list) => list ?? []),
-});
-/** Of writes: an answer without these is not the API's, and whether anything was done is unknown. */
-const createAnswer = z.object({ RecordId: z.number() });
-const deleteAnswer = z.object({ RequestId: z.string() });
-const nothing = { RecordCountInfo: { TotalCount: 0 }, RecordList: [] };
 
 async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Promise<RecordApi> {
   const { endpoint = "https://dnspod.tencentcloudapi.com", recordLine, region } = given;
@@ -82,16 +78,7 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
     async findZone(apex, { signal }) {
       // Names that are no ASCII are known by either spelling.
       for (const Domain of new Set([apex, domainToUnicode(apex) || apex])) {
-        const found = await call("DescribeDomain", { Domain }, signal).catch(
-          absent(
-            "InvalidParameterValue.DomainNotExists",
-            "InvalidParameter.DomainInvalid",
-            "InvalidParameter.DomainIdInvalid",
-            "OperationDenied.NoPermissionToOperateDomain",
-            "FailedOperation.NotDomainOwner",
-            "ResourceNotFound.NoDataOfDomain",
-          ),
-        );
+        const found = await call("DescribeDomain", { Domain }, signal).catch(absent(...notOurs));
         if (found === undefined) continue;
         const paused = domainAnswer.parse(found).DomainInfo.Status === "PAUSE";
         if (paused) deps.warn(`${apex} is paused: its records are not served`);
@@ -116,7 +103,7 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
         more = RecordList.length > 0 && records.length < RecordCountInfo.TotalCount;
       }
       return records
-        .filter(({ Line, LineId }) => (recordLine === "" ? LineId === "0" : Line === recordLine))
+        .filter(({ Line, LineId }) => (recordLine === "" ? isDefaultLine(Line, LineId) : Line === recordLine))
         .map((r) => ({ id: String(r.RecordId), value: unquoteTxt(r.Value), isOff: r.Status === "DISABLE" }));
     },
     async create({ zone, relative }, Value, { signal, ttlSeconds: TTL }) {

@@ -5,6 +5,11 @@ const text = (description: string, ...env: readonly string[]) =>
   z.string().min(1, "is empty").meta({ description, env });
 const address = (description: string, ...endpoint: readonly string[]) => httpUrl().meta({ description, endpoint });
 
+/** By its id where it has one: its name differs between the sites. */
+export function isDefaultLine(name: string, id: string | undefined): boolean {
+  return id === undefined ? /^(default|默认)$/i.test(name.trim()) : id === "0";
+}
+
 export const config = z
   .strictObject({
     secretId: secret("SecretId of a Tencent Cloud API key", { header: true })
@@ -20,11 +25,17 @@ export const config = z
       })
       .optional(),
     loginToken: secret('"ID,Token" of the DNSPod console, instead of an API key')
-      .meta({ env: ["DNSPOD_API_KEY"] })
+      .meta({ env: ["DNSPOD_API_KEY"], aliases: ["apiToken"] })
       .optional(),
+    apiID: z
+      .number("is not the ID of a token of the DNSPod console")
+      .int()
+      .positive()
+      .optional()
+      .describe("ID of the token, if loginToken is the token alone"),
     recordLine: z
       .string()
-      .overwrite((line) => (/^(默认|default)$/i.test(line.trim()) ? "" : line.trim()))
+      .overwrite((line) => (isDefaultLine(line, undefined) ? "" : line.trim()))
       .default("")
       .describe("line of the records, as the console names it; empty: the default line"),
     roleArn: text("role to assume", "TENCENTCLOUD_ROLE_ARN", "TENCENTCLOUD_ASSUME_ROLE_ARN").optional(),

@@ -28,6 +28,9 @@ const auth: Make = (message, facts) => new AuthError(message, facts);
 const wrongKeys: Make = (message, facts) => new AuthError(message, { ...facts, wrongKeys: true });
 const conflict: Make = (message, facts) => new ConflictError(message, facts);
 const limited: Make = (message, facts) => new RateLimitedError(message, facts);
+/** The service's words: "try again in 1 minute". */
+const limitedForAMinute: Make = (message, facts) => new RateLimitedError(message, { ...facts, retryAfterMs: 60_000 });
+const limitedInZone: Make = (message, facts) => new RateLimitedError(message, { ...facts, scope: "zone" });
 const rejected: Make = (message, facts) => new RejectedError(message, facts);
 const transient: Make = (message, facts) => new TransientError(message, facts);
 const noZone: Make = (message, facts) => new ZoneNotFoundError(message, [], facts);
@@ -45,7 +48,9 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
   // Gone, or made anew under another id: the list tells which.
   ["InvalidParameter.RecordIdInvalid ResourceNotFound.NoDataOfRecord 8 10", conflict, "there is no such record"],
   ["LimitExceeded.RecordTtlLimit 29 32", lowTtl, "the zone's plan does not allow this TTL"],
-  ["RequestLimitExceeded -2", limited, "too many requests"],
+  ["RequestLimitExceeded FailedOperation.FrequencyLimit -2", limited, "too many requests"],
+  ["InvalidParameter.OperationIsTooFrequent", limitedForAMinute, "too many changes within a minute"],
+  ["InvalidParameter.DomainIsModifyingDns", limitedInZone, "the domain is being changed at the moment"],
   [
     "InternalError ServiceUnavailable FailedOperation.UnknowError FailedOperation.TemporaryError InvalidParameter.OperateFailed 3 -99",
     transient,
@@ -76,7 +81,7 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
     "Check TENCENTCLOUD_SESSION_TOKEN; leave it away for permanent keys.",
   ],
   [
-    "AuthFailure.UnauthorizedOperation UnauthorizedOperation OperationDenied FailedOperation.NotRealNamedUser InvalidParameter.UnrealNameUser -7 7 9",
+    "AuthFailure.UnauthorizedOperation UnauthorizedOperation OperationDenied InvalidParameter.PermissionDenied FailedOperation.NotRealNamedUser InvalidParameter.UnrealNameUser -7 7 9",
     auth,
     "the key may not do this",
     "Allow dnspod:DescribeDomain, dnspod:DescribeRecordList, dnspod:CreateRecord and dnspod:DeleteRecord on the domain.",
@@ -94,7 +99,7 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
     "Look at the account in the console: blocked, limited to other addresses, or asking for a second factor.",
   ],
   [
-    "InvalidParameterValue.DomainNotExists InvalidParameter.DomainInvalid InvalidParameter.DomainIdInvalid FailedOperation.NotDomainOwner ResourceNotFound.NoDataOfDomain 6 13",
+    "InvalidParameterValue.DomainNotExists InvalidParameter.DomainInvalid InvalidParameter.DomainIdInvalid InvalidParameter.DomainTooLong FailedOperation.NotDomainOwner FailedOperation.NotResourceOwner ResourceNotFound 6 13",
     noZone,
     "the account has no such domain",
   ],
@@ -105,7 +110,7 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
     "Look at it in the console: locked, blocked, an alias, or its plan is being changed.",
   ],
   [
-    "LimitExceeded.SubdomainRollLimit 25",
+    "LimitExceeded.SubdomainRollLimit 25 500025",
     rejected,
     "the name has as many values as the zone's plan allows",
     "Remove the TXT values that earlier challenges left there.",
@@ -155,6 +160,10 @@ export function classify(cause: unknown): Dns01Error | undefined {
 }
 
 function byCode(code: string, cause: Error): Dns01Error {
+  // A code for everything that has no other. Its words are asked for in English, and are Chinese all the same.
+  if (code === "InvalidParameter.Common" && /too (frequent|often)|频繁/i.test(cause.message)) {
+    return limitedForAMinute(`too many changes within a minute (${code})`, { cause, serviceCode: code });
+  }
   const row = rows.find(([codes]) => codes.some((known) => code === known || code.startsWith(`${known}.`)));
   const [, make, says, hint] = row ?? [[], rejected, `the service says "${steady(cause.message)}"`];
   return make(`${says} (${code})`, { cause, hint, serviceCode: code });

@@ -4,6 +4,7 @@ export interface Given {
   readonly secretKey?: string | undefined;
   readonly sessionToken?: string | undefined;
   readonly loginToken?: string | undefined;
+  readonly apiID?: number | undefined;
   readonly roleArn?: string | undefined;
   readonly webIdentityTokenFile?: string | undefined;
   readonly webIdentityRoleArn?: string | undefined;
@@ -16,16 +17,25 @@ type Fault = readonly [field: keyof Given, message: string];
 
 const permissions = "dnspod:DescribeDomain, DescribeRecordList, CreateRecord and DeleteRecord";
 
+/** "ID,Token", whether it is given in one field or in two. */
+export function loginTokenOf({ loginToken, apiID }: Pick<Given, "loginToken" | "apiID">): string | undefined {
+  return loginToken === undefined || apiID === undefined || loginToken.includes(",")
+    ? loginToken
+    : `${apiID},${loginToken}`;
+}
+
 /**
  * What is missing, given twice, or of the wrong kind. DNSPod has two kinds of credentials that are often mixed up: keys
  * of Tencent Cloud, and tokens made in its own console for the legacy API.
  */
 export function faultsOf(given: Given): readonly Fault[] {
-  return [...(given.loginToken === undefined ? cloudFaults(given) : legacyFaults(given, given.loginToken))];
+  const loginToken = loginTokenOf(given);
+  return [...(loginToken === undefined ? cloudFaults(given) : legacyFaults(given, loginToken))];
 }
 
 function* cloudFaults(given: Given): Generator<Fault> {
   const { secretId, secretKey, webIdentityTokenFile, cvmRole, endpoint } = given;
+  if (given.apiID !== undefined) yield ["loginToken", "is missing: apiID is the ID of a token of the DNSPod console"];
   const ambient = webIdentityTokenFile !== undefined || cvmRole !== undefined;
   if (!ambient || secretId !== undefined || secretKey !== undefined) {
     if (secretId === undefined) {
@@ -73,6 +83,9 @@ function* legacyFaults(given: Given, loginToken: string): Generator<Fault> {
     if (given[field] !== undefined) yield [field, twice];
   }
   if (given.roleArn !== undefined) yield ["roleArn", "needs a key of Tencent Cloud, not loginToken"];
+  if (given.apiID !== undefined && loginToken.split(",")[0]?.trim() !== String(given.apiID)) {
+    yield ["apiID", "is not the ID in loginToken: give the ID in one of the two"];
+  }
   if (/^AKID/.test(loginToken)) {
     yield ["loginToken", "is a SecretId of Tencent Cloud: give secretId and secretKey instead"];
   } else if (!/^\d+,\S+$/.test(loginToken.trim())) {

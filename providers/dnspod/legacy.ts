@@ -1,5 +1,6 @@
 import { domainToUnicode } from "node:url";
 import { type HttpFactory, type RecordApi, unquoteTxt, z } from "../../src/index.ts";
+import { isDefaultLine } from "./config.ts";
 import { absent, LegacyStatus } from "./errors.ts";
 
 const status = z.object({ code: z.coerce.string(), message: z.string().default("") });
@@ -80,7 +81,7 @@ export function legacyApi(
       }
       return records
         .filter(({ type }) => type === "TXT")
-        .filter((record) => (recordLine === "" ? isDefault(record) : record.line === recordLine))
+        .filter(({ line, line_id }) => (recordLine === "" ? isDefaultLine(line, line_id) : line === recordLine))
         .map(({ id, value, enabled }) => ({ id, value: unquoteTxt(value), isOff: enabled === "0" }));
     },
     async create({ zone, relative }, value, { signal, ttlSeconds }) {
@@ -91,9 +92,4 @@ export function legacyApi(
       await call("Record.Remove", { domain_id: zone.id, record_id: id }, signal);
     },
   };
-}
-
-/** By its id where it has one: its name is another one on each site. */
-function isDefault({ line, line_id }: { readonly line: string; readonly line_id?: string | undefined }): boolean {
-  return line_id === undefined ? /^(default|默认)$/i.test(line) : line_id === "0";
 }

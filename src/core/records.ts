@@ -83,15 +83,8 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
     progress.deleted.add(valueKey(owner, record.value));
     proven.forget(valueKey(owner, record.value));
     const label = { operation: "delete", write: true, name: owner.fqdn };
-    const noteDeleted = () => deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
-    try {
-      await conduct.request(label, (inner) => api.delete(owner, record, inner));
-      noteDeleted();
-    } catch (error) {
-      // Another process deleted it: the list will go on showing it for a while.
-      if (isConflict(error)) noteDeleted();
-      throw error;
-    }
+    await conduct.request(label, (inner) => api.delete(owner, record, inner));
+    deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
   };
 
   /** A list may show a value that another process has deleted; only a refused create proves that it is there. */

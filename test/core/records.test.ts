@@ -305,20 +305,6 @@ test("a present stores what a late list still shows although another process del
   expect(records).toHaveLength(1);
 });
 
-test("a record that another process deleted first is asked for once, however long lists show it", async () => {
-  const { api, clock, connect, log } = setUp(0, { listLagMs: 30_000 });
-  const late: RecordApi = {
-    ...api,
-    list: async () => [{ id: "7", value: "a" }],
-    delete: async (_owner, { id }) => {
-      log.push(`delete ${id}`);
-      throw new ConflictError("there is no such record");
-    },
-  };
-  await clock.drive(connect(late).apply(zone, [remove("a")], call));
-  expect(log).toEqual(["delete 7"]);
-});
-
 test("values of a name that share one TTL give it to what is added", async () => {
   const given: number[] = [];
   const api: RecordApi = {

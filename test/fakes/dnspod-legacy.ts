@@ -11,6 +11,7 @@ const words: Readonly<Record<string, string>> = {
   "13": "No domain found",
   "22": "Subdomain invalid",
   "25": "Record count limit exceeded",
+  "500025": "子域名负载均衡数量超出限制",
   "26": "Record line invalid",
   "27": "Record type invalid",
   "32": "Record TTL is out of limit",
@@ -157,7 +158,7 @@ function recordItem(record: DnspodRecord, lineIds: boolean): Readonly<Record<str
   };
 }
 
-const createFaults = { duplicate: "104", ttl: "32", roll: "25", name: "22", value: "34", spam: "-15" } as const;
+const createFaults = { duplicate: "104", ttl: "32", roll: "500025", name: "22", value: "34", spam: "-15" } as const;
 
 function create(store: DnspodStore, domain: DnspodDomain, form: URLSearchParams): DnspodRecord | string {
   const lineId = form.get("record_line_id");

@@ -14,6 +14,9 @@ test.each([
   ["RequestLimitExceeded.UinLimitExceeded", "RATE_LIMITED"],
   ["RequestLimitExceeded.IPLimitExceeded", "RATE_LIMITED"],
   ["RequestLimitExceeded.GlobalRegionUinLimitExceeded", "RATE_LIMITED"],
+  ["FailedOperation.FrequencyLimit", "RATE_LIMITED"],
+  ["InvalidParameter.OperationIsTooFrequent", "RATE_LIMITED"],
+  ["InvalidParameter.DomainIsModifyingDns", "RATE_LIMITED"],
   ["InternalError", "TRANSIENT"],
   ["InternalError.UndefinedError", "TRANSIENT"],
   ["FailedOperation.UnknowError", "TRANSIENT"],
@@ -32,6 +35,8 @@ test.each([
   ["OperationDenied.AccessDenied", "AUTH"],
   ["OperationDenied.DomainOwnerAllowedOnly", "AUTH"],
   ["OperationDenied.NoPermissionToOperateDomain", "AUTH"],
+  ["InvalidParameter.PermissionDenied", "AUTH"],
+  ["FailedOperation.NotResourceOwner", "ZONE_NOT_FOUND"],
   ["InvalidParameterValue.DomainNotExists", "ZONE_NOT_FOUND"],
   ["InvalidParameter.DomainIdInvalid", "ZONE_NOT_FOUND"],
   ["FailedOperation.NotDomainOwner", "ZONE_NOT_FOUND"],
@@ -61,12 +66,75 @@ test.each([
   "InvalidParameter.DomainIdInvalid",
   "OperationDenied.NoPermissionToOperateDomain",
   "FailedOperation.NotDomainOwner",
+  "FailedOperation.NotResourceOwner",
+  "InvalidParameter.DomainTooLong",
+  "ResourceNotFound",
   "ResourceNotFound.NoDataOfDomain",
 ])("%s for a zone only means that it is not ours", async (serviceCode) => {
   const fake = await startDnspod([apex]);
   fake.refuse(serviceCode, "DescribeDomain");
   const { present, stop } = await connectDnspod(fake);
   expect((await failureOf(present(owner, "value"))).code).toBe("ZONE_NOT_FOUND");
+  await stop();
+});
+
+test.each([
+  "FailedOperation.NotResourceOwner",
+  "InvalidParameter.DomainTooLong",
+  "InvalidParameter.PermissionDenied",
+  "ResourceNotFound",
+  "UnauthorizedOperation",
+])("%s at a longer name does not end the search for the zone", async (serviceCode) => {
+  const fake = await startDnspod([apex]);
+  fake.http.inject({
+    kind: "reply",
+    times: Number.POSITIVE_INFINITY,
+    when: ({ operation }, { body }) => operation === "DescribeDomain" && !body.includes('"example.com"'),
+    reply: () => ({ body: { Response: { Error: { Code: serviceCode, Message: "" }, RequestId: "r" } } }),
+  });
+  const { present, stop } = await connectDnspod(fake);
+  await present(parseName("_acme-challenge.a.b.example.com"), "value");
+  expect(fake.values(apex, parseName("_acme-challenge.a.b.example.com"))).toEqual(["value"]);
+  await stop();
+});
+
+test.each([
+  ["InvalidParameter.OperationIsTooFrequent", "whatever"],
+  ["InvalidParameter.Common", "当前操作过于频繁，请 1 分钟后重试。"],
+  ["InvalidParameter.Common", "The operation is too frequent. Please try again in 1 minute."],
+])("after %s (%s) the service is left alone for a minute", async (Code, Message) => {
+  const Response = { Error: { Code, Message }, RequestId: "r" };
+  const fake = await startDnspod([apex]);
+  fake.http.inject({ kind: "reply", when: ({ write }) => write, reply: () => ({ body: { Response } }) });
+  const { present, retries, stop } = await connectDnspod(fake);
+  await present(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["value"]);
+  expect(retries()).toEqual([expect.objectContaining({ code: "RATE_LIMITED" })]);
+  expect(retries()[0]?.waitMs).toBeGreaterThanOrEqual(60_000);
+  await stop();
+});
+
+test("InvalidParameter.Common with other words is a refusal", async () => {
+  const fake = await startDnspod([apex]);
+  fake.refuse("InvalidParameter.Common", "CreateRecord");
+  const { present, stop } = await connectDnspod(fake, {}, { once: true });
+  expect((await failureOf(present(owner, "value"))).code).toBe("REJECTED");
+  await stop();
+});
+
+test.each([
+  ["默认", true],
+  ["Default", true],
+  ["境外", false],
+])("a listed record without the id of its line is judged by the line's name (%s)", async (Line, isOurs) => {
+  const fake = await startDnspod([apex]);
+  const RecordList = [{ RecordId: 7, Value: "value", Line, Name: "_acme-challenge", Type: "TXT", TTL: 600 }];
+  const Response = { RecordCountInfo: { TotalCount: 1 }, RecordList, RequestId: "r" };
+  const when = ({ operation }: { readonly operation: string }) => operation === "DescribeRecordList";
+  fake.http.inject({ kind: "reply", when, reply: () => ({ body: { Response } }) });
+  fake.http.inject({ kind: "reply", when: ({ write }) => write, reply: () => ({ body: { Response } }) });
+  const { cleanUp, stop } = await connectDnspod(fake, {}, { once: true });
+  expect((await cleanUp(owner, "value"))[0]?.changed).toBe(isOurs);
   await stop();
 });
 

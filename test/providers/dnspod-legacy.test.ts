@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import dnspod from "../../providers/dnspod.ts";
+import { resolveConfig } from "../../src/core/fields.ts";
 import { parseName } from "../../src/core/name.ts";
 import { testProvider } from "../../src/testing/index.ts";
 import { fakeLoginToken, startDnspod } from "../fakes/dnspod.ts";
@@ -56,6 +57,23 @@ test("records of the international site, which have no ids of lines, are seen", 
   await stop();
 });
 
+test.each([13490, "13490"])("the ID of the token may stand beside it: apiID %j", async (apiID) => {
+  const fake = await startDnspod([apex], { signIn: "loginToken" });
+  const apiToken = fakeLoginToken.split(",")[1];
+  const { present, stop } = await connectDnspod(fake, { loginToken: undefined, apiID, apiToken });
+  await present(owner, "value");
+  expect(fake.values(apex, owner)).toEqual(["value"]);
+  await stop();
+});
+
+test.each([
+  [{ apiID: 1, loginToken: "2,token" }, "apiID: is not the ID in loginToken"],
+  [{ apiID: 1, secretId: "AKIDa", secretKey: "b" }, ": is missing: apiID is the ID of a token"],
+  [{ apiID: "AKID", loginToken: "token" }, "apiID: "],
+])("an apiID that does not go with the rest is a fault: %j", async (config, fault) => {
+  await expect(resolveConfig(dnspod, { config })).rejects.toThrow(fault);
+});
+
 test("pages are read to their end", async () => {
   const fake = await startDnspod([apex], { signIn: "loginToken", pageCap: 2 });
   fake.put(apex, owner, ["a", "b", "c", "d", "mine"], 600);
@@ -91,7 +109,7 @@ test("every status says what it is about", async () => {
     return `${ours} ${message.replace(/^dnspod: cannot create TXT at \S+: /, "")}`;
   };
   const words = (code: string) => `told ${code} for request 4f6e0ad2-44b1-4b13-a2c3-5dd2a1e3c8f0`;
-  const codes = ["-1", "10003", "83", "7", "13", "21", "25", "26", "3", "-2", "99"];
+  const codes = ["-1", "10003", "83", "7", "13", "21", "25", "500025", "26", "3", "-2", "99"];
   expect(await Promise.all(codes.map((code) => said(words, code)))).toEqual([
     "AUTH the login token is not accepted (-1)",
     "AUTH the login token is not accepted (10003)",
@@ -100,6 +118,7 @@ test("every status says what it is about", async () => {
     "ZONE_NOT_FOUND the account has no such domain (13)",
     "REJECTED the domain cannot be changed now (21)",
     "REJECTED the name has as many values as the zone's plan allows (25)",
+    "REJECTED the name has as many values as the zone's plan allows (500025)",
     "REJECTED there is no such record line (26)",
     "TRANSIENT the service failed for the moment (3)",
     "RATE_LIMITED too many requests (-2)",

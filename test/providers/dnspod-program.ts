@@ -43,6 +43,7 @@ export async function connectDnspod(
   return {
     present: (owner: DomainName, ...values: readonly string[]) => solver.present([{ owner, values }], end.signal),
     cleanUp: (owner: DomainName, ...values: readonly string[]) => solver.cleanUp([{ owner, values }], end.signal),
+    retries: () => events.filter((event) => event.type === "retry"),
     warnings: () => events.flatMap((event) => (event.type === "warning" ? [event.text] : [])),
     /** Ends the program; and the fake, unless another program still talks to it. */
     async stop({ fakeToo = true } = {}) {
