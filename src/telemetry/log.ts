@@ -1,5 +1,6 @@
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { printable } from "../core/printable.ts";
+import { shortValue } from "../core/short-value.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -40,7 +41,7 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
   if (event.type === "log") {
     return { level: event.level, text: event.text, fields: { event: event.type, ...event.fields } };
   }
-  const { type, ...fields } = event;
+  const { type, ...fields } = withShortValues(event);
   const line = (level: LogLevel, text: string): LogLine => ({ level, text, fields: { event: type, ...fields } });
   switch (event.type) {
     case "phase":
@@ -62,7 +63,7 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "txt.absent":
       return line(
         "info",
-        `${event.type.slice(4).padEnd(12)}TXT ${event.fqdn} "${event.value}" in ${event.zone} by ${event.provider}`,
+        `${event.type.slice(4).padEnd(12)}TXT ${event.fqdn} "${shortValue(event.value)}" in ${event.zone} by ${event.provider}`,
       );
     case "call":
       return line(
@@ -97,4 +98,13 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "step":
       return undefined;
   }
+}
+
+/** Returns an event as a log may have it: a log is kept for long and read by many, and gets no challenge value whole. */
+export function withShortValues(event: Dns01Event): Dns01Event {
+  if ("value" in event) return { ...event, value: shortValue(event.value) };
+  if (event.type !== "propagation.poll") return event;
+  const short = (values: readonly string[]) => values.map(shortValue);
+  const servers = event.servers.map((one) => ({ ...one, values: short(one.values), missing: short(one.missing) }));
+  return { ...event, servers };
 }

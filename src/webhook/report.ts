@@ -1,13 +1,8 @@
 import type { Dns01Event, Observer } from "../core/events.ts";
+import { shortValue } from "../core/short-value.ts";
+import { withShortValues } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { SolveEvent, SolveObserver } from "./solve/events.ts";
-
-/** Enough to tell values apart. */
-const SHOWN = 8;
-
-function shortened(value: string): string {
-  return value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value;
-}
 
 export interface ReportOptions {
   readonly observer: Observer;
@@ -48,7 +43,7 @@ export function reportSolving({ observer, metrics, debug }: ReportOptions): Solv
         return log("warn", `denied: ${event.message}`, event);
       case "leftover": {
         metrics.leftover(event.provider);
-        const value = shortened(event.value);
+        const value = shortValue(event.value);
         const text = `the value ${value} may be left at ${event.owner} (${event.reason}); ${event.cure} takes it out`;
         return log("warn", text, { ...event, value });
       }
@@ -57,7 +52,10 @@ export function reportSolving({ observer, metrics, debug }: ReportOptions): Solv
         return log("warn", `${event.provider}: these credentials get a rest: ${event.state}`, event);
       case "propagation":
         if (event.lagMs !== undefined) metrics.propagation(event.provider, event.lagMs);
-        return log("info", `${event.provider}: propagation of ${event.owner}: ${event.explanation}`, event);
+        return log("info", `${event.provider}: propagation of ${event.owner}: ${event.explanation}`, {
+          ...event,
+          servers: event.servers.map((server) => ({ ...server, missing: server.missing.map(shortValue) })),
+        });
       case "engine":
         metrics.observer(event.event);
         if (debug || !details.has(event.event.type)) observer(withCall(event.event, event.correlationId));
@@ -67,6 +65,5 @@ export function reportSolving({ observer, metrics, debug }: ReportOptions): Solv
 
 /** The log writes every member of an event. */
 function withCall(event: Dns01Event, correlationId: string): Dns01Event {
-  const value = "value" in event ? { value: shortened(event.value) } : {};
-  return Object.assign({}, event, value, correlationId === "" ? {} : { correlationId });
+  return Object.assign({}, withShortValues(event), correlationId === "" ? {} : { correlationId });
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Dns01Event } from "../../src/core/events.ts";
 import { createLog, describeEvent } from "../../src/telemetry/log.ts";
 
 test.each([
@@ -21,4 +22,29 @@ test("a line for people holds nothing that a terminal obeys; one for machines ha
     });
   expect(lines[0]).toBe("hook:  [2Jdone\tat last\nand more\n");
   expect(lines[1]).toContain("\\u001b[2J");
+});
+
+test("no line has a challenge's value whole, for people or for machines", () => {
+  const value = "LHDhK3oGRvkiefQnx7OOczTY5Tic_xZ6HcMOc_gmtoM";
+  const other = "xNqzyUYFWqmOTUxIlOIvSdSiHCMTlSPdBx2tGsmxfyE";
+  const server = { name: "ns1.example.test", address: "192.0.2.1", zone: "example.test", state: "stale" };
+  const written = { provider: "p", zone: "example.test", fqdn: "_acme-challenge.example.test", value };
+  const events: readonly Dns01Event[] = [
+    {
+      type: "propagation.poll",
+      owner: written.fqdn,
+      servers: [{ ...server, values: [value], missing: [other] }],
+      elapsedMs: 1,
+    },
+    ...(["txt.added", "txt.kept", "txt.removed", "txt.absent"] as const).map((type) => ({ type, ...written })),
+  ];
+  const lines: string[] = [];
+  for (const format of ["text", "json"] as const) {
+    const log = createLog({ level: "debug", format, write: (text) => void lines.push(text), now: () => new Date(0) });
+    for (const event of events) log(event);
+  }
+  expect(lines).toHaveLength(10);
+  for (const line of lines) expect(line).not.toMatch(/[\w-]{40}/);
+  expect(lines[1]).toContain('"LHDhK3oG…"');
+  expect(JSON.parse(lines[5] ?? "")).toMatchObject({ servers: [{ values: ["LHDhK3oG…"], missing: ["xNqzyUYF…"] }] });
 });
