@@ -2,6 +2,7 @@ import { readDnsSettings } from "../config/dns-settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
 import { challengeName } from "../core/challenge.ts";
 import { systemClock } from "../core/clock.ts";
+import { counted } from "../core/counted.ts";
 import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import { type DomainName, parseIdentifier, parseName } from "../core/name.ts";
 import { findLeftovers, type Leftover, type Removal, removeLeftovers } from "../issuer/leftovers.ts";
@@ -64,7 +65,9 @@ function report(found: readonly Leftover[], removals: readonly Removal[], now: D
   ]);
   const text = [
     ...(rows.length === 0 ? ["nothing is left over"] : align(rows)),
-    ...(kept === 0 ? [] : ["", `${kept} value(s) stay; give --yes to take them out, too`]),
+    ...(kept === 0
+      ? []
+      : ["", `${counted(kept, "value")} left; give --yes to delete ${kept === 1 ? "it" : "them"} too`]),
     "",
   ];
   return { json: { leftovers: documents }, text: text.join("\n") };

@@ -1,4 +1,5 @@
 import { type Plan, readPlan } from "../config/plan.ts";
+import { counted } from "../core/counted.ts";
 import type { Dns01Event } from "../core/events.ts";
 import { type Command, failOn } from "./command.ts";
 import { registeredIn } from "./registered.ts";
@@ -46,8 +47,7 @@ function summary({ certificates, routes, cas }: Plan) {
 
 function text(plan: Plan): string {
   const { certificates, solvers } = summary(plan);
-  const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
   const rows = certificates.map((c) => [c.name, c.domains.join(" "), c.ca ?? "", c.keyType]);
-  const head = `${plan.file} is valid: ${count(certificates.length, "certificate")}, ${count(solvers.length, "solver")}`;
+  const head = `${plan.file} is valid: ${counted(certificates.length, "certificate")}, ${counted(solvers.length, "solver")}`;
   return `${[head, ...align(rows)].join("\n")}\n`;
 }

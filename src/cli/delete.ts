@@ -1,3 +1,4 @@
+import { counted } from "../core/counted.ts";
 import { ConfigError, Dns01Error, LockedError } from "../core/errors.ts";
 import type { StoredCertificate } from "../issuer/ports.ts";
 import { openStore, type Store } from "../store/index.ts";
@@ -26,7 +27,7 @@ export const command: Command = {
     }
     const left = (await store.journal.list()).filter((entry) => entry.certificate === name);
     const text = `${name}: deleted\n`;
-    const note = `${left.length} TXT value(s) of it may still be in DNS: dns01 cleanup --leftovers takes them out\n`;
+    const note = `${counted(left.length, "TXT value")} of it may still be in DNS: dns01 cleanup --leftovers takes them out\n`;
     return { json: { name, deleted: true, leftovers: left.length }, text: left.length === 0 ? text : text + note };
   },
 };

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Plan, readPlan } from "../config/plan.ts";
 import { systemClock } from "../core/clock.ts";
+import { counted } from "../core/counted.ts";
 import type { ConfigIssue } from "../core/errors.ts";
 import { createLife, type Life } from "../daemon/life.ts";
 import { createDaemonMetrics, type DaemonMetrics } from "../daemon/metrics.ts";
@@ -198,7 +199,7 @@ function createTargets(
     const isSame = known.size === before.size && [...known.keys()].every((name) => before.has(name));
     if (which === "all" || !isSame) watch.set(targets);
     metrics.keep(new Set(known.keys()));
-    return `${known.size} certificate${known.size === 1 ? "" : "s"}`;
+    return counted(known.size, "certificate");
   };
   return {
     names: () => [...known.keys()],

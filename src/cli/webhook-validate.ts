@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text as readStream } from "node:stream/consumers";
+import { counted } from "../core/counted.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { parseAllowedEndpoints } from "../webhook/solve/endpoints.ts";
 import type { Fault } from "../webhook/validate/fault.ts";
@@ -99,7 +100,7 @@ function report(told: readonly Told[], issuers: readonly CheckedIssuer[], { grou
   const plain = ({ file, line, path, message }: Told) => ({ file, line, path, message });
   const valid = faults.length === 0;
   const error = new ConfigError(faults.map((one) => ({ path: placeText(one), message: one.message })));
-  const count = (n: number, what: string) => `${n === 0 ? "no" : n} ${what}${n === 1 ? "" : "s"}`;
+  const count = (n: number, what: string) => (n === 0 ? `no ${what}s` : counted(n, what));
   const lead = issuers.length === 1 ? "leads" : "lead";
   const sum = `${count(issuers.length, "Issuer")} ${lead} to ${groups.join(", ")}: ${count(faults.length, "fault")}`;
   const lines = told.map((one) => `${placeText(one)}: ${one.level === "warning" ? "warning: " : ""}${one.message}`);

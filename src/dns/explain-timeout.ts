@@ -1,3 +1,4 @@
+import { counted } from "../core/counted.ts";
 import { authoritative, inSeconds, list, nameOf, type Situation } from "./explain-words.ts";
 import type { ServerVerdict } from "./types.ts";
 
@@ -48,7 +49,10 @@ function onlyCacheIsBehind(servers: readonly ServerVerdict[], situation: Situati
   const says =
     view.class === "absent" || view.class === "absent-nosoa" ? (view.rcode ?? "no record") : "an older answer";
   const left = leftMs === undefined ? "" : ` for another ${Math.ceil(leftMs / 1_000).toLocaleString("en-US")} s`;
-  const agree = asked.length === 0 ? "" : `All ${asked.length} nameserver addresses serve the value, but `;
+  const agree =
+    asked.length === 0
+      ? ""
+      : `${asked.length === 1 ? "The nameserver address serves" : `All ${asked.length} nameserver addresses serve`} the value, but `;
   return `${agree}${nameOf(view)} keeps ${says} for ${view.owner} in its cache${left}: it was asked before the record existed. The CA uses resolvers of its own and is not affected; --propagation authoritative does not ask caches.`;
 }
 
@@ -147,7 +151,8 @@ function someLag(servers: readonly ServerVerdict[], situation: Situation): strin
 function share(servers: readonly ServerVerdict[]): string {
   const asked = authoritative(servers);
   const agreed = asked.filter((s) => s.class === "match").length;
-  return `${agreed} of ${asked.length} nameserver addresses ${agreed === 1 ? "has" : "have"}`;
+  const has = agreed === 1 || asked.length === 1 ? "has" : "have";
+  return `${agreed} of ${counted(asked.length, "nameserver address")} ${has}`;
 }
 
 function withSerial(servers: readonly ServerVerdict[]) {

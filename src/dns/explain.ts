@@ -1,3 +1,4 @@
+import { counted } from "../core/counted.ts";
 import { describeTimeout } from "./explain-timeout.ts";
 import { addressesOf, inSeconds, list, nameOf, type Situation } from "./explain-words.ts";
 
@@ -13,7 +14,7 @@ export function explain(situation: Situation): string {
       return propagated(situation, names, seconds);
     case "aborted": {
       const asked = addressesOf(situation.servers);
-      return `Stopped after ${seconds}: ${asked.filter((s) => s.class === "match").length} of ${asked.length} nameserver addresses had the value.`;
+      return `Stopped after ${seconds}: ${asked.filter((s) => s.class === "match").length} of ${counted(asked.length, "nameserver address")} had the value.`;
     }
     case "misplaced":
       return misplaced(situation);
@@ -36,9 +37,11 @@ function propagated(situation: Situation, names: string, seconds: string): strin
   if (agreed.length === 0) {
     return `${list(views.filter((s) => s.class === "match").map(nameOf))} can see the value at ${names} after ${seconds}; the nameservers themselves ${asked.length === 0 ? "were not asked" : "cannot be reached from here"}.`;
   }
-  const all = excused.length === 0 ? `All ${agreed.length}` : `${agreed.length} of ${asked.length}`;
+  const isAll = excused.length === 0 && asked.length > 1;
+  const some = agreed.length === asked.length ? "" : `${agreed.length} of `;
+  const serve = asked.length === 1 ? "serves" : "serve";
   const but = excused.length === 0 ? "" : ` ${list(excused.map((s) => `${nameOf(s)} (${s.class})`))} did not count.`;
-  return `${all} nameserver addresses serve ${names} after ${seconds}.${but}`;
+  return `${isAll ? "All " : some}${counted(asked.length, "nameserver address")} ${serve} ${names} after ${seconds}.${but}`;
 }
 
 function misplaced(situation: Situation): string {
@@ -76,7 +79,9 @@ function blind(situation: Situation, names: string): string {
   if (asked.every((s) => s.class === "unroutable")) {
     return `This machine has no route to any nameserver of ${names} (${list(asked.map((s) => s.address))}).`;
   }
-  return `None of the ${asked.length} nameserver addresses of ${names} answers over UDP or TCP: port 53 seems blocked in this network. Give a resolver that can be reached (--resolver), DoH included.`;
+  const none = asked.length === 1 ? "The nameserver address" : `None of the ${asked.length} nameserver addresses`;
+  const answers = asked.length === 1 ? "does not answer" : "answers";
+  return `${none} of ${names} ${answers} over UDP or TCP: port 53 seems blocked in this network. Give a resolver that can be reached (--resolver), DoH included.`;
 }
 
 function bogus(situation: Situation): string {

@@ -1,3 +1,4 @@
+import { counted } from "../core/counted.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Rcode } from "./message.ts";
 import type { Primary, SignedReply } from "./signed.ts";
@@ -144,5 +145,5 @@ function skewText(skewSeconds: number | undefined): string {
 function roughly(seconds: number): string {
   const [unit, size] = seconds < 5400 ? ["minute", 60] : seconds < 129_600 ? ["hour", 3600] : ["day", 86_400];
   const count = Math.max(1, Math.round(seconds / Number(size)));
-  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  return counted(count, String(unit));
 }

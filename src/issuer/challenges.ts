@@ -7,6 +7,7 @@ import {
 } from "../acme/order.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { challengeName } from "../core/challenge.ts";
+import { counted } from "../core/counted.ts";
 import { RejectedError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import { propagationError, waitForTxt } from "../dns/propagation.ts";
@@ -75,7 +76,7 @@ export async function proveAll(
       type: "phase",
       phase: "present",
       state: "start",
-      detail: `${count} value(s) at ${wanted.length} name(s)`,
+      detail: `${counted(count, "value")} at ${counted(wanted.length, "name")}`,
     });
     const { at, written: writes } = await ledger.present(wanted, signal);
     observer({ type: "phase", phase: "present", state: "done" });
@@ -93,7 +94,12 @@ export async function proveAll(
     // Later waves have waited for the caches already.
     if (index === 0) await waitForCaches(request.ca.directoryUrl, owners, visible, deps);
     deps.dns.caMemory?.note(request.ca.directoryUrl, owners, ttlOf(verdict));
-    observer({ type: "phase", phase: "validation", state: "start", detail: `${wave.length} challenge(s) answered` });
+    observer({
+      type: "phase",
+      phase: "validation",
+      state: "start",
+      detail: `${counted(wave.length, "challenge")} answered`,
+    });
     // The history is written to disk meanwhile: the challenges do not wait for that.
     const recorded = recordDelay(at, verdict, deps);
     try {

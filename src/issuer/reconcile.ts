@@ -1,5 +1,6 @@
 import { limitSignal } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
+import { counted } from "../core/counted.ts";
 import { Dns01Error, LockedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
@@ -99,14 +100,14 @@ async function takeOut(
     type: "phase",
     phase: "reconcile",
     state: "start",
-    detail: `${entries.length} value(s) of an earlier run`,
+    detail: `${counted(entries.length, "value")} of an earlier run`,
   });
   const routed = await Promise.all(entries.map(async (entry) => ({ entry, solver: await solverOf(entry, deps) })));
   const warnings: Warning[] = [];
   for (const [solver, list] of groupBy(routed, (r) => r.solver)) {
     if (solver instanceof Error) {
       const names = [...new Set(list.map(({ entry }) => entry.owner))].join(", ");
-      const text = `${list.length} TXT value(s) of an earlier run stand at ${names}: ${solver.message}. The journal remembers them; the next run tries again.`;
+      const text = `${counted(list.length, "TXT value")} of an earlier run may still be at ${names}: ${solver.message}. The journal remembers them; the next run tries again.`;
       warnings.push({ code: "W_LEFTOVER", text });
       continue;
     }
@@ -123,7 +124,7 @@ async function takeOut(
       const names = [...new Set(items.map((i) => i.owner))].join(", ");
       warnings.push({
         code: "W_LEFTOVER",
-        text: `${items.length} TXT value(s) of an earlier run stand at ${names}; they were written by provider "${list[0]?.entry.provider}", which this run is not configured for.`,
+        text: `${counted(items.length, "TXT value")} of an earlier run may still be at ${names}, written by provider "${list[0]?.entry.provider}", which this run is not configured for.`,
       });
     }
   }

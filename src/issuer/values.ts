@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import { counted } from "../core/counted.ts";
 import { Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
@@ -171,7 +172,7 @@ export async function removeAll(
     return [
       {
         code: "W_LEFTOVER",
-        text: `${items.length} TXT value(s) could not be taken out at ${names}: ${reason}. The journal remembers them; the next run tries again.`,
+        text: `${counted(items.length, "TXT value")} could not be taken out at ${names}: ${reason}. The journal remembers them; the next run tries again.`,
       },
     ];
   }

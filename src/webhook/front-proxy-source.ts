@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { counted } from "../core/counted.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
@@ -79,5 +80,5 @@ function describe(state: FrontProxyState): string {
   const { authorities, allowedNames } = state.config;
   const names = allowedNames.length === 0 ? "any name" : allowedNames.join(", ");
   const end = new Date(authoritiesEnd(state.config)).toISOString();
-  return `front proxy: ${authorities.length} CA${authorities.length === 1 ? "" : "s"}, the last until ${end}; ${names}`;
+  return `front proxy: ${counted(authorities.length, "CA")}, the last until ${end}; ${names}`;
 }

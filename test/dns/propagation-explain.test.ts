@@ -115,6 +115,21 @@ test("a success says who did not count", () => {
   );
 });
 
+test("one nameserver address is spoken of as one", () => {
+  const cache = server(9, "absent", { resolver: true, rcode: "NXDOMAIN" });
+  const texts = [
+    explained([server(1, "match")], "propagated"),
+    explained([server(1, "absent")], "aborted"),
+    explained([server(1, "silent")], "blind"),
+    explained([server(1, "absent", serial(7))]),
+    explained([server(1, "absent")]),
+    explained([server(1, "match"), cache]),
+  ];
+  expect(texts[0]).toBe(`1 nameserver address serves ${owner} after 300 s.`);
+  expect(texts[2]).toContain(`The nameserver address of ${owner} does not answer over UDP or TCP`);
+  for (const text of texts) expect(text).not.toMatch(/\b(All|the) 1\b|1 nameserver addresses/);
+});
+
 test("every status has words, even without a server", () => {
   const statuses = [
     "propagated",

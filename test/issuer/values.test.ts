@@ -23,7 +23,7 @@ test("a clean-up that runs out of time says so in our words, and the journal kee
     signal: AbortSignal.timeout(5),
   });
   expect(warning?.text).toBe(
-    "1 TXT value(s) could not be taken out at _acme-challenge.example.test: the service did not do it in the time there was. The journal remembers them; the next run tries again.",
+    "1 TXT value could not be taken out at _acme-challenge.example.test: the service did not do it in the time there was. The journal remembers them; the next run tries again.",
   );
   expect(removed).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import { counted } from "../../core/counted.ts";
 import { asObject, type Json } from "../validate/fault.ts";
 import type { Check, Context, ServiceRef } from "./context.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
@@ -40,7 +41,7 @@ async function checkService(ref: ServiceRef, context: Context): Promise<Finding>
     .filter((slice) => asObject(asObject(slice["metadata"])["labels"])["kubernetes.io/service-name"] === name)
     .flatMap((slice) => (Array.isArray(slice["endpoints"]) ? slice["endpoints"].map(asObject) : []))
     .filter((endpoint) => asObject(endpoint["conditions"])["ready"] !== false).length;
-  if (ready > 0) return ok(check, what, `leads to ${ready} ready pod${ready === 1 ? "" : "s"}`);
+  if (ready > 0) return ok(check, what, `leads to ${counted(ready, "ready pod")}`);
   const cause = `no pod behind it is ready: ${await whyNot(namespace, asObject(spec["selector"]), context)}`;
   const next = `kubectl describe pod -n ${namespace} shows the events of its pods, kubectl logs -n ${namespace} their log.`;
   return failed({ check, what, cause, next, code: "REJECTED" });

@@ -1,4 +1,5 @@
 import { challengeName } from "../../core/challenge.ts";
+import { counted } from "../../core/counted.ts";
 import { ConfigError, Dns01Error, type ErrorCode } from "../../core/errors.ts";
 import { type DomainName, parseName } from "../../core/name.ts";
 import { cleanUpForGood } from "../../core/settle.ts";
@@ -173,7 +174,11 @@ async function writeAndLook(
     const verdict = await settleDuring([written], wait, () => true, { clock, observer, signal });
     const { status, servers, explanation } = verdict;
     if (status === "propagated") {
-      return ok(check, what, `a random value was written, and ${servers.length} nameservers serve it`);
+      return ok(
+        check,
+        what,
+        `a random value was written, and ${counted(servers.length, "nameserver")} serve${servers.length === 1 ? "s" : ""} it`,
+      );
     }
     const next = `dns01 check ${owner} VALUE shows each nameserver; port 53 has to be reachable from here.`;
     const cause = `the value was written, but: ${explanation}`;
