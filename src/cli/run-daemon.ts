@@ -3,7 +3,8 @@ import { type Plan, readPlan } from "../config/plan.ts";
 import { systemClock } from "../core/clock.ts";
 import { counted } from "../core/counted.ts";
 import type { ConfigIssue } from "../core/errors.ts";
-import { createLife, type Life } from "../daemon/life.ts";
+import { createDiskWatch } from "../daemon/disk-watch.ts";
+import { createLife } from "../daemon/life.ts";
 import { createDaemonMetrics, type DaemonMetrics } from "../daemon/metrics.ts";
 import { createNotifier, type Notifier } from "../daemon/notify.ts";
 import { startStatusServer } from "../daemon/server.ts";
@@ -111,6 +112,7 @@ async function live(
     solverOf: (...args: Parameters<typeof generation.plans.leftovers.solverOf>) =>
       generation.plans.leftovers.solverOf(...args),
   };
+  const disk = createDiskWatch({ dir: store.dir, probe: store.fault, ...report });
   const metrics = createDaemonMetrics({ version: input.version, counts: () => watch.counts });
   const watch: Watch = createWatch({
     ...engine,
@@ -119,6 +121,7 @@ async function live(
     parallel: Math.max(1, flags.integer("parallel") ?? 4),
     ordersPerSecond: Math.max(1, flags.integer("orders-per-second") ?? 1),
     observerFor: report.observerFor,
+    diskFault: disk.check,
     onEvent: (event) => {
       metrics.onEvent(event);
       report.onEvent(event);
@@ -126,7 +129,10 @@ async function live(
     onFault: report.fault,
     onTurn: life.turn,
   });
-  const server = listen === undefined ? undefined : await serve(listen, { input, life, metrics, report });
+  const server =
+    listen === undefined
+      ? undefined
+      : await serve(listen, { input, fault: () => life.fault() ?? disk.fault(), metrics, report });
   const notifier = createNotifier({ env: io.env, pid: process.pid, onFault: report.warn });
   const told = new Set<string>();
   const tellOverlaps = () => {
@@ -147,7 +153,9 @@ async function live(
     report.info(`looking after ${status} in ${store.dir}`);
     if (targets.names().length === 0) report.warn(noCertificates((await input.loadConfig()).file, store.dir));
     tellOverlaps();
-    ends.push(startTimers({ life, notifier, rescanMs, rescan: () => targets.take("new"), onFault: report.fault }));
+    ends.push(
+      startTimers({ disk, life, notifier, rescanMs, rescan: () => targets.take("new"), onFault: report.fault }),
+    );
     let { filesRead } = said;
     const reload = async (fresh: CommandInput): Promise<string> => {
       // Those of a configuration that is broken, too: one of them may be what is to be put right.
@@ -156,7 +164,9 @@ async function live(
       generation = next;
       tellOverlaps();
       infos.forget();
-      for (const name of targets.names()) await engine.budget.forgive(name);
+      // The file is in force, also where the disk is full.
+      for (const name of targets.names())
+        await engine.budget.forgive(name).catch((error: unknown) => report.fault(name, error));
       return await targets.take("all");
     };
     ends.push(
@@ -176,10 +186,11 @@ async function live(
 
 async function serve(
   listen: NonNullable<Plan["run"]["listen"]>,
-  { input, life, metrics, report }: { input: CommandInput; life: Life; metrics: DaemonMetrics; report: Report },
+  more: { input: CommandInput; fault: () => string | undefined; metrics: DaemonMetrics; report: Report },
 ) {
+  const { input, fault, metrics, report } = more;
   const path = input.flags.source("listen") ?? "--listen";
-  const server = await startStatusServer({ ...listen, path, fault: life.fault, metrics });
+  const server = await startStatusServer({ ...listen, path, fault, metrics });
   report.info(`serving /healthz and /metrics on ${server.address}`, { address: server.address });
   return server;
 }

@@ -9,7 +9,7 @@ export interface Report {
   info(text: string, fields?: Readonly<Record<string, unknown>>): void;
   warn(text: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Something that should not be possible. */
-  fault(name: string, error: unknown): void;
+  fault(name: string, error: unknown, retryAt?: number): void;
   onEvent(event: UpkeepEvent): void;
   observerFor(name: string): Observer;
 }
@@ -33,10 +33,11 @@ export function createReport(observer: Observer): Report {
   return {
     info,
     warn,
-    fault(name, error) {
+    fault(name, error, retryAt) {
       const told =
         Dns01Error.is(error) || !(error instanceof Error) ? thrownText(error) : (error.stack ?? error.message);
-      warn(`${name}: ${told}`, { certificate: name, code: Dns01Error.is(error) ? error.code : "UNKNOWN" });
+      const again = retryAt === undefined ? "" : ` It is tried again at ${new Date(retryAt).toISOString()}.`;
+      warn(`${name}: ${told}${again}`, { certificate: name, code: Dns01Error.is(error) ? error.code : "UNKNOWN" });
     },
     onEvent(event) {
       const { type, name } = event;

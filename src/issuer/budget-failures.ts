@@ -1,6 +1,7 @@
 import { type Attempt, baseOf, countOf } from "./budget-attempt.ts";
 import { type CaLimits, HOUR, MINUTE, take } from "./budget-limits.ts";
 import type { Records } from "./budget-records.ts";
+import { diskRetryMs } from "./disk-trouble.ts";
 import type { Failure } from "./failure-kind.ts";
 
 /** Counts what went wrong, and says for how long it is left alone. */
@@ -131,6 +132,9 @@ export function createFailures(deps: FailuresDeps): Failures {
           const names = failure.names.length > 0 ? failure.names : attempt.names.map(baseOf);
           return Math.max(await countInvalid(attempt, names), await backOff(attempt, failure));
         }
+        case "disk":
+          // Not counted: the record could not be written either.
+          return now() + diskRetryMs;
         case "refused":
         case "local":
           return await backOff(attempt, failure);

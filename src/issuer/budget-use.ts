@@ -54,6 +54,7 @@ export async function counted<T>(
 export function withoutLocal(budget: Budget): Budget {
   return {
     ...budget,
-    failed: async (attempt, failure) => (failure.kind === "local" ? 0 : await budget.failed(attempt, failure)),
+    failed: async (attempt, failure) =>
+      failure.kind === "local" || failure.kind === "disk" ? 0 : await budget.failed(attempt, failure),
   };
 }

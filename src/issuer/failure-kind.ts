@@ -1,5 +1,6 @@
 import { shortType } from "../acme/problem.ts";
 import { AcmeError, type Dns01Error, type Problem, RateLimitedError, TransientError } from "../core/errors.ts";
+import { isDiskTrouble } from "./disk-trouble.ts";
 
 /** What a failed issuance means for the next one. */
 export type Failure =
@@ -11,7 +12,9 @@ export type Failure =
   | (Facts & { readonly kind: "invalid"; readonly names: readonly string[] })
   /** The CA refuses something else, or takes too long over it. */
   | (Facts & { readonly kind: "refused" })
-  /** It did not get as far as the CA: the DNS service, propagation, configuration, the disk. */
+  /** The state folder could not be read or written: it says nothing of the CA, the names or the DNS service. */
+  | (Facts & { readonly kind: "disk" })
+  /** It did not get as far as the CA: the DNS service, propagation, configuration. */
   | (Facts & { readonly kind: "local" });
 
 interface Facts {
@@ -27,6 +30,7 @@ const validation: ReadonlySet<string> = new Set([
 
 export function failureKind(error: Dns01Error, names: readonly string[]): Failure {
   const facts = { code: error.code, message: error.message, retryAfterMs: askedFor(error) };
+  if (isDiskTrouble(error)) return { ...facts, kind: "disk" };
   if (error.provider !== undefined) return { ...facts, kind: "local" };
   if (error instanceof RateLimitedError) return { ...facts, kind: "limited", of: scopeOf(error, names) };
   if (error instanceof TransientError) {

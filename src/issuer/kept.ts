@@ -52,6 +52,8 @@ export interface UpkeepDeps {
   /** False: there was nothing to do. */
   readonly deploy: (kept: Kept, held: Held) => Promise<boolean>;
   readonly onEvent: (event: UpkeepEvent) => void;
+  /** Returns why a certificate could not be stored now. */
+  readonly diskFault?: (() => Promise<Dns01Error | undefined>) | undefined;
 }
 
 export type UpkeepEvent =

@@ -24,7 +24,7 @@ export interface ScheduleOptions {
   readonly look: (key: string) => Promise<Look>;
   /** Called with every turn of the loop: the sign that it lives. */
   readonly onTurn?: () => void;
-  readonly onFault?: (key: string, error: unknown) => void;
+  readonly onFault?: (key: string, error: unknown, retryAt: number) => void;
 }
 
 /** Looks at every key when its time has come, for as long as the signal allows. */
@@ -85,8 +85,9 @@ export function createSchedule(options: ScheduleOptions): Schedule {
   };
 
   const fault = (key: string, error: unknown): void => {
-    if (!signal.aborted) options.onFault?.(key, error);
-    settle(key, now() + faultMs);
+    const retryAt = now() + faultMs;
+    if (!signal.aborted) options.onFault?.(key, error, retryAt);
+    settle(key, retryAt);
   };
 
   const lookAt = async (key: string): Promise<void> => {

@@ -4,6 +4,7 @@ import type { Permit } from "./budget.ts";
 import type { Attempt } from "./budget-attempt.ts";
 import { MINUTE } from "./budget-limits.ts";
 import { counted } from "./budget-use.ts";
+import { diskRetryMs } from "./disk-trouble.ts";
 import { isCaTrouble } from "./failure-kind.ts";
 import type { Held, Kept, UpkeepDeps } from "./kept.ts";
 import { stateOf } from "./renewal.ts";
@@ -20,7 +21,10 @@ type Outcome = "done" | { readonly retryAt: number; readonly elsewhere: boolean 
 const noCa: ReadonlySet<string> = new Set();
 
 export function createOrdering(
-  deps: Pick<UpkeepDeps, "clock" | "now" | "signal" | "budget" | "ordersPerSecond" | "order" | "keepState" | "onEvent">,
+  deps: Pick<
+    UpkeepDeps,
+    "clock" | "now" | "signal" | "budget" | "ordersPerSecond" | "order" | "keepState" | "onEvent" | "diskFault"
+  >,
 ): Ordering {
   const { now, budget, onEvent } = deps;
   const lock = createLock();
@@ -109,6 +113,12 @@ export function createOrdering(
   async function orderAt(kept: Kept, held: Held | undefined, attempt: Attempt, reason: string): Promise<Outcome> {
     const { name } = kept;
     const ca = attempt.directoryUrl;
+    const diskFault = await deps.diskFault?.();
+    if (diskFault !== undefined) {
+      const retryAt = now() + diskRetryMs;
+      onEvent({ type: "put-off", name, until: retryAt, reason: diskFault.message });
+      return { retryAt, elsewhere: false };
+    }
     onEvent({ type: "ordering", name, ca, reason });
     const outcome = await counted(budget, attempt, deps.signal, () => deps.order(kept, ca, held));
     if ("error" in outcome) {

@@ -1,9 +1,11 @@
 import type { RenewalInfoClient } from "../acme/ari.ts";
 import { fanOut } from "../acme/fan-out.ts";
 import { renewalId } from "../acme/renewal-id.ts";
+import type { Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Budget } from "./budget.ts";
+import { patientWithDisk } from "./disk-trouble.ts";
 import { issue } from "./issue.ts";
 import type { Held, Kept, UpkeepEvent } from "./kept.ts";
 import { mismatchOf, type Wanted } from "./mismatch.ts";
@@ -44,8 +46,10 @@ export interface WatchDeps extends Omit<IssueDeps, "dns"> {
   readonly onEvent: (event: UpkeepEvent) => void;
   /** Hears what the engine tells of this certificate's order. */
   readonly observerFor: (name: string) => Observer;
-  /** Something that should not be possible; the certificate is looked at again in an hour. */
-  readonly onFault: (name: string, error: unknown) => void;
+  /** Returns why the state folder cannot be written now: then nothing is ordered, since it could not be stored. */
+  readonly diskFault?: () => Promise<Dns01Error | undefined>;
+  /** Something that should not be possible; the certificate is looked at again at `retryAt`, wall clock. */
+  readonly onFault: (name: string, error: unknown, retryAt: number) => void;
   /** With every turn: the sign that it lives. */
   readonly onTurn?: () => void;
 }
@@ -93,18 +97,21 @@ export function createWatch(deps: WatchDeps): Watch {
       return isChanged ?? false;
     },
     onEvent: deps.onEvent,
+    diskFault: deps.diskFault,
   });
+  const patient = patientWithDisk({ now, signal, onEvent: deps.onEvent });
 
   const schedule = createSchedule({
     clock: deps.clock,
     now,
     signal,
     parallel: deps.parallel,
-    look: async (name) => {
-      const target = await current(name);
-      // Taken away, here or in the store, while its look was due.
-      return target === undefined ? { at: Number.POSITIVE_INFINITY } : await upkeep.look(target);
-    },
+    look: (name) =>
+      patient(name, async () => {
+        const target = await current(name);
+        // Taken away, here or in the store, while its look was due.
+        return target === undefined ? { at: Number.POSITIVE_INFINITY } : await upkeep.look(target);
+      }),
     onFault: deps.onFault,
     ...(deps.onTurn === undefined ? {} : { onTurn: deps.onTurn }),
   });

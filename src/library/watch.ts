@@ -88,6 +88,7 @@ async function keep(wanted: readonly Wanted[], options: WatchOptions, engine: En
       ordersPerSecond: options.ordersPerSecond ?? 1,
       observerFor: () => deps.observer,
       onEvent: harmless("onEvent", options.onEvent ?? (() => {})),
+      diskFault: store.fault,
       onFault: (name, error) => deps.observer({ type: "log", level: "warn", text: `${name}: ${String(error)}` }),
     });
     const solvers = shareRouter(deps.solvers, { clock: deps.clock });

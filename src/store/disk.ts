@@ -1,10 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, readdir, rename, rm, stat, symlink, unlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
+import { Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { diskError, errno } from "./disk-errors.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { readRegular, stateLimit } from "./read-limited.ts";
+
+/** More than a certificate with its chain and key, and than most other files. */
+const probeSize = 32 * 1024;
 
 /** A network file system that is gone never answers, and no signal ends the thread that waits for it. */
 const patienceMs = 60_000;
@@ -40,6 +44,8 @@ export interface Disk {
   read(path: string): Promise<string | undefined>;
   /** Names in a folder, sorted, without those that start with a dot; none when there is no such folder. */
   list(path: string): Promise<readonly string[]>;
+  /** Returns why the area cannot take a file, if so: writes one and removes it. */
+  fault(area: string): Promise<Dns01Error | undefined>;
   /** A fresh path in the `.tmp` of the area that `path` lies in; the folder exists. */
   temporary(path: string): Promise<string>;
 }
@@ -130,8 +136,23 @@ export function openDisk(root: string, identity: ProcessIdentity, observer: Obse
     await step("remove", path, () => rm(trash, { recursive: true, force: true }));
   }
 
+  async function fault(area: string): Promise<Dns01Error | undefined> {
+    try {
+      await inTime("write", area, async () => {
+        const probe = await temporary(join(area, "probe"));
+        await orGone(probe, () => createFile(probe, Buffer.alloc(probeSize)));
+        await rm(probe);
+      });
+      return undefined;
+    } catch (error) {
+      if (Dns01Error.is(error)) return error;
+      throw error;
+    }
+  }
+
   return {
     root,
+    fault,
     identity,
     ensureDir,
     temporary,
@@ -169,9 +190,13 @@ export async function attempt<T>(operation: string, path: string, work: () => Pr
   }
 }
 
-/** As `attempt`, but for a limited time. */
+/** Reads, for a limited time. */
 export async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
-  return await attempt("read", path, async () => {
+  return await inTime("read", path, work);
+}
+
+async function inTime<T>(operation: string, path: string, work: () => Promise<T>): Promise<T> {
+  return await attempt(operation, path, async () => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })), patienceMs);

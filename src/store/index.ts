@@ -1,5 +1,6 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
+import type { Dns01Error } from "../core/errors.ts";
 import { type Observer, silent } from "../core/events.ts";
 import type {
   AccountStore,
@@ -47,6 +48,8 @@ export interface Store {
   readonly hints: Hints;
   readonly budget: BudgetStore;
   readonly renewals: RenewalStore;
+  /** Returns why a certificate could not be written to the folder now, if so. */
+  fault(): Promise<Dns01Error | undefined>;
   /** One process at a time per folder that works for all its certificates: `dns01 run`. */
   lockRun(options: LockOptions): Promise<Release>;
   /** Gives back the locks that are still held. */
@@ -73,6 +76,7 @@ export async function openStore(dir: string, options: StoreOptions = {}): Promis
     hints: openHints(disk),
     budget: openBudget(disk, observer),
     renewals: openRenewals(disk, observer),
+    fault: () => disk.fault(join(root, "certificates")),
     lockRun: (lockOptions) => locks.acquire("run", `the state folder ${root}`, lockOptions),
     close: () => locks.close(),
   };

@@ -69,6 +69,18 @@ test("a full disk is not taken for one without symbolic links", async () => {
   });
 });
 
+test("the store says why a certificate could not be written now, and leaves nothing behind", async () => {
+  expect(await store.fault()).toBeUndefined();
+  full.add("sync");
+  expect(await store.fault()).toMatchObject({
+    code: "TRANSIENT",
+    message: `${join(dir, "certificates")}: cannot write: the disk is full (ENOSPC)`,
+  });
+  full.delete("sync");
+  expect(await store.fault()).toBeUndefined();
+  expect(await readdir(join(dir, "certificates/.tmp"))).toEqual([]);
+});
+
 const pending = {
   ca: "https://ca.test/directory",
   accountUrl: "https://ca.test/acct/2",
