@@ -115,7 +115,7 @@ const fails = async (...args: readonly string[]): Promise<{ readonly code: numbe
 test("everything that is wrong with the flags is told at once, and nothing is served", async () => {
   const { code, stderr } = await fails(
     ...["--kubeconfig", "none", "--group-name", "nolabel,Acme.X", "--bind-address", "here", "--call-timeout", "70s"],
-    ...["--metrics-bind-address", "x:y", "--allowed-endpoint", "https://x/", "--policy", "/does/not/exist"],
+    ...["--metrics-bind-address", "x:y", "--allowed-endpoint", "https://x/y", "--policy", "/does/not/exist"],
     ...["--requestheader-allowed-names", "a", "--secure-port", "70000"],
   );
   expect(code).toBe(2);

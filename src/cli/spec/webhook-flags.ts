@@ -72,8 +72,8 @@ export const webhookFlags: readonly FlagSpec[] = [
     name: "allowed-endpoint",
     kind: "string",
     repeatable: true,
-    value: "HOST[:PORT]",
-    help: "host that Issuers may have credentials sent to, besides the services' own",
+    value: "[http://]HOST[:PORT]",
+    help: "where Issuers may have credentials sent, besides the services' own hosts; https and port 443 unless said",
   },
   {
     name: "restrict-nameservers",

@@ -1,10 +1,12 @@
 import { ConfigError, type ConfigIssue } from "../../core/errors.ts";
 import type { Field } from "../../core/schema.ts";
-import { parseServer } from "../../dns/server-address.ts";
+import { parseServer, type ServerAddress } from "../../dns/server-address.ts";
 
-/** A host that the operator lets Issuers name; without a port, at any port. */
+/** An address that the operator lets Issuers name. */
 export interface AllowedEndpoint {
+  readonly protocol: "https:" | "http:";
   readonly host: string;
+  /** Undefined: the protocol's usual one, and any of a nameserver. */
   readonly port: number | undefined;
 }
 
@@ -15,7 +17,10 @@ export interface EndpointRules {
   readonly anyNameserver?: boolean | undefined;
 }
 
-/** Reads values of --allowed-endpoint: HOST or HOST:PORT, IPv6 in brackets. Throws ConfigError with every fault. */
+/**
+ * Reads values of --allowed-endpoint: HOST, HOST:PORT, http://HOST:PORT, IPv6 in brackets. Plain HTTP, which shows credentials to
+ * the network, has to be spelled out. Throws ConfigError with every fault.
+ */
 export function parseAllowedEndpoints(
   texts: readonly string[],
   path = "--allowed-endpoint",
@@ -23,13 +28,18 @@ export function parseAllowedEndpoints(
   const issues: ConfigIssue[] = [];
   const allowed: AllowedEndpoint[] = [];
   for (const text of texts) {
-    const server = parseServer(text, 1);
+    const [, protocol = "https:", address = ""] = /^(?:(https?:)\/\/)?(.*?)\/?$/is.exec(text.trim()) ?? [];
+    const server = parseServer(address, 1);
     if (server === undefined) {
-      const url = /^[a-z]+:\/\//i.test(text) ? ": it is a URL; give the host alone" : "";
-      issues.push({ path, message: `"${text}" is neither HOST nor HOST:PORT${url}` });
+      issues.push({ path, message: `"${text}" is not HOST, HOST:PORT or http://HOST:PORT` });
     } else {
-      const hasPort = parseServer(text, 2)?.port === server.port;
-      allowed.push({ host: plainHost(server.host), port: hasPort ? server.port : undefined });
+      const hasPort = parseServer(address, 2)?.port === server.port;
+      const isPlain = protocol.toLowerCase() === "http:";
+      allowed.push({
+        protocol: isPlain ? "http:" : "https:",
+        host: plainHost(server.host),
+        port: hasPort ? server.port : undefined,
+      });
     }
   }
   if (issues.length > 0) throw new ConfigError(issues);
@@ -41,29 +51,34 @@ export function endpointFault(field: Field, value: unknown, rules: EndpointRules
   if (field.endpoint === undefined || typeof value !== "string") return undefined;
   if (field.endpoint.kind === "nameserver") {
     const server = parseServer(value);
-    if (rules.anyNameserver !== false || server === undefined || isAllowed(server.host, server.port, rules))
-      return undefined;
-    return notAllowed(server.host);
+    if (rules.anyNameserver !== false || server === undefined || isAllowedNameserver(server, rules)) return undefined;
+    return notAllowed(server.host, server.port);
   }
   if (!URL.canParse(value)) return undefined;
   const url = new URL(value);
   if (url.hostname === "") return "is no http:// or https:// URL";
   if (url.username !== "" || url.password !== "")
     return "has a login in it, which everybody who reads the Issuer can see";
-  if (isAllowed(url.hostname, portOf(url), rules)) return undefined;
-  if (isOwn(url, field, field.endpoint.hosts)) return undefined;
-  return notAllowed(url.hostname);
+  if (isAllowed(url, rules) || isOwn(url, field, field.endpoint.hosts)) return undefined;
+  return notAllowed(url.hostname, portOf(url), url.protocol === "http:" ? "http://" : "");
 }
 
-function notAllowed(host: string): string {
-  const named = plainHost(host);
-  // As --allowed-endpoint wants it.
-  const written = named.includes(":") ? `[${named}]` : named;
-  return `credentials may not be sent to ${written}: whoever runs dns01 has to allow it with --allowed-endpoint`;
+/** Names the address as --allowed-endpoint wants it. */
+function notAllowed(host: string, port: number, scheme = ""): string {
+  const address = `${scheme}${bracketed(plainHost(host))}:${port}`;
+  return `credentials may not be sent to ${address}: the operator of dns01 has to allow it with --allowed-endpoint ${address}`;
 }
 
-function isAllowed(host: string, port: number, { allowed }: EndpointRules): boolean {
-  return allowed.some((entry) => entry.host === plainHost(host) && (entry.port === undefined || entry.port === port));
+function isAllowed(url: URL, { allowed }: EndpointRules): boolean {
+  return allowed.some(
+    ({ protocol, host, port = usualPorts[protocol] }) =>
+      url.protocol === protocol && plainHost(url.hostname) === host && portOf(url) === port,
+  );
+}
+
+/** A nameserver gets no credentials: a host without a port allows every port. */
+function isAllowedNameserver(server: ServerAddress, { allowed }: EndpointRules): boolean {
+  return allowed.some(({ host, port = server.port }) => plainHost(server.host) === host && server.port === port);
 }
 
 /** One of the service's own addresses: by TLS, at its usual port. */
@@ -74,14 +89,20 @@ function isOwn(url: URL, field: Field, hosts: readonly string[]): boolean {
   return [...usual, ...hosts].includes(plainHost(url.hostname));
 }
 
+const usualPorts = { "http:": 80, "https:": 443 } as const;
+
 function portOf({ port, protocol }: URL): number {
-  return port === "" ? (protocol === "http:" ? 80 : 443) : Number(port);
+  return port === "" ? usualPorts[protocol === "http:" ? "http:" : "https:"] : Number(port);
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** As the URL standard writes it, without brackets and final dot. */
 function plainHost(host: string): string {
-  const bracketed = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-  const written = URL.canParse(`http://${bracketed}/`) ? new URL(`http://${bracketed}/`).hostname : bracketed;
+  const url = `http://${host.startsWith("[") ? host : bracketed(host)}/`;
+  const written = URL.canParse(url) ? new URL(url).hostname : host;
   return written
     .replace(/^\[|\]$/g, "")
     .replace(/\.$/, "")

@@ -261,7 +261,7 @@ describe("webhook check", () => {
       "--cert-manager-service-account",
       "justaname",
       "--allowed-endpoint",
-      "https://x",
+      "https://x/y",
     ]);
     const error = await run.catch((e: unknown) => e);
     expect(error).toMatchObject({ code: "CONFIG" });

@@ -41,7 +41,13 @@ test("scenario 14: Route 53's whole chain of credentials is left alone unless th
   vi.stubEnv("AWS_ENDPOINT_URL_STS", source.http.url);
   const keys = `aws_access_key_id = ${route53Key.accessKeyId}\naws_secret_access_key = ${route53Key.secretAccessKey}\n`;
   await writeFile(join(folder, "credentials"), `[default]\n${keys}`);
-  const replica = await startReplica([route53], { solver: "route53", cluster: createCluster(), env: process.env });
+  const allowed = [fake.http.url];
+  const replica = await startReplica([route53], {
+    solver: "route53",
+    cluster: createCluster(),
+    env: process.env,
+    allowed,
+  });
   const role = "arn:aws:iam::123456789012:role/dns01";
   for (const config of [{}, { region: "us-east-1" }, { role }]) {
     const answer = await replica.present({ config: { ...config, endpoint: fake.http.url } });
@@ -52,11 +58,11 @@ test("scenario 14: Route 53's whole chain of credentials is left alone unless th
   }
   expect(fake.http.calls).toEqual([]);
   expect(source.http.calls).toEqual([]);
-  const allowed = { allowAmbientCredentials: true, config: { endpoint: fake.http.url } };
-  expect(await replica.present(allowed)).toEqual(ok);
+  const ambient = { allowAmbientCredentials: true, config: { endpoint: fake.http.url } };
+  expect(await replica.present(ambient)).toEqual(ok);
   expect(fake.values(apex, owner)).toHaveLength(1);
   // The connection of one is never lent to the other.
-  expect(await replica.present({ ...allowed, allowAmbientCredentials: false })).toMatchObject({ code: "CONFIG" });
+  expect(await replica.present({ ...ambient, allowAmbientCredentials: false })).toMatchObject({ code: "CONFIG" });
   await replica.solving.close();
   await fake.http.close();
   await source.http.close();

@@ -57,7 +57,7 @@ describe("what works elsewhere works here", () => {
   });
 
   test("acme-dns and powerdns, with their host allowed", async () => {
-    const rules = { allowed: parseAllowedEndpoints(["auth.acme-dns.example", "pdns.example:8081"]) };
+    const rules = { allowed: parseAllowedEndpoints(["auth.acme-dns.example", "http://pdns.example:8081"]) };
     const acmeDns = { host: "https://auth.acme-dns.example", accountSecretRef: ref("account") };
     expect(await faults("acme-dns", acmeDns, rules)).toEqual([]);
     expect(
@@ -163,7 +163,7 @@ test("scenario 14: another namespace, another address, the environment or a file
 describe("endpoints", () => {
   const with_ = (endpoint: unknown) => ({ apiTokenSecretRef: ref("t"), endpoint });
   const refused =
-    /^config\.endpoint credentials may not be sent to [^ ]+: whoever runs dns01 has to allow it with --allowed-endpoint$/;
+    /^config\.endpoint credentials may not be sent to ([^ ]+:\d+): the operator of dns01 has to allow it with --allowed-endpoint \1$/;
 
   test("the service's own is allowed, by TLS at its usual port", async () => {
     for (const url of ["https://api.hetzner.cloud/v1", "https://API.Hetzner.cloud/", "https://api.hetzner.cloud./v1"])
@@ -189,7 +189,7 @@ describe("endpoints", () => {
 
   test("an address is named as the flag takes it, and stays so in the answer", async () => {
     const [fault = ""] = await faults("hetzner", with_("https://[2001:DB8:0::1]:8443/"));
-    expect(fault).toContain("may not be sent to [2001:db8::1]:");
+    expect(fault).toContain("may not be sent to [2001:db8::1]:8443:");
     const error = new ConfigError([{ path: "config.endpoint", message: fault.replace("config.endpoint ", "") }]);
     expect(failureOf(error, { provider: "hetzner" }).message).toBe(`hetzner: ${fault}`);
   });
@@ -200,7 +200,9 @@ describe("endpoints", () => {
       const fields = fieldsOf(await loadProvider(id)).filter(({ endpoint }) => endpoint?.kind === "url");
       for (const key of fields.flatMap((f) => [f.name, ...f.aliases])) {
         const all = (await faults(id, { [key]: "https://evil.example/x" })).join("\n");
-        expect(all, `${id} ${key}`).toMatch(new RegExp(`config\\.${key} credentials may not be sent to evil.example`));
+        expect(all, `${id} ${key}`).toMatch(
+          new RegExp(`config\\.${key} credentials may not be sent to evil.example:443:`),
+        );
         const rules = { allowed: parseAllowedEndpoints(["evil.example:443"]) };
         expect((await faults(id, { [key]: "https://evil.example/x" }, rules)).join("\n")).not.toMatch(
           /may not be sent/,
@@ -215,15 +217,37 @@ describe("endpoints", () => {
     expect(await faults("rfc2136", config)).toEqual([]);
     const off = { allowed: parseAllowedEndpoints(["192.0.2.1", "[2001:db8::1]:53"]), anyNameserver: false };
     expect(await faults("rfc2136", config, off)).toEqual([
-      "config.nameserver credentials may not be sent to ns.evil.example: whoever runs dns01 has to allow it with --allowed-endpoint",
+      "config.nameserver credentials may not be sent to ns.evil.example:5353: the operator of dns01 has to allow it with --allowed-endpoint ns.evil.example:5353",
     ]);
     expect(await faults("rfc2136", { nameserver: "192.0.2.1:5353" }, off)).toEqual([]);
     expect(await faults("rfc2136", { nameserver: "[2001:db8:0::1]:53" }, off)).toEqual([]);
   });
 
   test("what is allowed is given as hosts", () => {
-    expect(() => parseAllowedEndpoints(["https://a.example", "a b", "a.example:0"])).toThrow(/3 faults/);
-    expect(parseAllowedEndpoints(["A.Example.:8081"])).toEqual([{ host: "a.example", port: 8081 }]);
+    expect(() => parseAllowedEndpoints(["ftp://a.example", "a b", "a.example:0", "https://a/b"])).toThrow(/4 faults/);
+    expect(parseAllowedEndpoints(["A.Example.:8081"])).toEqual([{ protocol: "https:", host: "a.example", port: 8081 }]);
+  });
+
+  test.each([
+    ["pdns.example", ["https://pdns.example", "https://pdns.example:443/x"]],
+    ["pdns.example:443", ["https://pdns.example/"]],
+    ["https://pdns.example", ["https://pdns.example/"]],
+    ["pdns.example:8443", ["https://pdns.example:8443/"]],
+    ["HTTPS://PDNS.example:8443/", ["https://pdns.example:8443/"]],
+    ["http://pdns.example:8081", ["http://pdns.example:8081/api"]],
+    ["http://pdns.example", ["http://pdns.example/"]],
+  ])("%s allows this scheme and port alone", async (allowed, urls) => {
+    const rules = { allowed: parseAllowedEndpoints([allowed]) };
+    for (const scheme of ["http", "https"]) {
+      for (const port of ["", ":80", ":443", ":8081", ":8443"]) {
+        const url = `${scheme}://pdns.example${port}/`;
+        const isAllowed = urls.some((one) => new URL(one).origin === new URL(url).origin);
+        const [fault] = await faults("hetzner", with_(url), rules);
+        if (isAllowed) expect(fault, url).toBeUndefined();
+        else expect(fault, url).toMatch(refused);
+      }
+    }
+    for (const url of urls) expect(await faults("hetzner", with_(url), rules), url).toEqual([]);
   });
 });
 

@@ -94,7 +94,7 @@ export const namespace = "team-a";
 
 /** A replica that serves these providers; requests are completed as cert-manager sends them. */
 export async function startReplica(providers: readonly Provider[], options: ReplicaOptions): Promise<Replica> {
-  const { solver, config, cluster, allowed = ["127.0.0.1"], ...more } = options;
+  const { solver, config, cluster, allowed = fakesIn(config), ...more } = options;
   const events: SolveEvent[] = [];
   let calls = 0;
   const solving = await createSolving({
@@ -137,6 +137,11 @@ export async function startReplica(providers: readonly Provider[], options: Repl
     eventsOf: <T extends SolveEvent["type"]>(type: T) =>
       events.filter((event): event is Extract<SolveEvent, { type: T }> => event.type === type),
   };
+}
+
+/** Addresses of fakes, as --allowed-endpoint takes them. */
+function fakesIn(config: unknown): readonly string[] {
+  return JSON.stringify(config ?? {}).match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [];
 }
 
 /** A fake's configuration as an Issuer has it: secrets in the Secret "credentials" of the namespace. */

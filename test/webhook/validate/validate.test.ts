@@ -199,7 +199,7 @@ spec:
 solverName: powerdns
 config: {endpoint: "http://pdns.internal:8081", apiKeySecretRef: {name: p, key: k}}`;
     expect((await validate(issuer(own))).faults).toHaveLength(1);
-    expect((await validate(issuer(own), "--allowed-endpoint", "pdns.internal:8081")).faults).toEqual([]);
+    expect((await validate(issuer(own), "--allowed-endpoint", "http://pdns.internal:8081")).faults).toEqual([]);
     const other = await validate(issuer("groupName: acme.hetzner.com\nsolverName: hetzner-cloud"));
     expect(other.report).toMatchObject({ valid: true, issuers: [], warnings: [] });
   });
