@@ -6,18 +6,12 @@ import {
   quoteTxt,
   recordBackend,
   unquoteTxt,
-  ZoneNotFoundError,
   z,
 } from "../src/index.ts";
 import { config } from "./cloudflare/config.ts";
 import { classify, gone, refused } from "./cloudflare/errors.ts";
+import { notServed, pinnedElsewhere, unserved, zoneReadHint, zoneResult } from "./cloudflare/zones.ts";
 
-const zoneResult = z.object({
-  id: z.string(),
-  name: z.string(),
-  status: z.string().optional(),
-  type: z.string().optional(),
-});
 const recordResult = z.object({ id: z.string(), name: z.string().optional(), content: z.string() });
 
 /** Longest page of records that every version of the API gives. */
@@ -29,7 +23,7 @@ export default defineProvider({
   docs: "https://developers.cloudflare.com/api/resources/dns/subresources/records/",
   config,
   // 1 is "automatic" and 30 for Enterprise zones only: what is too low is refused with the zone's minimum and raised then.
-  traits: { ttlSeconds: { min: 1, default: 60 }, rate: { requests: 1200, perMs: 300_000 } },
+  traits: { ttlSeconds: { min: 1, default: 60 }, rate: { requests: 1200, perMs: 300_000 }, noZonesHint: zoneReadHint },
   classify,
   connect: ({ apiToken, email, apiKey, zoneToken, zoneID, endpoint, comment }, deps) => {
     const base = new URL(endpoint).pathname === "/" ? new URL("client/v4", endpoint).href : endpoint;
@@ -45,15 +39,17 @@ export default defineProvider({
           if (zoneID !== undefined) {
             // A token without the right to look is no obstacle: the user has said which zone is meant.
             const answer = await zones(`zones/${zoneID}`, { signal }).catch(refused);
-            const pinned = answer === undefined ? apex : parseName(read(answer, zoneResult).result.name);
+            const zone = answer === undefined ? undefined : read(answer, zoneResult).result;
+            const pinned = zone === undefined ? apex : parseName(zone.name);
             if (!isWithin(apex, pinned)) throw pinnedElsewhere(`zoneID names the zone ${pinned}`, apex);
+            if (zone !== undefined && unserved.has(zone.type ?? "")) throw notServed(pinned, zone);
             return pinned === apex ? { apex, id: zoneID } : undefined;
           }
           const query = { name: apex, per_page: 50 };
           const { result } = read(await zones("zones", { query, signal }), z.array(zoneResult));
           // Other accounts may have begun to move the same zone: only one of them is active.
           const found = result.filter(({ name }) => parseName(name) === apex);
-          const served = found.find(({ status = "active", type }) => status === "active" && type !== "partial");
+          const served = found.find(({ status = "active", type }) => status === "active" && !unserved.has(type ?? ""));
           if (served === undefined && found[0] !== undefined) throw notServed(apex, found[0]);
           return served && { apex, id: served.id };
         },
@@ -101,20 +97,4 @@ function read<T extends z.ZodType>(answer: unknown, result: T) {
   const parsed = z.object({ success: z.literal(true), result, result_info: info }).safeParse(answer);
   if (parsed.success) return parsed.data;
   throw new HttpError("the answer is not one of the API", { status: 200, body: answer, headers: {} });
-}
-
-function pinnedElsewhere(message: string, apex: string): ZoneNotFoundError {
-  const hint = "Check zoneID (CLOUDFLARE_ZONE_ID): all names have to be in that zone.";
-  return new ZoneNotFoundError(message, [apex], { hint });
-}
-
-function notServed(apex: string, { status, type }: z.output<typeof zoneResult>): ZoneNotFoundError {
-  const [what, hint] =
-    type === "partial"
-      ? ["is a CNAME setup, its DNS is served elsewhere", "Choose the provider that serves the zone's DNS."]
-      : [
-          `has the status ${status}`,
-          "Set the nameservers that Cloudflare's dashboard names at the domain's registrar.",
-        ];
-  return new ZoneNotFoundError(`Cloudflare does not serve the zone ${apex}: it ${what}`, [apex], { hint });
 }

@@ -176,6 +176,8 @@ export interface Traits {
   readonly rate?: { readonly requests: number; readonly perMs: number };
   /** Longest usual time until the service's nameservers agree, and how often asking makes sense. */
   readonly propagation?: { readonly timeoutMs: number; readonly intervalMs: number; readonly settleMs?: number };
+  /** What to do when the credentials see no zone at all: the right that is missing; one sentence. */
+  readonly noZonesHint?: string;
   /** "zone" where a write replaces the whole zone; default "name". */
   readonly lock?: "name" | "zone";
   /**

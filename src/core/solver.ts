@@ -72,7 +72,7 @@ type Act = "present" | "cleanUp";
 export function createSolver(options: SolverOptions): Solver {
   const { provider, backend, observer, clock, lock = createLock() } = options;
   const ttlSeconds = chooseTtl(options);
-  const zones = createZoneFinder(backend, { provider: provider.id, clock });
+  const zones = createZoneFinder(backend, { provider: provider.id, clock, noZonesHint: provider.traits.noZonesHint });
   const reported = new Set<string>();
 
   const place = async (

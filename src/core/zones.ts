@@ -19,6 +19,8 @@ export interface ZoneFinder {
 export interface ZoneFinderOptions {
   readonly provider: string;
   readonly clock: Clock;
+  /** See Traits. */
+  readonly noZonesHint?: string | undefined;
 }
 
 const foundForMs = 5 * 60_000;
@@ -28,7 +30,7 @@ const maxCached = 10_000;
 
 /** Asks "do you hold exactly this zone?" for the candidates in turn; answers are kept for a while. */
 export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions): ZoneFinder {
-  const { provider, clock } = options;
+  const { provider, clock, noZonesHint } = options;
   const known = new Map<DomainName, { readonly zone: Zone | undefined; readonly until: number }>();
   const asking = createLock();
   const zonesSeen = createVisibleZones(backend, clock);
@@ -99,13 +101,16 @@ export function createZoneFinder(backend: TxtBackend, options: ZoneFinderOptions
           provider,
           operation: "findZone",
           fqdn: owner,
-          hint: "Create the zone at this provider, use credentials that can see it, or choose the provider that holds it.",
+          hint: visible?.names.length === 0 && noZonesHint !== undefined ? noZonesHint : notFoundHint,
         },
       );
     },
   };
   return finder;
 }
+
+const notFoundHint =
+  "Create the zone at this provider, use credentials that can see it, or choose the provider that holds it.";
 
 function described(visible: { readonly names: readonly string[]; readonly more: boolean } | undefined): string {
   if (visible === undefined) return "";

@@ -91,6 +91,7 @@ const traitsSchema = z.object({
   propagation: z
     .object({ timeoutMs: positive, intervalMs: positive, settleMs: z.number().min(0).optional() })
     .optional(),
+  noZonesHint: z.string().optional(),
   lock: z.enum(["name", "zone"]).optional(),
 });
 

@@ -83,6 +83,42 @@ describe("the zone", () => {
     expect(fake.zone("www.example.com").records).toEqual([]);
   });
 
+  test("that is internal or secondary is passed over for its public twin or a parent", async () => {
+    await fake.http.close();
+    fake = await startCloudflareFake([apex, apex, parseName("www.example.com")]);
+    const [twin] = fake.zones;
+    Object.assign(twin ?? {}, { id: "0".repeat(32), type: "internal" });
+    fake.zone("www.example.com").type = "secondary";
+    await (await program()).present(owner, "value");
+    const standing = fake.zones.map(({ type, records }) => [type, records.length]);
+    expect(standing).toEqual([
+      ["internal", 0],
+      ["full", 1],
+      ["secondary", 0],
+    ]);
+  });
+
+  test.each([
+    ["internal", /an internal zone/],
+    ["secondary", /a secondary zone/],
+    ["partial", /a CNAME setup/],
+  ])("that is %s, and no other, is named with the reason; pinned too", async (type, reason) => {
+    fake.zone(apex).type = type;
+    for (const config of [{}, { zoneID: fake.zone(apex).id }]) {
+      const error = await (await program({ config })).fail(owner, "value");
+      expect(error).toMatchObject({ code: "ZONE_NOT_FOUND", hint: expect.any(String) });
+      expect(error.message).toMatch(reason);
+    }
+    expect(fake.zone(apex).records).toEqual([]);
+  });
+
+  test("that nothing is listed beside leads to the missing right", async () => {
+    fake.credentials.tokens.set(token, { permissions: new Set(["dns:edit"]) });
+    const error = await (await program()).fail(owner, "value");
+    expect(error).toMatchObject({ code: "ZONE_NOT_FOUND", message: expect.stringContaining("credentials see none") });
+    expect(error.hint).toMatch(/Zone → Zone → Read.*zoneToken.*zoneID/);
+  });
+
   test("that is pending, and no other, is named with what to do", async () => {
     fake.zone(apex).status = "pending";
     const error = await (await program()).fail(owner, "value");
