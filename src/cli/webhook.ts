@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { systemClock } from "../core/clock.ts";
+import { counted } from "../core/counted.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { FrontProxySource } from "../webhook/front-proxy-source.ts";
@@ -61,7 +62,7 @@ async function webhook(given: CommandInput) {
   observer({ type: "log", level: "info", text: "ending: not ready any more, open calls are answered" });
   const cut = await server.stop(flags.duration("shutdown-delay") ?? 0);
   kubernetes?.close();
-  if (cut > 0) observer({ type: "log", level: "error", text: `${cut} calls were cut off` });
+  if (cut > 0) observer({ type: "log", level: "error", text: `${counted(cut, "call")} cut off` });
   return { json: undefined, text: "", status: cut > 0 ? 1 : 0 };
 }
 

@@ -42,8 +42,9 @@ export function createApp(options: AppOptions): RequestListener {
   // Its types speak of an application's objects; what it needs of them is Node's.
   const route = router as unknown as (req: IncomingMessage, res: ServerResponse, done: Done) => void;
   const authenticate = createAuthenticate(options);
+  const refuse = createRefuse(options);
   return (req, res) => {
-    const done: Done = (error) => refuse(error ?? nothingAt(req), req, res, options);
+    const done: Done = (error) => refuse(error ?? nothingAt(req), req, res);
     try {
       if (options.leaving()) res.setHeader("connection", "close");
       res.once("finish", () => options.metrics.request(endpointOf(req), res.statusCode));
@@ -163,32 +164,42 @@ function notAllowed({ method }: IncomingMessage, allow: string): Refusal {
   return new Refusal(405, `${method} is not allowed here; ${allow} is`, { allow });
 }
 
+/** Paths whose 404 is remembered. */
+const mostMissing = 100;
+
 /** The last word on every request that failed. */
-function refuse(
-  error: unknown,
-  req: IncomingMessage,
-  res: ServerResponse,
-  { observer, metrics }: Pick<AppOptions, "observer" | "metrics">,
-): void {
-  const refusal = error instanceof Refusal ? error : refusalOf(error);
-  if (res.headersSent || res.destroyed) {
-    res.destroy();
-    return;
-  }
-  metrics.refused(refusal.reason);
-  const identity = findIdentity(res);
-  const fields = {
-    correlationId: correlationIdOf(req),
-    method: req.method,
-    path: pathOf(req),
-    status: refusal.code,
-    remote: req.socket.remoteAddress,
-    user: identity?.user,
-    ...(refusal.code === 500 ? { error: thrownText(error) } : {}),
+function createRefuse({ observer, metrics }: Pick<AppOptions, "observer" | "metrics">) {
+  // While an upgrade adds a group, the API server probes the old pods for it as well: five requests at a time.
+  const missing = new Set<string>();
+  const isRepeated = ({ method }: IncomingMessage, { code }: Refusal, text: string): boolean => {
+    if (code !== 404 || method === "POST") return false;
+    if (missing.has(text)) return true;
+    if (missing.size >= mostMissing) missing.clear();
+    missing.add(text);
+    return false;
   };
-  const text = `refused ${req.method} ${pathOf(req)}: ${refusal.code} ${refusal.message}`;
-  observer({ type: "log", level: refusal.code === 500 ? "error" : "warn", text, fields });
-  sendRefusal(res, refusal);
+  return (error: unknown, req: IncomingMessage, res: ServerResponse): void => {
+    const refusal = error instanceof Refusal ? error : refusalOf(error);
+    if (res.headersSent || res.destroyed) {
+      res.destroy();
+      return;
+    }
+    metrics.refused(refusal.reason);
+    const identity = findIdentity(res);
+    const fields = {
+      correlationId: correlationIdOf(req),
+      method: req.method,
+      path: pathOf(req),
+      status: refusal.code,
+      remote: req.socket.remoteAddress,
+      user: identity?.user,
+      ...(refusal.code === 500 ? { error: thrownText(error) } : {}),
+    };
+    const text = `refused ${req.method} ${pathOf(req)}: ${refusal.code} ${refusal.message}`;
+    const usual = isRepeated(req, refusal, text) ? "debug" : "warn";
+    observer({ type: "log", level: refusal.code === 500 ? "error" : usual, text, fields });
+    sendRefusal(res, refusal);
+  };
 }
 
 /** Errors of Express itself (a path that is no UTF-8) carry a status; anything else is a fault of ours. */

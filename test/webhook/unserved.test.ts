@@ -107,3 +107,14 @@ test("the API server is asked about the solver that the caller named, served or 
   expect((await challenge("forbidden", "CleanUp")).status).toBe(403);
   expect(asked).toEqual(["memroy", "forbidden"]);
 });
+
+test("a group that this pod does not serve is warned of once per path, however often the API server probes for it", async () => {
+  const { harness, aggregator } = await start([memoryProvider()]);
+  const paths = ["/apis/acme.added.example/v1alpha1", "/openapi/v3/apis/acme.added.example/v1alpha1"];
+  for (let round = 0; round < 12; round += 1) {
+    for (const path of paths) await aggregator.exchange({ path, caller: kubeAggregator });
+  }
+  const warned = harness.complaints().filter((text) => text.includes("acme.added.example"));
+  expect(warned).toEqual(paths.map((path) => expect.stringContaining(`refused GET ${path}: 404`)));
+  expect(await harness.metrics.text()).toContain('dns01_webhook_refused_total{reason="NotFound"}');
+});
