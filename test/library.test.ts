@@ -82,6 +82,27 @@ test("issue: what a CA said of its limits is kept in the state folder, and it is
   expect(box.log.entries.length).toBe(asked);
 });
 
+test("issue: a stored certificate changes names or key type only where the options say so", async () => {
+  const { box, lab, solvers, stateDir } = await inSandbox();
+  const options = { ...lab, solvers, stateDir, ca: box.directoryUrl, name: "site" };
+  await issue({ ...options, domains: ["a.example.test", "b.example.test"], keyType: "ec384" });
+  const asked = box.log.entries.length;
+  await expect(issue({ ...options, domains: ["a.example.test"], force: true })).rejects.toMatchObject({
+    code: "CONFIG",
+    issues: [{ path: "domains" }, { path: "keyType" }],
+    hint: expect.stringContaining("expand: true"),
+  });
+  const domains = ["c.example.test"];
+  await expect(issue({ ...options, domains, expand: true, replace: true })).rejects.toMatchObject({ code: "CONFIG" });
+  expect(box.log.entries.length).toBe(asked);
+  const wider = await issue({ ...options, domains, expand: true });
+  expect(wider).toMatchObject({
+    domains: ["a.example.test", "b.example.test", "c.example.test"],
+    keyType: "ec384",
+  });
+  expect(await issue({ ...options, domains, replace: true })).toMatchObject({ domains, keyType: "ec256" });
+});
+
 test("renew: the chosen ones, forced, with what became of each", async () => {
   const { box, lab, solvers, stateDir } = await inSandbox();
   const common = { ...lab, solvers, stateDir };

@@ -11,14 +11,16 @@ import type { Deployment } from "../deploy/deploy.ts";
 import { readDomains } from "../issuer/domains.ts";
 import type { DnsSettings } from "../issuer/network.ts";
 import { sameSet } from "../issuer/order.ts";
+import type { Replacing } from "../issuer/replacing.ts";
 import type { IssueRequest } from "../issuer/request.ts";
+import { askerOf } from "./ask.ts";
 import type { CommandInput } from "./command.ts";
 import { registeredIn } from "./registered.ts";
 
 export interface ReadRequest {
   readonly issues: readonly ConfigIssue[];
-  /** Only when there are no issues. */
-  complete(): {
+  /** Only when there are no issues. `approved`: what to order in place of what was asked for. */
+  complete(approved?: Pick<IssueRequest, "identifiers" | "keyType">): {
     /** The CA registers no account without --eab-kid and --eab-hmac-key. */
     readonly needsEab: boolean;
     readonly request: IssueRequest;
@@ -26,6 +28,8 @@ export interface ReadRequest {
     readonly others: readonly IssueRequest[];
     readonly routes: readonly ChosenRoute[];
     readonly dns: DnsSettings;
+    /** What may become of a stored certificate; undefined where the order follows the file. */
+    readonly replacing?: Replacing;
     /** What the file says is to follow; flags go before it. */
     readonly deployment?: Deployment;
   };
@@ -70,22 +74,26 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
     if (flags.source("key-type") === "--key-type") issues.push({ path: "--key-type", message: own });
     if (flags.on("reuse-key")) issues.push({ path: "--reuse-key", message: own });
   }
+  if (flags.on("expand") && flags.on("replace"))
+    issues.push({ path: "--expand", message: "and --replace exclude each other: give one of them" });
+  if (flags.on("expand") && flags.text("csr") !== undefined)
+    issues.push({ path: "--expand", message: "cannot be had with --csr: the names are those of the request" });
   const provider = await readRoutes(sources);
   const dns = readDnsSettings(flags);
   const cas = await readCas(sources);
   issues.push(...provider.issues, ...dns.issues, ...cas.issues);
   return {
     issues,
-    complete: () => {
+    complete: (approved) => {
       const first = domains.identifiers[0];
       const [ca, ...further] = cas.cas;
       if (first === undefined || provider.routes.length === 0 || ca === undefined)
         throw new Error("the request is incomplete");
       const dryRun = flags.on("dry-run");
-      const keyType = csr?.keyType ?? ca.keyType ?? "ec256";
+      const keyType = approved?.keyType ?? csr?.keyType ?? ca.keyType ?? "ec256";
       const requestAt = (one: PlannedCa): IssueRequest => ({
         name: name ?? first.text,
-        identifiers: domains.identifiers,
+        identifiers: approved?.identifiers ?? domains.identifiers,
         ca: {
           directoryUrl: directoryFor(one.ca, keyType, dryRun),
           rootPem: one.rootPem,
@@ -108,13 +116,37 @@ export async function readIssueRequest(input: CommandInput): Promise<ReadRequest
         dns: dns.settings,
         request: requestAt(ca),
         others: further.map(requestAt),
+        replacing: replacingOf(input, config, name ?? first.text),
       };
     },
   };
 }
 
-function noDomain({ file, config }: LoadedConfig): string {
-  const declared = (config.certificates ?? []).flatMap((c) => c?.name ?? c?.domains?.[0] ?? []);
+function replacingOf(input: CommandInput, config: LoadedConfig, name: string): Replacing {
+  const { flags } = input;
+  const isDeclared = declaredNames(config).includes(name);
+  return {
+    expand: flags.on("expand"),
+    replace: flags.on("replace"),
+    isKeyChosen: flags.source("key-type") !== "default" || flags.text("csr") !== undefined,
+    words: {
+      domains: flags.source("domain") ?? "--domain",
+      keyType: "--key-type",
+      expand: "--expand",
+      replace: "--replace",
+      besides: isDeclared ? `To order what ${config.file} declares, run \`dns01 issue --name ${name}\`.` : undefined,
+    },
+    ask: askerOf(input),
+  };
+}
+
+function declaredNames({ config }: LoadedConfig): readonly string[] {
+  return (config.certificates ?? []).flatMap((c) => c?.name ?? c?.domains?.[0] ?? []);
+}
+
+function noDomain(config: LoadedConfig): string {
+  const { file } = config;
+  const declared = declaredNames(config);
   const [first] = declared;
   if (file === undefined || first === undefined)
     return "is missing: name at least one, or by --name a certificate that dns01.yaml declares";
@@ -125,11 +157,12 @@ function noDomain({ file, config }: LoadedConfig): string {
 /** A certificate that the file declares, by its name; undefined when it declares none of this name. */
 async function readDeclared(name: string | undefined, sources: Sources): Promise<ReadRequest | undefined> {
   const { config, flags } = sources;
-  const isDeclared = (config.config.certificates ?? []).some((c) => (c?.name ?? c?.domains?.[0]) === name);
-  if (name === undefined || !isDeclared) return undefined;
+  if (name === undefined || !declaredNames(config).includes(name)) return undefined;
   const read = await readPlan(sources);
+  const message = `adds nothing to what ${config.file} declares: write the names there`;
+  const faults = flags.on("expand") ? [{ path: "--expand", message }] : [];
   return {
-    issues: read.issues,
+    issues: [...read.issues, ...faults],
     complete: () => {
       const plan = read.complete();
       const certificate = plan.certificates.find((c) => c.name === name);

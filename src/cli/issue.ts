@@ -10,6 +10,7 @@ import { issueAnywhere } from "../issuer/issue-anywhere.ts";
 import { uniqueWarnings } from "../issuer/kept-warnings.ts";
 import { openDns } from "../issuer/network.ts";
 import { createOrderGate } from "../issuer/order-gate.ts";
+import { approve } from "../issuer/replacing.ts";
 import type { IssueResult } from "../issuer/request.ts";
 import { createRouter } from "../issuer/router.ts";
 import { openStore } from "../store/index.ts";
@@ -27,13 +28,16 @@ export const command: Command = {
     const faults = [...input.issues, ...read.issues];
     const asked = await readDeployment(input, faults);
     failOn(faults);
-    const { request, others, routes, dns: settings, needsEab, deployment: declared } = read.complete();
+    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "issue" });
+    const { request: wanted, replacing } = read.complete();
+    const stored = replacing && (await store.certificates.load(wanted.name));
+    const approved = replacing && (await approve(wanted, stored?.meta, replacing));
+    const { request, others, routes, dns: settings, needsEab, deployment: declared } = read.complete(approved);
     const deployment = {
       pfx: asked.pfx ?? declared?.pfx,
       out: asked.out ?? declared?.out,
       hook: asked.hook ?? declared?.hook,
     };
-    const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "issue" });
     if (needsEab && request.ca.eab === undefined) {
       // The table of CAs knows without a call; an account that is registered needs no binding any more.
       const { directoryUrl } = request.ca;
@@ -43,6 +47,7 @@ export const command: Command = {
     const dns = await openDns(settings, observer, createHintStore(store.hints));
     const now = () => new Date();
     const budget = await openBudget(store.budget, { clock: systemClock, now });
+    const gate = createOrderGate(budget, { now, signal: io.signal });
     const result = await issueAnywhere(request, others, {
       certificates: store.certificates,
       accounts: store.accounts,
@@ -55,7 +60,7 @@ export const command: Command = {
       clock: systemClock,
       now,
       signal: io.signal,
-      gate: createOrderGate(budget, { now, signal: io.signal }),
+      gate: approved?.guard(gate) ?? gate,
     });
     // With what was said of files and plugins, before anything was ordered.
     const warned = () => ({ warnings: uniqueWarnings([...input.warnings(), ...result.warnings]) });

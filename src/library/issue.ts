@@ -5,6 +5,7 @@ import { openBudget } from "../issuer/budget-use.ts";
 import { readDomains } from "../issuer/domains.ts";
 import { issue as issueCertificate } from "../issuer/issue.ts";
 import { createOrderGate } from "../issuer/order-gate.ts";
+import { approve } from "../issuer/replacing.ts";
 import type { IssueResult } from "../issuer/request.ts";
 import { collect, type EngineOptions, openEngine } from "./engine.ts";
 import { checkOptions } from "./options.ts";
@@ -22,12 +23,17 @@ export interface IssueOptions extends EngineOptions {
   readonly preferredChain?: string;
   readonly reuseKey?: boolean;
   readonly force?: boolean;
+  /** Keep the names of the stored certificate, and its key type unless one is given, and add those of `domains`. */
+  readonly expand?: boolean;
+  /** Order exactly these names and this key type, whatever the stored certificate has. */
+  readonly replace?: boolean;
   readonly dryRun?: boolean;
 }
 
 /**
  * Gets one certificate and stores it below `stateDir`; the engine of `dns01 issue`. A stored certificate of the same
- * names that is not yet due is returned with `reused: true`. Throws Dns01Error; ConfigError before any call.
+ * names that is not yet due is returned with `reused: true`. One whose names, or whose key type for want of `keyType`,
+ * would change is a ConfigError, unless `expand` or `replace` is true. Throws Dns01Error; ConfigError before any call.
  *
  * @example
  * const { files } = await issue({
@@ -43,22 +49,30 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
     "domains",
   );
   issues.push(...domains.issues);
+  if (sound.expand === true && sound.replace === true)
+    issues.push({ path: "expand", message: "and replace exclude each other: give one of them" });
   const ca = collect(issues, () => findCa(sound.ca ?? "letsencrypt", "ca"));
   const { store, deps, propagation, provider } = await openEngine(options, sound, "issue", issues);
   const first = domains.identifiers[0];
   if (ca === undefined || first === undefined) throw new ConfigError(issues);
-  const { dryRun = false, keyType = "ec256" } = options;
+  const { dryRun = false, keyType = "ec256", expand = false, replace = false } = options;
+  const name = options.name ?? first.text;
+  const wanted = { name, identifiers: domains.identifiers, keyType, csr: undefined, dryRun };
+  const stored = await store.certificates.load(name);
+  const isKeyChosen = options.keyType !== undefined;
+  const approved = await approve(wanted, stored?.meta, { expand, replace, isKeyChosen, words });
+  const gate = createOrderGate(await openBudget(store.budget, deps), deps);
   return await issueCertificate(
     {
-      name: options.name ?? first.text,
-      identifiers: domains.identifiers,
+      name,
+      identifiers: approved.identifiers,
       ca: {
         directoryUrl: dryRun ? (ca.staging ?? ca.directoryUrl) : ca.directoryUrl,
         rootPem: options.caRoot,
         contact: options.email === undefined ? [] : [`mailto:${options.email}`],
         eab: options.eab,
       },
-      keyType,
+      keyType: approved.keyType,
       profile: options.profile,
       preferredChain: options.preferredChain,
       reuseKey: options.reuseKey ?? false,
@@ -67,6 +81,8 @@ export async function issue(options: IssueOptions): Promise<IssueResult> {
       propagation,
       provider,
     },
-    { ...deps, gate: createOrderGate(await openBudget(store.budget, deps), deps) },
+    { ...deps, gate: approved.guard(gate) },
   );
 }
+
+const words = { domains: "domains", keyType: "keyType", expand: "expand: true", replace: "replace: true" };

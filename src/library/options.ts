@@ -64,6 +64,8 @@ const schemas = {
     ...certificate,
     ca: text.optional(),
     force: z.boolean().optional(),
+    expand: z.boolean().optional(),
+    replace: z.boolean().optional(),
     dryRun: z.boolean().optional(),
   }),
   renew: z.strictObject({

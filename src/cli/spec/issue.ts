@@ -52,6 +52,16 @@ export const issueCommands: readonly CommandSpec[] = [
         kind: "boolean",
         help: "everything up to finalize, at the CA's staging endpoint where it has one",
       },
+      {
+        name: "expand",
+        kind: "boolean",
+        help: "keep the names of the stored certificate, and its key type unless --key-type is given, and add those of -d",
+      },
+      {
+        name: "replace",
+        kind: "boolean",
+        help: "order exactly these names and this key type, whatever the stored certificate has",
+      },
       { name: "force", kind: "boolean", help: "order even if a valid certificate of these names is stored" },
     ],
     example: "dns01 issue -d example.com -d '*.example.com' -p rfc2136 --rfc2136-nameserver 192.0.2.53",
