@@ -1,8 +1,11 @@
 import { formatMs } from "../core/duration.ts";
 import type { IssueResult } from "../issuer/request.ts";
-import { align } from "./table.ts";
+import { abridge, align } from "./table.ts";
 
-/** The result of `dns01 issue` for people: files, timeline, nameservers. */
+/** More nameservers than this would push the paths of the files off a small screen. */
+const mostServers = 8;
+
+/** The result of `dns01 issue` for people: timeline, nameservers, and last what most readers want: the files. */
 export function issueText(result: IssueResult): string {
   const t = result.timings;
   const head = result.reused
@@ -20,19 +23,43 @@ export function issueText(result: IssueResult): string {
     ["cleanup", formatMs(t.cleanupMs)],
     ["total", formatMs(t.totalMs)],
   ];
-  const servers = result.propagation.servers.map((s) => [
-    s.name,
-    s.address,
-    s.zone,
-    s.confirmedAfterMs === undefined ? (s.state ?? "") : `✔ ${formatMs(s.confirmedAfterMs)}`,
-  ]);
+  const servers = serverRows(result.propagation.servers);
   return [
     head,
-    ...(files.length === 0 ? [] : ["", "files", ...align(files)]),
     ...(result.reused ? [] : ["", "timeline", ...align(timeline)]),
     ...(servers.length === 0
       ? []
-      : ["", "nameservers", ...align([["name", "address", "zone", "confirmed"], ...servers])]),
+      : [
+          "",
+          "nameservers",
+          ...abridge(
+            align([["name", "address", "zone", "confirmed"], ...servers]),
+            mostServers + 1,
+            "; --json lists all",
+          ),
+        ]),
+    ...(files.length === 0 ? [] : ["", "files", ...align(files)]),
     "",
   ].join("\n");
+}
+
+type Server = IssueResult["propagation"]["servers"][number];
+
+/** A row per nameserver address and zone, by the name that it served last; the slowest first where there are many. */
+function serverRows(servers: readonly Server[]): readonly (readonly string[])[] {
+  const timeOf = ({ confirmedAfterMs = Number.POSITIVE_INFINITY }: Server) => confirmedAfterMs;
+  const slowest = new Map<string, Server>();
+  for (const server of servers) {
+    const key = `${server.name} ${server.address} ${server.zone}`;
+    const known = slowest.get(key);
+    if (known === undefined || timeOf(server) > timeOf(known)) slowest.set(key, server);
+  }
+  const rows = [...slowest.values()];
+  const sorted = rows.length <= mostServers ? rows : rows.toSorted((a, b) => (timeOf(a) < timeOf(b) ? 1 : -1));
+  return sorted.map(({ name, address, zone, confirmedAfterMs, state = "" }) => [
+    name,
+    address,
+    zone,
+    confirmedAfterMs === undefined ? state : `✔ ${formatMs(confirmedAfterMs)}`,
+  ]);
 }

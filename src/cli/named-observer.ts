@@ -1,18 +1,11 @@
 import type { Observer } from "../core/events.ts";
 
-/** Says of every line of progress which of several certificates it is about. */
+/** Returns an observer that adds to each event which of several certificates it is about. */
 export function namedObserver(observer: Observer, name: string): Observer {
   return (event) => {
-    switch (event.type) {
-      case "phase":
-        observer({ ...event, detail: event.detail === undefined ? name : `${name}: ${event.detail}` });
-        break;
-      case "warning":
-      case "log":
-        observer({ ...event, text: `${name}: ${event.text}` });
-        break;
-      default:
-        observer(event);
-    }
+    const isText = event.type === "warning" || event.type === "log";
+    observer(
+      isText ? { ...event, certificate: name, text: `${name}: ${event.text}` } : { ...event, certificate: name },
+    );
   };
 }

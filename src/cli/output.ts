@@ -3,7 +3,7 @@ import { printable } from "../core/printable.ts";
 import type { Redactor } from "../core/redact.ts";
 import type { ServerVerdict, Verdict } from "../dns/types.ts";
 import { docsAnchor } from "./docs-anchor.ts";
-import { verdictTable } from "./table.ts";
+import { abridge, verdictTable } from "./table.ts";
 
 /** The document of a failure with `--json` (docs/errors.md). */
 export function errorDocument(error: Dns01Error): { readonly error: Readonly<Record<string, unknown>> } {
@@ -35,7 +35,7 @@ export function errorText(error: Dns01Error, home: URL, withStack = false): stri
   const servers = serversOf(error);
   const text = [
     `error ${error.code}: ${error.message}`,
-    ...(servers.length === 0 ? [] : ["", ...verdictTable(servers), ""]),
+    ...(servers.length === 0 ? [] : ["", ...abridge(verdictTable(servers), 16, "; --json lists all"), ""]),
     `  what to do: ${hint}`,
     ...(more === undefined ? [] : [`  more: ${more}`]),
     ...(withStack ? [stackOf(error)] : []),
@@ -93,8 +93,9 @@ export function printer(sink: { write(text: string): unknown }, redactor: Redact
   };
 }
 
-/** What each nameserver last said, where that is what failed (R26). */
+/** What each nameserver last said, where that is what failed (R26): first those that the wait was for. */
 function serversOf({ details }: Dns01Error): readonly ServerVerdict[] {
   const verdict = details?.["verdict"] as Verdict | undefined;
-  return verdict?.servers ?? [];
+  const servers = verdict?.servers ?? [];
+  return [...servers.filter((s) => s.class !== "match"), ...servers.filter((s) => s.class === "match")];
 }

@@ -55,7 +55,8 @@ export async function renewRound(
     input.warnings,
   );
   const deps = await renewDeps(input, store, plans, warned.observerFor);
-  const targets = known.map((one) => targetOf(one, { plans, options, input, store, deployment }));
+  const { observerFor } = warned;
+  const targets = known.map((one) => targetOf(one, { plans, options, input, store, deployment, observerFor }));
   try {
     const outcomes = await renewAll(targets, options, deps);
     const { file } = await input.loadConfig();

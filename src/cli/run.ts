@@ -230,7 +230,11 @@ function openProgress(flags: Flags, io: Io, tell: (text: string) => void): Progr
   const format = flags.text("log-format") === "json" ? "json" : "text";
   const live = io.stderr.isTTY === true && format === "text" && level === "info" && io.env["TERM"] !== "dumb";
   const shown = live
-    ? createLiveProgress({ write: tell, columns: io.stderr.columns || 80, color: (io.env["NO_COLOR"] ?? "") === "" })
+    ? createLiveProgress({
+        write: tell,
+        size: () => ({ columns: io.stderr.columns || 80, rows: io.stderr.rows || 24 }),
+        color: (io.env["NO_COLOR"] ?? "") === "",
+      })
     : { observer: createLog({ level, format, write: tell, now: () => new Date() }), stop: () => {} };
   // Tools and tests can follow what outlives the process without a switch of their own.
   const steps = channel("dns01:step");

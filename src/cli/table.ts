@@ -14,6 +14,26 @@ export function serverTable(servers: readonly ServerProgress[]): readonly string
   });
 }
 
+/** The servers that have not agreed yet, a line each and at most so many lines. */
+export function waitingTable(
+  owners: readonly { readonly owner: string; readonly servers: readonly ServerProgress[] }[],
+  lines: number,
+): readonly string[] {
+  const rows = owners.flatMap(({ owner, servers }) =>
+    servers.flatMap((s) =>
+      s.missing.length === 0 ? [] : [[owner.replace(/^_acme-challenge\./, ""), s.name, s.address, s.state]],
+    ),
+  );
+  return abridge(align(rows), lines);
+}
+
+/** The first of these lines, and how many more there are. */
+export function abridge(lines: readonly string[], most: number, more = ""): readonly string[] {
+  if (lines.length <= most) return lines;
+  const kept = lines.slice(0, Math.max(0, most - 1));
+  return [...kept, `  … and ${lines.length - kept.length} more${more}`];
+}
+
 /** What each server last said; for a check that failed or has been asked for. */
 export function verdictTable(servers: readonly ServerVerdict[]): readonly string[] {
   const head = ["nameserver", "address", "answer", "rcode", "aa", "via", "serial", "seen", "note"];

@@ -1,8 +1,20 @@
 import type { ErrorCode } from "./errors.ts";
 
-/** Everything the engine tells while it works. Doors turn it into progress, log lines and metrics. */
-export type Dns01Event =
-  | { readonly type: "phase"; readonly phase: Phase; readonly state: "start" | "done"; readonly detail?: string }
+/**
+ * Everything the engine tells while it works. Doors turn it into progress, log lines and metrics. `certificate` is the
+ * certificate that an event is about, where several are in work.
+ */
+export type Dns01Event = EventDetails & { readonly certificate?: string | undefined };
+
+type EventDetails =
+  | {
+      readonly type: "phase";
+      readonly phase: Phase;
+      readonly state: "start" | "done" | "failed";
+      readonly detail?: string;
+    }
+  /** The work on one of several certificates has ended. */
+  | { readonly type: "certificate"; readonly state: "done" | "failed" }
   | { readonly type: "warning"; readonly code: string; readonly text: string; readonly server?: string }
   | { readonly type: "zone.found"; readonly provider: string; readonly fqdn: string; readonly zone: string }
   | {

@@ -130,6 +130,7 @@ async function run(
   const { observer } = deps;
   observer({ type: "phase", phase: "hook", state: "start", detail: hook.command });
   const fault = await runHook(hook, certificate, deps);
+  observer({ type: "phase", phase: "hook", state: fault === undefined ? "done" : "failed" });
   if (fault !== undefined) {
     const said = lastLines(fault.output);
     throw failed(certificate.meta.name, `the deploy hook ${fault.text}: ${hook.command}${said}`, deps, {
@@ -137,7 +138,6 @@ async function run(
       output: fault.output,
     });
   }
-  observer({ type: "phase", phase: "hook", state: "done" });
 }
 
 /** Where nobody follows the log, the error has to say why. */

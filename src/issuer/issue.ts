@@ -12,6 +12,7 @@ import type { Placement, Warning } from "../dns/types.ts";
 import { proveAll } from "./challenges.ts";
 import { type KeptWarnings, keepWarnings, uniqueWarnings } from "./kept-warnings.ts";
 import { metaOf } from "./meta.ts";
+import { followPhases, type OpenPhases } from "./open-phases.ts";
 import { completeOrder, isWorthKeeping, type OpenOrder, openOrder } from "./order.ts";
 import type { CertificateMeta, StoredCertificate } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
@@ -29,7 +30,8 @@ const CLEANUP_MS = 30_000;
  */
 export async function issue(request: IssueRequest, given: IssueDeps): Promise<IssueResult> {
   const kept = keepWarnings(given.observer);
-  const deps = { ...given, observer: kept.observer };
+  const phases = followPhases(kept.observer);
+  const deps = { ...given, observer: phases.observer };
   const started = deps.clock.now();
   const { observer, signal, certificates } = deps;
   const release = await certificates.lock(request.name, {
@@ -45,25 +47,35 @@ export async function issue(request: IssueRequest, given: IssueDeps): Promise<Is
       await certificates.clearPending(request.name);
       return reusedResult(stored, kept.warnings(), deps.clock.now() - started);
     }
-    const work = () => issueLocked(request, deps, stored, kept, started);
+    const work = () => issueLocked(request, deps, stored, { started, kept, phases });
     return await (deps.gate === undefined ? work() : deps.gate(request, stored, work));
+  } catch (error) {
+    phases.fail();
+    throw error;
   } finally {
     await release();
   }
+}
+
+/** What is known of this issuance so far. */
+interface Followed {
+  readonly started: number;
+  readonly kept: KeptWarnings;
+  readonly phases: OpenPhases;
+  readonly client: AcmeClient;
 }
 
 async function issueLocked(
   request: IssueRequest,
   deps: IssueDeps,
   stored: StoredCertificate | undefined,
-  kept: KeptWarnings,
-  started: number,
+  followed: Omit<Followed, "client">,
 ): Promise<IssueResult> {
   // Only authoritative servers are asked, so this may run while the CA is still being talked to.
   const placements = placeAll(request, deps);
   const { client, accountUrl } = await openAccount(request, deps);
   try {
-    const measured = { started, kept, client };
+    const measured = { ...followed, client };
     const first = await openOrder(client, accountUrl, request, stored, deps);
     try {
       return await run(client, first, placements, request, deps, stored, measured);
@@ -118,7 +130,7 @@ async function run(
   request: IssueRequest,
   deps: IssueDeps,
   stored: StoredCertificate | undefined,
-  measured: { readonly started: number; readonly kept: KeptWarnings; readonly client: AcmeClient },
+  measured: Followed,
 ): Promise<IssueResult> {
   const { clock, observer, signal } = deps;
   const ledger = createValueLedger(deps, request.name);
@@ -178,6 +190,7 @@ async function run(
     const warnings = uniqueWarnings([...measured.kept.warnings(), ...proof.warnings]);
     return resultOf(request, proof, issued, figures, client.requests, warnings);
   } catch (error) {
+    measured.phases.fail();
     await settleBeforeCleanUp(client, authorizations, deps);
     const left = await cleanUp();
     for (const w of left) observer({ type: "warning", ...w });

@@ -113,6 +113,7 @@ export async function renewAll(
     }
     const isThere = note.error === undefined && (target.stored ?? note.result) !== undefined;
     if (isThere && !options.dryRun && target.deploy !== undefined) await attempt(note, signal, target.deploy);
+    deps.observerFor(target.name)({ type: "certificate", state: note.error === undefined ? "done" : "failed" });
   });
   signal.throwIfAborted();
   return targets.map((target) => outcomeOf(target, noteOf(target.name), options));

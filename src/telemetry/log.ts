@@ -42,14 +42,18 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     return { level: event.level, text: event.text, fields: { event: event.type, ...event.fields } };
   }
   const { type, ...fields } = withShortValues(event);
-  const line = (level: LogLevel, text: string): LogLine => ({ level, text, fields: { event: type, ...fields } });
+  const { certificate } = event;
+  const about = certificate === undefined ? "" : `${certificate}: `;
+  const say = (level: LogLevel, text: string): LogLine => ({ level, text, fields: { event: type, ...fields } });
+  const line = (level: LogLevel, text: string) => say(level, `${about}${text}`);
   switch (event.type) {
     case "phase":
       return event.state === "start"
-        ? line("info", `${event.phase.padEnd(12)}${event.detail ?? "…"}`)
-        : line("debug", `${event.phase.padEnd(12)}done`);
+        ? say("info", `${event.phase.padEnd(12)}${about}${event.detail ?? "…"}`)
+        : say("debug", `${event.phase.padEnd(12)}${about}${event.state}`);
     case "warning":
-      return line("warn", `${event.text} [${event.code}]`);
+      // Its text names the certificate already.
+      return say("warn", `${event.text} [${event.code}]`);
     case "zone.found":
       return line("debug", `${event.provider}: ${event.fqdn} is in zone ${event.zone}`);
     case "zone.mismatch":
@@ -96,6 +100,7 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "lock.wait":
       return line("info", `waiting for ${event.name}: held by ${event.holder}`);
     case "step":
+    case "certificate":
       return undefined;
   }
 }

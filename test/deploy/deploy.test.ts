@@ -163,6 +163,8 @@ describe("a deploy hook", () => {
       });
     }
     expect(log()).toContain("hook: what happened");
+    const steps = events.flatMap((event) => (event.type === "phase" ? [event.state] : []));
+    expect(steps).toEqual(["start", "failed", "start", "failed"]);
     expect(await deploy(count())).toMatchObject({ hookRan: true });
     expect(await deploy(count())).toMatchObject({ hookRan: false });
   });

@@ -284,6 +284,22 @@ test("a nameserver that never follows ends in NOT_PROPAGATED, named, with nothin
   expect(await world.store.journal.list()).toEqual([]);
 });
 
+test("the step that fails is reported as failed before the clean-up begins, and no step stays open", async () => {
+  world = await openWorld({ lagMs: Number.POSITIVE_INFINITY });
+  const request = world.request(pair, { propagation: { mode: "authoritative", timeoutMs: 500 } });
+  await expect(issue(request, await world.deps())).rejects.toBeInstanceOf(PropagationError);
+  const steps = world.events.flatMap((event) => (event.type === "phase" ? [`${event.phase} ${event.state}`] : []));
+  expect(steps.slice(-4)).toEqual(["propagation start", "propagation failed", "cleanup start", "cleanup done"]);
+});
+
+test("an account that cannot be opened is reported as a failed step", async () => {
+  world = await openWorld();
+  const deps = { ...(await world.deps()), connectAcme: () => Promise.reject(new Error("no route to the CA")) };
+  await expect(issue(world.request(pair), deps)).rejects.toThrow("no route to the CA");
+  const steps = world.events.flatMap((event) => (event.type === "phase" ? [`${event.phase} ${event.state}`] : []));
+  expect(steps).toEqual(["account start", "account failed"]);
+});
+
 test("DNS that falls silent behind the write leaves nothing there: the clean-up goes by what was written", async () => {
   world = await openWorld();
   const deps = await world.deps();

@@ -93,6 +93,8 @@ test("one failure stops nobody else; it is remembered, and put off until --force
     "late.test": "failed",
   });
   expect(outcomes.find((o) => o.name === "late.test")?.error).toMatchObject({ code: "ACME" });
+  const ends = world.events.flatMap((event) => (event.type === "certificate" ? [event.state] : []));
+  expect(ends.sort()).toEqual(["done", "done", "failed"]);
   const kept = await world.store.renewals.load("late.test");
   expect(kept?.lastError).toMatchObject({ code: "ACME", count: 1 });
   blocked.pop();

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { namedObserver } from "../../src/cli/named-observer.ts";
 import type { Dns01Event } from "../../src/core/events.ts";
 import { createLog, describeEvent } from "../../src/telemetry/log.ts";
 
@@ -10,6 +11,19 @@ test.each([
     level: "info",
     text,
   });
+});
+
+test.each<[Dns01Event, string]>([
+  [{ type: "phase", phase: "order", state: "start", detail: "a.test" }, "order       cert: a.test"],
+  [{ type: "phase", phase: "order", state: "failed" }, "order       cert: failed"],
+  [{ type: "propagation.wait", owner: "", waitMs: 1, reason: "why" }, "cert: propagation: why; 1 ms"],
+  [{ type: "lock.wait", name: "cert", holder: "pid 1" }, "cert: waiting for cert: held by pid 1"],
+  [{ type: "warning", code: "W_CHAIN", text: "no such chain" }, "cert: no such chain [W_CHAIN]"],
+  [{ type: "log", level: "info", text: "hook: done" }, "cert: hook: done"],
+])("of several certificates, each line names its own: %j", (event, text) => {
+  const heard: Dns01Event[] = [];
+  namedObserver((one) => void heard.push(one), "cert")(event);
+  expect(heard.map((one) => describeEvent(one)?.text)).toEqual([text]);
 });
 
 test("a line for people holds nothing that a terminal obeys; one for machines has it escaped", () => {
