@@ -1,4 +1,5 @@
 import { TransientError } from "../core/errors.ts";
+import { thrownText } from "../core/thrown.ts";
 
 /** How one HTTP exchange failed. Its sender decides what that means for the request it carried. */
 export class ExchangeError extends Error {
@@ -59,7 +60,7 @@ const untrustedCodes = new Set([
 function explain(cause: unknown): Explanation {
   if (cause === undefined) return { text: "", permanent: false };
   const first = cause instanceof AggregateError ? (cause.errors[0] as unknown) : cause;
-  const text = first instanceof Error ? first.message : String(first);
+  const text = thrownText(first);
   const code = codeOf(first) ?? codeOf(cause);
   if (code === undefined) return { text, permanent: false };
   if (untrustedCodes.has(code)) {

@@ -1,6 +1,7 @@
 import { access, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { thrownText } from "../core/thrown.ts";
 import { isProviderId } from "../plugins/definition.ts";
 import type { Registry } from "../providers.ts";
 import type { Flags } from "./args.ts";
@@ -55,7 +56,7 @@ async function writeNew(files: readonly NewFile[]): Promise<void> {
     }
   } catch (error) {
     await Promise.all(done.map((path) => rm(path, { force: true })));
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = thrownText(error);
     throw new ConfigError([{ path: "--dir", message: `cannot write there: ${reason}` }], { cause: error });
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
+import { codeText } from "../core/system-error.ts";
 import { thrownText } from "../core/thrown.ts";
 import { configLimit, readLimited } from "../store/index.ts";
 import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
@@ -45,7 +46,7 @@ export async function loadConfig(named: string | undefined, env: Env): Promise<L
       const code = error instanceof Error && "code" in error ? String(error.code) : thrownText(error);
       const absent = code === "ENOENT" || code === "ENOTDIR";
       if (absent && named === undefined) continue;
-      const reason = code === "EFBIG" && error instanceof Error ? error.message : code;
+      const reason = code === "EFBIG" && error instanceof Error ? error.message : codeText(code);
       const message = absent ? `${file} does not exist` : `cannot read ${file}: ${reason}`;
       return { ...emptyConfig, issues: [{ path: "--config", message }] };
     }

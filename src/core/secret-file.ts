@@ -1,3 +1,4 @@
+import { codeText } from "./system-error.ts";
 import { thrownText } from "./thrown.ts";
 
 /**
@@ -11,6 +12,6 @@ export function isSurelyPath(text: string): boolean {
 /** That a secret's file cannot be read, in words. `written` is how the user named it, `path` what was tried. */
 export function unreadableSecret(written: string, error: unknown, path = written): string {
   if (isSurelyPath(written)) return `cannot read ${path}: ${thrownText(error)}`;
-  const code = error instanceof Error && "code" in error ? `: ${String(error.code)}` : "";
+  const code = error instanceof Error && "code" in error ? `: ${codeText(String(error.code))}` : "";
   return `cannot read the file that is named here${code}; this takes a path, and not the secret itself`;
 }

@@ -1,3 +1,5 @@
+import { systemText } from "./system-error.ts";
+
 /**
  * What was thrown, in words. Anything can be thrown, also what cannot be turned into text; this never throws itself.
  */
@@ -5,6 +7,8 @@ export function thrownText(thrown: unknown): string {
   try {
     if (typeof thrown !== "object" || thrown === null)
       return typeof thrown === "function" ? "a function" : String(thrown);
+    const ofSystem = thrown instanceof Error ? systemText(thrown) : undefined;
+    if (ofSystem !== undefined) return ofSystem;
     const { message, name } = thrown as { readonly message?: unknown; readonly name?: unknown };
     if (typeof message === "string" && message.trim() !== "") return message;
     if (thrown instanceof Error) return typeof name === "string" && name !== "" ? name : "an error without a message";

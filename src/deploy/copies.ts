@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, mkdtemp, open, readFile, rename, rm, stat, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { thrownText } from "../core/thrown.ts";
 import type { CertificateFiles } from "../issuer/ports.ts";
 
 /** Where the files are copied to, and whose they shall be. */
@@ -138,6 +139,6 @@ function whomOf({ owner, group }: Copies): string {
 
 function cannotGive(to: Copies, error: unknown): never {
   const said = (error as { readonly stderr?: string }).stderr?.trim().split("\n")[0];
-  const reason = said || (error instanceof Error ? error.message : String(error));
+  const reason = said || thrownText(error);
   throw new Error(`cannot give the files to ${whomOf(to)}: ${reason}`, { cause: error });
 }

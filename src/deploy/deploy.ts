@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { HookError } from "../core/errors.ts";
+import { thrownText } from "../core/thrown.ts";
 import type { CertificateFiles, CertificateStore, StoredCertificate } from "../issuer/ports.ts";
 import { areCopied, type Copies, copyFiles, readIfFile } from "./copies.ts";
 import { type HookDeps, runHook } from "./hook.ts";
@@ -114,7 +115,7 @@ async function copy(out: Copies, files: CertificateFiles, deps: DeployDeps): Pro
     await copyFiles(out, files, deps.signal);
   } catch (error) {
     deps.signal.throwIfAborted();
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = thrownText(error);
     throw failed(undefined, `it could not be copied to ${out.dir}: ${reason}`, deps, {
       hint: "Make the directory writable and run the same command again: nothing is ordered twice.",
       cause: error,

@@ -1,5 +1,7 @@
 import { linkSignal } from "../core/abort.ts";
 import { abortReason, type Clock, systemClock } from "../core/clock.ts";
+import { formatMs } from "../core/duration.ts";
+import { thrownText } from "../core/thrown.ts";
 import { addressOf } from "./doh-address.ts";
 import { createHttp2Post, type Posted } from "./doh-http2.ts";
 import { type Answer, type Ask, ExchangeError } from "./exchange.ts";
@@ -49,7 +51,7 @@ export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<An
     const asked = { ...ask, recursionDesired: ask.recursionDesired ?? true, nsid: ask.nsid ?? false };
     const query = buildQuery(asked, { edns: true, id: 0 });
     const link = linkSignal(ask.signal);
-    const timeout = new DohError("silent", `no answer within ${timeoutMs} ms`);
+    const timeout = new DohError("silent", `no answer within ${formatMs(timeoutMs)}`);
     clock.sleep(timeoutMs, link.signal).then(
       () => link.abort(timeout),
       () => {},
@@ -150,7 +152,5 @@ function networkError(error: unknown): DohError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
   const kind = code !== undefined && unroutable.has(code) ? "unroutable" : "silent";
-  const text =
-    sayings[code ?? ""] ?? (cause instanceof Error && cause.message !== "" ? cause.message : (code ?? String(cause)));
-  return new DohError(kind, text, { cause: error });
+  return new DohError(kind, sayings[code ?? ""] ?? thrownText(cause), { cause: error });
 }

@@ -1,6 +1,8 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import { abortReason, type Clock } from "../core/clock.ts";
+import { formatMs } from "../core/duration.ts";
+import { codeText } from "../core/system-error.ts";
 import type { Endpoint } from "./exchange.ts";
 import { CodecError, maxMessageOctets } from "./wire.ts";
 
@@ -152,7 +154,7 @@ function settleOnce<T>(trip: RoundTrip<T>, protocol: "UDP" | "TCP", start: (sett
     };
     signal.addEventListener("abort", onAbort, { once: true });
     after(trip.timeoutMs, () =>
-      finish(() => reject(new RoundTripError("timeout", `${place}: no answer within ${trip.timeoutMs} ms`))),
+      finish(() => reject(new RoundTripError("timeout", `${place}: no answer within ${formatMs(trip.timeoutMs)}`))),
     );
     const settle: Settle = {
       after,
@@ -177,7 +179,7 @@ function settleOnce<T>(trip: RoundTrip<T>, protocol: "UDP" | "TCP", start: (sett
 
 function failureOf(error: Error, place: string): RoundTripError {
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-  const text = `${place}: ${code ?? error.message}`;
+  const text = `${place}: ${code === undefined ? error.message : codeText(code)}`;
   if (code !== undefined && unroutable.has(code)) return new RoundTripError("unroutable", text, code, error);
   if (code === "ECONNREFUSED") return new RoundTripError("refused", `${place}: connection refused`, code, error);
   if (code === "ECONNRESET" || code === "EPIPE")

@@ -3,6 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { linkSignal } from "../core/abort.ts";
 import { abortReason, type Clock } from "../core/clock.ts";
 import { onAbort } from "../core/on-abort.ts";
+import { thrownText } from "../core/thrown.ts";
 import { withTimeLimit } from "../core/time-limit.ts";
 import type { Credentials } from "./access.ts";
 
@@ -147,14 +148,5 @@ function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return [...new Set(error.errors.map(codeOf))].join("; ");
   }
-  if (!(error instanceof Error)) return String(error);
-  const { code, address, port } = error as {
-    readonly code?: unknown;
-    readonly address?: unknown;
-    readonly port?: unknown;
-  };
-  if (typeof code === "string" && typeof address === "string") {
-    return `${code} ${address.includes(":") ? `[${address}]` : address}:${String(port)}`;
-  }
-  return error.message === "" ? error.name : error.message;
+  return thrownText(error);
 }

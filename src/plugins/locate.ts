@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { codeText } from "../core/system-error.ts";
 
 /** A plugin as it was named. */
 export interface PluginRef {
@@ -40,7 +41,7 @@ async function fileAt(path: string): Promise<Located> {
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const absent = code === "ENOENT" || code === "ENOTDIR";
-    return { kind: "nothing", message: absent ? `there is no file ${path}` : `cannot read ${path}: ${code}` };
+    return { kind: "nothing", message: absent ? `there is no file ${path}` : `cannot read ${path}: ${codeText(code)}` };
   }
 }
 

@@ -1,3 +1,4 @@
+import { formatMs } from "../core/duration.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { printable } from "../core/printable.ts";
 import { shortValue } from "../core/short-value.ts";
@@ -72,20 +73,20 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "call":
       return line(
         "debug",
-        `${event.provider}: ${event.operation} took ${Math.round(event.durationMs)} ms: ${event.code}${
+        `${event.provider}: ${event.operation} took ${formatMs(event.durationMs)}: ${event.code}${
           event.requestId === undefined ? "" : ` (request ${event.requestId})`
         }`,
       );
     case "retry":
       return line(
         "info",
-        // Messages of the ACME client begin with the operation themselves.
-        `${event.message.startsWith(`${event.what}:`) ? "" : `${event.what}: `}${event.message}; again in ${Math.round(event.waitMs)} ms (attempt ${event.attempt})`,
+        // Most messages begin with the provider or the operation themselves, and say what it was about.
+        `${event.message.startsWith(`${event.what.split(" ")[0]}:`) ? "" : `${event.what}: `}${event.message}; again in ${formatMs(event.waitMs)} (attempt ${event.attempt})`,
       );
     case "rate.wait":
-      return line("debug", `${event.provider}: waited ${Math.round(event.waitMs)} ms for its turn`);
+      return line("debug", `${event.provider}: waited ${formatMs(event.waitMs)} for its turn`);
     case "acme.request":
-      return line("debug", `${event.method} ${event.url}: ${event.status} in ${Math.round(event.durationMs)} ms`);
+      return line("debug", `${event.method} ${event.url}: ${event.status} in ${formatMs(event.durationMs)}`);
     case "propagation.poll":
       return line(
         "info",
@@ -95,7 +96,7 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
       // Before a resolver is asked, the wait is for all owners.
       return line(
         "info",
-        `propagation${event.owner === "" ? "" : ` ${event.owner}`}: ${event.reason}; ${Math.round(event.waitMs)} ms`,
+        `propagation${event.owner === "" ? "" : ` ${event.owner}`}: ${event.reason}; ${formatMs(event.waitMs)}`,
       );
     case "lock.wait":
       return line("info", `waiting for ${event.name}: held by ${event.holder}`);

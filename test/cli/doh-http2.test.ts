@@ -102,9 +102,9 @@ test.each<[string, (stream: ServerHttp2Stream) => void, string]>([
   [
     "a body without an end",
     (s) => s.respond({ ":status": 200, "content-type": mediaType }),
-    "no answer within 5000 ms",
+    "no answer within 5 s",
   ],
-  ["no answer at all", () => {}, "no answer within 5000 ms"],
+  ["no answer at all", () => {}, "no answer within 5 s"],
   ["a stream that is reset", (s) => s.close(2), "NGHTTP2_INTERNAL_ERROR"],
   ["a connection that is cut", (s) => s.session?.destroy(), "closed without an answer"],
 ])(

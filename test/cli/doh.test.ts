@@ -91,7 +91,7 @@ test.each<[string, (response: ServerResponse) => void, string]>([
     (r) => r.writeHead(307, { location: "/real" }).end(),
     "/real (HTTP status 307), which is not followed",
   ],
-  ["nothing", () => {}, "no answer within 5000 ms"],
+  ["nothing", () => {}, "no answer within 5 s"],
 ])(
   "%s instead of an answer is told, with the address",
   async (_, reply, words) => {

@@ -146,7 +146,7 @@ test("a named file must exist; without one nothing is configured", async () => {
   try {
     const missing = await loadConfig(join(dir, "none.yaml"), {});
     expect(missing.issues).toEqual([{ path: "--config", message: expect.stringContaining("does not exist") }]);
-    expect((await loadConfig(dir, {})).issues[0]?.message).toMatch(/cannot read .*: EISDIR/);
+    expect((await loadConfig(dir, {})).issues[0]?.message).toMatch(/cannot read .*: it is a folder/);
     const file = join(dir, "dns01.yaml");
     await writeFile(file, good);
     const loaded = await loadConfig(file, {});

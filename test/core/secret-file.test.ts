@@ -24,5 +24,7 @@ test.each([
   const error = Object.assign(new Error(`ENOENT: no such file or directory, open '${text}'`), { code: "ENOENT" });
   const said = unreadableSecret(text, error, `/etc/dns01/${text}`);
   expect(said).not.toContain(text);
-  expect(said).toBe("cannot read the file that is named here: ENOENT; this takes a path, and not the secret itself");
+  expect(said).toBe(
+    "cannot read the file that is named here: no such file or folder; this takes a path, and not the secret itself",
+  );
 });

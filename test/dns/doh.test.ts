@@ -165,7 +165,7 @@ describe("what is no answer", () => {
     for (const close of closers.splice(0)) await close();
     const error = await errorOf(createDohExchange({ url })(ask()));
     expect(error.kind).toBe("silent");
-    expect(error.message).toContain("ECONNREFUSED");
+    expect(error.message).toContain("connection refused");
   });
 
   test("silence ends with a time-out", async () => {
@@ -173,7 +173,7 @@ describe("what is no answer", () => {
     const url = await serve(() => {});
     const error = await errorOf(createDohExchange({ url, clock: fast })(ask()));
     expect(error).toMatchObject({ kind: "silent" });
-    expect(error.message).toContain("within 5000 ms");
+    expect(error.message).toContain("within 5 s");
   });
 
   test("a body that stops in the middle ends with a time-out", async () => {

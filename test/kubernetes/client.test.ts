@@ -90,7 +90,7 @@ describe("trouble on the way", () => {
     const first = await failureOf(kube.readSecret("a", "b", never));
     const second = await failureOf(kube.readSecret("a", "b", never));
     expect(first.message).toBe(
-      `get secret a/b: cannot reach the API server ${api.url}: ECONNREFUSED ${new URL(api.url).host}`,
+      `get secret a/b: cannot reach the API server ${api.url}: ${new URL(api.url).host}: connection refused`,
     );
     expect(second.message).toBe(first.message);
   });

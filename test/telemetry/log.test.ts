@@ -4,8 +4,8 @@ import type { Dns01Event } from "../../src/core/events.ts";
 import { createLog, describeEvent } from "../../src/telemetry/log.ts";
 
 test.each([
-  ["", "propagation: why; 1500 ms"],
-  ["_acme-challenge.example.test", "propagation _acme-challenge.example.test: why; 1500 ms"],
+  ["", "propagation: why; 1.5 s"],
+  ["_acme-challenge.example.test", "propagation _acme-challenge.example.test: why; 1.5 s"],
 ])("a wait for %j names its owner, and none where it is for all", (owner, text) => {
   expect(describeEvent({ type: "propagation.wait", owner, waitMs: 1_500, reason: "why" })).toMatchObject({
     level: "info",
@@ -24,6 +24,15 @@ test.each<[Dns01Event, string]>([
   const heard: Dns01Event[] = [];
   namedObserver((one) => void heard.push(one), "cert")(event);
   expect(heard.map((one) => describeEvent(one)?.text)).toEqual([text]);
+});
+
+test.each([
+  ["rfc2136 example.test", "rfc2136: cannot look up the zone example.test: refused", ""],
+  ["newOrder", "newOrder: the CA answered 503", ""],
+  ["fake example.test", "busy", "fake example.test: "],
+])("a retry of %s says once who failed at what", (what, message, prefix) => {
+  const event = { type: "retry", what, message, attempt: 2, waitMs: 58_000, code: "TRANSIENT" } as const;
+  expect(describeEvent(event)?.text).toBe(`${prefix}${message}; again in 58 s (attempt 2)`);
 });
 
 test("a line for people holds nothing that a terminal obeys; one for machines has it escaped", () => {
