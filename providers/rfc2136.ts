@@ -29,11 +29,14 @@ export default defineProvider({
     const timeoutMs = given.dnsTimeout * 1000;
 
     /** At the first address of the host that answers. */
-    const atServer = async <T>(signal: AbortSignal, work: (primary: Primary) => Promise<T>): Promise<T> => {
+    const atServer = async <T>(signal: AbortSignal, work: (primary: Primary, ms: number) => Promise<T>): Promise<T> => {
       let failed: unknown;
-      for (const endpoint of await resolveServer(server, signal)) {
+      const endpoints = await resolveServer(server, signal);
+      // A look-up takes a server less time than an update, and all addresses together get the time of one.
+      const ms = Math.ceil((0.75 * timeoutMs) / endpoints.length);
+      for (const endpoint of endpoints) {
         try {
-          return await work({ server: endpoint, transport, tsig });
+          return await work({ server: endpoint, transport, tsig }, ms);
         } catch (error) {
           // What was sent to another address may have been carried out, though no answer came.
           if (failed !== undefined && error instanceof UpdateError) throw error.afterOthers();
@@ -46,7 +49,7 @@ export default defineProvider({
 
     return {
       findZone: async (apex, { signal }) =>
-        (await atServer(signal, (primary) => holdsZone(primary, apex, signal, timeoutMs)))
+        (await atServer(signal, (primary, ms) => holdsZone(primary, apex, signal, ms)))
           ? { apex, id: apex }
           : undefined,
       apply: async (zone, edits, { signal, ttlSeconds }) => {

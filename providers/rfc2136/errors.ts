@@ -9,18 +9,27 @@ import {
   ZoneNotFoundError,
 } from "../../src/index.ts";
 
+/** How long a server that has never answered is asked again: one that restarts is back by then. */
+const firstContactMs = 7_500;
+
 export function configFault(path: string, message: string): ConfigError {
   return new ConfigError([{ path, message }], { provider: "rfc2136" });
 }
 
 export function classify(cause: unknown): Dns01Error | undefined {
   if (cause instanceof RoundTripError) {
-    const hint = "Check that nameserver is the primary and that this machine may reach it over the chosen transport.";
-    return new TransientError(cause.message, { cause, timeout: cause.failure === "timeout", hint });
+    const hint =
+      "Check that nameserver (RFC2136_NAMESERVER) is the primary, and that this machine can reach it over the chosen transport.";
+    const patienceMs = cause.failure === "unroutable" ? 0 : firstContactMs;
+    return new TransientError(cause.message, { cause, timeout: cause.failure === "timeout", patienceMs, hint });
   }
   if (cause instanceof Error && "syscall" in cause && cause.syscall === "getaddrinfo") {
-    return new TransientError(`the name of the nameserver cannot be resolved: ${cause.message}`, {
+    const isKnown = "code" in cause && cause.code === "ENOTFOUND";
+    const host = "hostname" in cause ? `"${cause.hostname}"` : "of the nameserver";
+    const text = isKnown ? `the name ${host} does not exist` : `the name ${host} cannot be resolved`;
+    return new TransientError(text, {
       cause,
+      patienceMs: isKnown ? 0 : firstContactMs,
       hint: "Check nameserver (RFC2136_NAMESERVER) and this machine's resolver; an IP address needs none.",
     });
   }
@@ -37,7 +46,7 @@ export function classify(cause: unknown): Dns01Error | undefined {
     case "bad-key":
       return new AuthError(
         message,
-        wrong("Check tsigKeyName (RFC2136_TSIG_KEY) and tsigAlgorithm against the server's key."),
+        wrong("Check tsigKeyName (RFC2136_TSIG_KEY_NAME) and tsigAlgorithm against the server's key."),
       );
     case "bad-time":
       return new AuthError(
@@ -59,7 +68,9 @@ export function classify(cause: unknown): Dns01Error | undefined {
       return new AuthError(
         message,
         facts(
-          "Check tsigKeyName, tsigSecret and tsigAlgorithm, that the server lets this key update the zone, and that it is the primary.",
+          cause.isSigned
+            ? "Check tsigKeyName (RFC2136_TSIG_KEY_NAME), tsigSecret (RFC2136_TSIG_SECRET) and tsigAlgorithm, that the server lets this key update the zone, and that it is the primary."
+            : `${giveKey} Check too that the server is the zone's primary.`,
         ),
       );
     }
@@ -69,7 +80,9 @@ export function classify(cause: unknown): Dns01Error | undefined {
       return new AuthError(
         message,
         facts(
-          "Let this key change TXT there: update-policy or allow-update in BIND, acl with action update in Knot, TSIG-ALLOW-DNSUPDATE in PowerDNS. GSS-TSIG (Active Directory's secure-only zones) is not supported.",
+          cause.isSigned
+            ? `Let this key change TXT there: ${grants}. GSS-TSIG (Active Directory's secure-only zones) is not supported.`
+            : `${giveKey} A server that trusts addresses instead has to allow this machine's: ${grants}.`,
         ),
       );
     case "server-failure":
@@ -85,6 +98,12 @@ export function classify(cause: unknown): Dns01Error | undefined {
       return new RejectedError(message, { ...facts("The server's log says why."), serviceCode: rcode });
   }
 }
+
+const grants =
+  "update-policy or allow-update in BIND, acl with action update in Knot, TSIG-ALLOW-DNSUPDATE or allow-dnsupdate-from in PowerDNS";
+
+const giveKey =
+  "Give the TSIG key that may change the zone: tsigKeyName (RFC2136_TSIG_KEY_NAME) and tsigSecret (RFC2136_TSIG_SECRET).";
 
 function notHeld({ message, zone, rcode, nothingDone: nothingWritten }: UpdateError): ZoneNotFoundError {
   const hint = "Check that nameserver is the zone's primary, not a secondary or a resolver.";

@@ -2,6 +2,7 @@ import { AuthError, ConflictError, Dns01Error, RateLimitedError, RejectedError, 
 import { HtmlPageError, HttpError } from "./http-error.ts";
 import { redactDeep, safeCause } from "./redact.ts";
 import { requestIdOf } from "./request-id.ts";
+import { codeText } from "./system-error.ts";
 import { thrownText } from "./thrown.ts";
 
 /** What was going on when something was thrown. */
@@ -19,6 +20,8 @@ export interface ClassifyOptions {
   /** The provider's own table; asked first. */
   readonly classify?: ((cause: unknown) => Dns01Error | undefined) | undefined;
   readonly redact?: ((text: string) => string) | undefined;
+  /** For hints, see ResolvedConfig. */
+  readonly reword?: ((hint: string) => string) | undefined;
 }
 
 const phrases: Readonly<Record<string, string>> = {
@@ -45,7 +48,7 @@ export function toDns01Error(cause: unknown, attempted: Attempted, options: Clas
 }
 
 function described(cause: unknown, attempted: Attempted, options: ClassifyOptions): Dns01Error {
-  const { redact = (text: string) => text } = options;
+  const { redact = (text: string) => text, reword = (hint: string) => hint } = options;
   mask(cause, redact);
   const error = ours(cause, options) ?? byDefault(cause);
   // Set once: an error that passes several layers is described by the innermost.
@@ -71,7 +74,7 @@ function described(cause: unknown, attempted: Attempted, options: ClassifyOption
   fill(error, {
     message,
     stack: redact(error.stack?.replace(before, message) ?? ""),
-    hint: error.hint === undefined ? undefined : redact(error.hint),
+    hint: error.hint === undefined ? undefined : redact(reword(error.hint)),
     requestId: requestId === undefined ? undefined : redact(requestId),
     details: redactDeep(error.details, redact),
   });
@@ -131,9 +134,11 @@ function enumerable(error: Error, key: string): boolean {
 function byDefault(cause: unknown): Dns01Error {
   const message = thrownText(cause);
   if (cause instanceof HttpError) return byStatus(cause);
-  const code = codeOf(cause);
+  const { code, text } = codeOf(cause) ?? {};
   if (code !== undefined && networkCodes.test(code)) {
-    return new TransientError(`${message} (${code})`, { cause, timeout: /TIMEDOUT|TIMEOUT/.test(code) });
+    const said = message === "fetch failed" || message === text ? text : `${message} (${codeText(code)})`;
+    const timeout = /TIMEDOUT|TIMEOUT/.test(code);
+    return new TransientError(said ?? message, { cause, timeout, patienceMs: patienceOf(code) });
   }
   if (code !== undefined && certificateCodes.test(code)) {
     return new RejectedError(`the service's TLS certificate is not trusted: ${message}`, {
@@ -161,7 +166,10 @@ function byDefault(cause: unknown): Dns01Error {
     );
   }
   // What fetch throws for every failure of the network, its reason in `cause`.
-  if (cause instanceof TypeError && message === "fetch failed") return new TransientError(message, { cause });
+  if (cause instanceof TypeError && message === "fetch failed") {
+    const reason = cause.cause instanceof Error ? `: ${thrownText(cause.cause)}` : "";
+    return new TransientError(`${message}${reason}`, { cause });
+  }
   return new Dns01Error("UNKNOWN", message, false, { cause });
 }
 
@@ -181,6 +189,9 @@ function byStatus(cause: HttpError): Dns01Error {
   return new RejectedError(message, { cause, serviceCode: String(status) });
 }
 
+/** A server that restarts is back by then; one that is switched off is not, and a person waits for the error. */
+const firstContactMs = 7_500;
+
 const networkCodes =
   /^(E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NETDOWN|HOSTDOWN|NOTFOUND|AI_AGAIN|ADDRNOTAVAIL|MFILE|NFILE|PROTO)|UND_ERR_(CONNECT_TIMEOUT|HEADERS_TIMEOUT|BODY_TIMEOUT|SOCKET|ABORTED|CLOSED|DESTROYED))$/;
 const unsendable =
@@ -189,11 +200,18 @@ const certificateCodes =
   /^(CERT_|ERR_TLS_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|HOSTNAME_MISMATCH$)/;
 
 /** The first code in the chain of causes; fetch hides the network's in `cause`, and several tries in `errors`. */
-function codeOf(error: unknown, depth = 0): string | undefined {
+function codeOf(error: unknown, depth = 0): { readonly code: string; readonly text: string } | undefined {
   if (typeof error !== "object" || error === null || depth > 5) return undefined;
   const { code, cause, errors } = error as { code?: unknown; cause?: unknown; errors?: unknown };
-  if (typeof code === "string" && (networkCodes.test(code) || certificateCodes.test(code))) return code;
-  const inner = codeOf(cause, depth + 1);
-  if (inner !== undefined || !Array.isArray(errors)) return inner;
-  return codeOf(errors[0], depth + 1);
+  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+  if (typeof code === "string" && (networkCodes.test(code) || certificateCodes.test(code)))
+    return { code, text: thrownText(first ?? error) };
+  return codeOf(cause, depth + 1) ?? codeOf(first, depth + 1);
+}
+
+/** How long the first contact is worth repeating, by the system's code; undefined where the service did answer. */
+function patienceOf(code: string | undefined): number | undefined {
+  if (code === "ENOTFOUND" || code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "EADDRNOTAVAIL") return 0;
+  const isSilence = /^(ECONNREFUSED|EAI_AGAIN|EHOSTDOWN|ENETDOWN|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/.test(code ?? "");
+  return isSilence ? firstContactMs : undefined;
 }

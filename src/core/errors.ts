@@ -169,14 +169,24 @@ export class RateLimitedError extends Dns01Error {
 export class TransientError extends Dns01Error {
   readonly timeout: boolean;
   readonly retryAfterMs: number | undefined;
+  /**
+   * The service was not reached, and a service that has never been heard is not worth repeating the call for longer than
+   * this, in milliseconds: 0 for a host that does not exist. Undefined: until the deadline.
+   */
+  readonly patienceMs: number | undefined;
 
   constructor(
     message: string,
-    facts: ErrorFacts & { timeout?: boolean | undefined; retryAfterMs?: number | undefined } = {},
+    facts: ErrorFacts & {
+      timeout?: boolean | undefined;
+      retryAfterMs?: number | undefined;
+      patienceMs?: number | undefined;
+    } = {},
   ) {
     super("TRANSIENT", message, true, facts);
     this.timeout = facts.timeout ?? false;
     this.retryAfterMs = facts.retryAfterMs;
+    this.patienceMs = facts.patienceMs;
   }
 }
 

@@ -18,6 +18,8 @@ export interface GuardOptions {
   readonly clock: Clock;
   /** Masks secrets in messages. */
   readonly redact?: ((text: string) => string) | undefined;
+  /** For hints, see ResolvedConfig. */
+  readonly reword?: ((hint: string) => string) | undefined;
   /** Longest time for one findZone or apply with all its repetitions. Default 120,000. */
   readonly timeoutMs?: number | undefined;
   /** Longest time for one request to the service. Default 30,000. */
@@ -49,6 +51,8 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
   const { limit = createRateLimit(clock, provider.traits.rate) } = options;
   const abandoned = createAbandoned(clock);
   const floors = createTtlFloors(provider.id, observer);
+  /** The service has answered before: what keeps it silent now is more likely to pass. */
+  let isHeard = false;
 
   /** Runs `work` with a signal that also fires at the deadline; whatever happens, nothing of it is left behind. */
   const withDeadline = async <T>(
@@ -57,7 +61,8 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     work: (call: ConductedCall) => Promise<T>,
   ): Promise<T> => {
     const timeoutMs = options.timeoutMs ?? 120_000;
-    const deadline = clock.now() + timeoutMs;
+    const begun = clock.now();
+    const deadline = begun + timeoutMs;
     const stop = stopOf(call);
     const link = linkSignal(stop);
     const { trace } = call;
@@ -91,6 +96,10 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
             signal: link.stop,
             clock,
             deadline,
+            deadlineAfter: (error) => {
+              const { patienceMs } = error as { readonly patienceMs?: unknown };
+              return isHeard || typeof patienceMs !== "number" ? undefined : begun + patienceMs;
+            },
             policy: options.retry ?? defaultRetryPolicy,
             onRetry: (error, attempt, waitMs) => {
               lastFailure = error;
@@ -165,6 +174,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
     const work = (async () => run(seenBy(link, call, call.conduct)))();
     try {
       const result = await raceAbort(work, link.stop);
+      isHeard = true;
       report("OK");
       if (write) observer({ type: "step", kind: "dns", state: "after", detail: step }, trace);
       return result;
@@ -177,6 +187,7 @@ export function guard(backend: TxtBackend, options: GuardOptions): TxtBackend {
       // A backend that obeys the signal throws its own words for our time-out.
       const reason: unknown = link.stop.aborted ? link.stop.reason : cause;
       const error = explain(reason);
+      if (error.code !== "TRANSIENT") isHeard = true;
       report(error.code, error.requestId);
       if (write && isRefused(error, backend)) writes.refused++;
       if (error.code === "RATE_LIMITED") {
@@ -258,8 +269,8 @@ function seenBy(link: LinkedSignal, { ttlSeconds, trace }: Pick<Call, "ttlSecond
 }
 
 function toClassify(options: GuardOptions) {
-  const { provider, redact } = options;
-  return { classify: (cause: unknown) => provider.classify?.(cause), redact };
+  const { provider, redact, reword } = options;
+  return { classify: (cause: unknown) => provider.classify?.(cause), redact, reword };
 }
 
 /** A plugin's answer is not to be trusted with the type it declares. */

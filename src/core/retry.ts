@@ -18,6 +18,8 @@ export interface RetryOptions {
   /** In the clock's milliseconds: no attempt begins after it. */
   readonly deadline: number;
   readonly policy?: RetryPolicy | undefined;
+  /** An earlier end for a series whose last error this is. */
+  readonly deadlineAfter?: ((error: Dns01Error) => number | undefined) | undefined;
   readonly onRetry?: ((error: Dns01Error, attempt: number, waitMs: number) => void) | undefined;
 }
 
@@ -27,7 +29,7 @@ export interface RetryOptions {
  * as the pause would outlast the deadline, so that nobody waits for nothing.
  */
 export async function retry<T>(run: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { signal, clock, deadline, policy = defaultRetryPolicy, onRetry } = options;
+  const { signal, clock, policy = defaultRetryPolicy, deadlineAfter, onRetry } = options;
   let conflicts = 0;
   let failures = 0;
   for (let attempt = 1; ; attempt++) {
@@ -40,6 +42,7 @@ export async function retry<T>(run: () => Promise<T>, options: RetryOptions): Pr
         error.code === "CONFLICT"
           ? conflictPause(conflicts++, clock)
           : (askedFor(error, clock) ?? backoff(failures++, policy, clock));
+      const deadline = Math.min(options.deadline, deadlineAfter?.(error) ?? options.deadline);
       if (clock.now() + waitMs >= deadline) throw error;
       onRetry?.(error, attempt, waitMs);
       if (waitMs > 0) await clock.sleep(waitMs, signal instanceof LazySignal ? signal.signal : signal);

@@ -1,7 +1,9 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { raceAbort } from "../core/abort.ts";
+import { systemClock } from "../core/clock.ts";
+import { waitAtMost } from "../core/time-limit.ts";
 import type { Endpoint } from "./exchange.ts";
+import { RoundTripError } from "./sockets.ts";
 
 /** A server as people write it: a host name or IP address, with or without a port. */
 export interface ServerAddress {
@@ -23,9 +25,20 @@ export function parseServer(text: string, defaultPort = 53): ServerAddress | und
   return isIP(host) === 0 && /^[\d.]+$/.test(host) ? undefined : { host, port };
 }
 
-/** Every address of the host, in the order of the system's resolver. Throws what node:dns throws, or the signal's reason. */
+/** A resolver with three dead servers takes half a minute to say so. */
+const lookupTimeoutMs = 7_500;
+
+/**
+ * Every address of the host, in the order of the system's resolver. Throws what node:dns throws, RoundTripError after 7.5
+ * seconds without an answer, or the signal's reason.
+ */
 export async function resolveServer(server: ServerAddress, signal: AbortSignal): Promise<readonly Endpoint[]> {
   if (isIP(server.host) !== 0) return [{ address: server.host, port: server.port }];
-  const found = await raceAbort(lookup(server.host, { all: true, verbatim: true }), signal);
+  const found = await waitAtMost(lookup(server.host, { all: true, verbatim: true }), {
+    timeoutMs: lookupTimeoutMs,
+    late: () => new RoundTripError("timeout", `the name "${server.host}": this machine's resolver does not answer`),
+    signal,
+    clock: systemClock,
+  });
   return found.map(({ address }) => ({ address, port: server.port }));
 }

@@ -1,14 +1,17 @@
+import { linkSignal, over } from "../core/abort.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import type { Endpoint } from "./exchange.ts";
 import type { Message } from "./message.ts";
-import { RoundTripError, tcpRoundTrip, udpRoundTrip } from "./sockets.ts";
+import { type RoundTrip, RoundTripError, tcpRoundTrip, udpRoundTrip } from "./sockets.ts";
 import { serverClockOf, signTsig, verifyTsig } from "./tsig.ts";
 import type { TsigKey } from "./tsig-key.ts";
 import { CodecError } from "./wire.ts";
 
 /** Over UDP the same octets are sent again at these times. */
 const resendMs = [1000, 3000, 6000];
+/** A query over TCP is asked again at these times beside the first, which may still be answered. */
+const askAgainMs = [2500, 5000];
 /** Larger messages go over TCP: fragments get lost (RFC 9715), and servers read 512 octets at least (RFC 1035 §4.2.1). */
 const maxDatagramOctets = 1232;
 
@@ -75,11 +78,28 @@ export async function askSigned(
       throw error;
     }
   }
-  const reply = await tcpRoundTrip({ ...trip, accept: read });
+  const reply = await (request.opcode === "QUERY" ? insist : tcpRoundTrip)({ ...trip, accept: read });
   if (reply === "truncated" || reply === "unreadable") {
     throw new RoundTripError("failed", `TCP ${primary.server.address}:${primary.server.port}: unreadable answer`);
   }
   return reply;
+}
+
+/** A server that lost the first of several equal queries answers another one; the first end of any of them counts. */
+async function insist<T>(trip: RoundTrip<T>): Promise<T> {
+  const link = linkSignal(trip.signal);
+  const times = [0, ...askAgainMs.filter((ms) => ms < trip.timeoutMs)];
+  try {
+    return await Promise.race(
+      times.map(async (ms) => {
+        if (ms > 0) await trip.clock.sleep(ms, link.signal);
+        return await tcpRoundTrip({ ...trip, timeoutMs: trip.timeoutMs - ms, signal: link.signal });
+      }),
+    );
+  } finally {
+    link.release();
+    link.abort(over);
+  }
 }
 
 /**

@@ -36,6 +36,8 @@ export class UpdateError extends Error {
   readonly keyMayBeMeant: boolean;
   /** Certain that nothing of the request was carried out. */
   readonly nothingDone: boolean;
+  /** The request was signed with a TSIG key. */
+  readonly isSigned: boolean;
 
   constructor(
     failure: UpdateFailure,
@@ -46,6 +48,7 @@ export class UpdateError extends Error {
       readonly skewSeconds?: number | undefined;
       readonly keyMayBeMeant?: boolean;
       readonly nothingDone?: boolean;
+      readonly isSigned?: boolean;
     },
   ) {
     super(message);
@@ -56,6 +59,7 @@ export class UpdateError extends Error {
     this.skewSeconds = facts.skewSeconds;
     this.keyMayBeMeant = facts.keyMayBeMeant ?? false;
     this.nothingDone = facts.nothingDone ?? false;
+    this.isSigned = facts.isSigned ?? true;
   }
 
   /** The same of a request of which something may have been carried out before. */
@@ -89,7 +93,15 @@ export function failureOf(reply: SignedReply, primary: Primary, zone: DomainName
   const isTheirs = reply.signature === "verified" || primary.transport === "tcp";
   const fail = (failure: UpdateFailure, text: string, skewSeconds?: number) => {
     const nothingDone = isTheirs && refusals.has(failure);
-    return new UpdateError(failure, `${at} ${text}`, { rcode, zone, skewSeconds, keyMayBeMeant, nothingDone });
+    const isSigned = primary.tsig !== undefined;
+    return new UpdateError(failure, `${at} ${text}`, {
+      rcode,
+      zone,
+      skewSeconds,
+      keyMayBeMeant,
+      nothingDone,
+      isSigned,
+    });
   };
   switch (reply.tsigError) {
     case tsigError.badSig:

@@ -213,6 +213,27 @@ describe("over UDP", () => {
     expect(server.records.size).toBe(20);
   });
 
+  test("a query that a server lost over TCP is asked again beside the first", async () => {
+    const clock = createVirtualClock();
+    let lost = 1;
+    const server = await start({ keys: [key], script: () => (lost-- > 0 ? [] : undefined) });
+    const held = holdsZone(request(server, [], { clock }).primary, zone, AbortSignal.timeout(50_000));
+    await server.arrivals.reach({ message: 1 });
+    await clock.advance(2_500);
+    expect(await held).toBe(true);
+    expect(server.received).toHaveLength(2);
+  });
+
+  test("an update over TCP is sent once", async () => {
+    const clock = createVirtualClock();
+    const server = await start({ keys: [key], script: () => [] });
+    const failed = expect(sendUpdate(request(server, [add("a")], { clock }))).rejects.toThrow(/no answer within 10 s$/);
+    await server.arrivals.reach({ message: 1 });
+    await clock.advance(10_000);
+    await failed;
+    expect(server.received).toHaveLength(1);
+  });
+
   test("silence ends with a time-out", async () => {
     const server = await start({ script: () => [] });
     const clock = createVirtualClock();
