@@ -115,6 +115,8 @@ export interface ConnectOptions {
   readonly observer?: Observer;
   readonly clock?: Clock;
   readonly redactor?: Redactor;
+  /** For hints, see ResolvedConfig. */
+  readonly reword?: (hint: string) => string;
   readonly fetch?: typeof fetch;
   readonly timeoutMs?: number;
   readonly requestTimeoutMs?: number;
@@ -138,6 +140,7 @@ export async function connectProvider(
     observer,
     clock,
     redact: redactOf(options),
+    reword: options.reword,
     timeoutMs,
     requestTimeoutMs,
     retry,
@@ -177,7 +180,7 @@ export async function connectUnguarded(
     throw toDns01Error(
       error,
       { provider: provider.id, operation: "connect", name: "the service", plugin: provider.plugin },
-      { classify, redact },
+      { classify, redact, reword: options.reword },
     );
   }
 }
@@ -197,10 +200,17 @@ function redactOf({ redactor }: ConnectOptions): (text: string) => string {
 /** A connected, guarded provider as the issuer uses it. `resolved` is what resolveConfig returned. */
 export async function connectSolver(
   provider: Provider,
-  resolved: { readonly config: Readonly<Record<string, unknown>>; readonly ttlSeconds: number | undefined },
+  resolved: {
+    readonly config: Readonly<Record<string, unknown>>;
+    readonly ttlSeconds: number | undefined;
+    readonly reword?: (hint: string) => string;
+  },
   options: ConnectOptions,
 ): Promise<Solver> {
   const { observer = silent, clock = systemClock } = options;
-  const backend = await connectProvider(provider, resolved.config, options);
+  const backend = await connectProvider(provider, resolved.config, {
+    ...(resolved.reword === undefined ? {} : { reword: resolved.reword }),
+    ...options,
+  });
   return createSolver({ provider, backend, ttlSeconds: resolved.ttlSeconds, observer, clock });
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { ConfigError, type ConfigIssue } from "./errors.ts";
+import { createNaming } from "./naming.ts";
 import { nearest } from "./nearest.ts";
 import type { Provider } from "./provider.ts";
 import type { Redactor } from "./redact.ts";
@@ -39,6 +40,8 @@ export interface ResolvedConfig<S extends z.ZodObject> {
   readonly ttlSeconds: number | undefined;
   /** Per field that was given: the flag, environment name or configuration key it came from. */
   readonly origins: Readonly<Record<string, string>>;
+  /** Puts what this user gave, and where, in place of the documented variables in a hint. */
+  readonly reword: (hint: string) => string;
 }
 
 /** A value as it was given, and where. */
@@ -72,7 +75,7 @@ export async function resolveConfig<S extends z.ZodObject>(
   const parsed = provider.config.safeParse(input);
   if (!parsed.success) {
     const all = [...parsed.error.issues, ...ruleIssues(provider.config, input, parsed.error)];
-    issues.push(...schemaIssues(provider.id, all, fields, given, sources.configPath));
+    issues.push(...schemaIssues(provider.id, all, fields, given, sources));
   }
   if (issues.length > 0 || !parsed.success) {
     const redact = sources.redactor?.redact ?? ((text: string) => text);
@@ -81,11 +84,14 @@ export async function resolveConfig<S extends z.ZodObject>(
       { provider: provider.id, hint: `dns01 providers ${provider.id} shows every field.` },
     );
   }
-  return {
-    config: parsed.data,
-    ttlSeconds,
-    origins: Object.fromEntries([...given].map(([name, { origin }]) => [name, origin])),
-  };
+  const origins = Object.fromEntries([...given].map(([name, { origin }]) => [name, origin]));
+  const unset = readsVariables(sources) ? undefined : (name: string) => at(sources.configPath, name);
+  return { config: parsed.data, ttlSeconds, origins, reword: createNaming(fields, origins, unset) };
+}
+
+/** The library and an Issuer's author give a configuration and nothing else. */
+function readsVariables({ env, ambientEnv }: ConfigSources): boolean {
+  return env !== undefined && ambientEnv !== false;
 }
 
 function unknownKeys(fields: readonly Field[], { config = {}, configPath }: ConfigSources): ConfigIssue[] {
@@ -223,29 +229,33 @@ function schemaIssues(
   found: readonly z.core.$ZodIssue[],
   fields: readonly Field[],
   given: ReadonlyMap<string, Given>,
-  configPath: ConfigSources["configPath"],
+  sources: ConfigSources,
 ): readonly ConfigIssue[] {
+  const { configPath } = sources;
+  const isRead = readsVariables(sources);
   return found.flatMap((issue): readonly ConfigIssue[] => {
     const field = fields.find(({ name }) => name === issue.path[0]);
     const origin = field && given.get(field.name)?.origin;
     if (field === undefined) return [{ path: id, message: issue.message }];
     if (origin === undefined) {
       // In a file it is missed where it would stand.
-      const path = typeof configPath === "function" ? configPath([field.name]) : (field.env[0] ?? field.name);
-      return [{ path, message: howToGive(field, issue.message) }];
+      const inPlace = typeof configPath === "function" || !isRead;
+      const path = inPlace ? at(configPath, field.name) : (field.env[0] ?? field.name);
+      return [{ path, message: howToGive(field, issue.message, isRead) }];
     }
     if (given.get(field.name)?.value === missing) return [];
     return [{ path: origin, message: lowerFirst(issue.message) }];
   });
 }
 
-function howToGive(field: Field, message: string): string {
+function howToGive(field: Field, message: string, isRead: boolean): string {
   const missingByRule = /^is missing\b/i.test(message);
   // Any other rule over several fields (exactly one of two, for example) says all there is to say.
   if (!field.required && !missingByRule) return lowerFirst(message);
   const names = field.env.flatMap((name) => [name, `${name}_FILE`]);
   const ways = [...(field.flag === undefined ? [] : [field.flag]), ...names, `${field.name} in the configuration`];
   const what = missingByRule ? lowerFirst(message) : `is missing (${field.description})`;
+  if (!isRead) return what;
   return `${what}; give it as ${ways.join(", ")}`;
 }
 

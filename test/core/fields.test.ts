@@ -298,7 +298,7 @@ describe("rules over several fields", () => {
   test("are told beside the faults of fields, whichever these are", async () => {
     expect(await told(exclusive, { token: "t0ken", password: "passw0rd", endpoint: "nowhere", accont: "me" })).toEqual([
       "accont: is not a field of this provider; did you mean account?",
-      expect.stringMatching(/^ACME_HOST_ACCOUNT: is missing/),
+      expect.stringMatching(/^account: is missing \(the account\)$/),
       "endpoint: is no URL",
       "password: is given together with token: give one of them",
     ]);

@@ -10,6 +10,7 @@ import { guard } from "../../src/core/guard.ts";
 import { childOf, nameFromLabels, parseName } from "../../src/core/name.ts";
 import type { ConnectDeps, TxtBackend } from "../../src/core/provider.ts";
 import { emptyMessage, encodeMessage, txtValue } from "../../src/dns/codec.ts";
+import { RoundTripError } from "../../src/dns/sockets.ts";
 import type { TsigKey } from "../../src/dns/tsig-key.ts";
 import { connectSolver } from "../../src/providers.ts";
 import { startUpdateServer, type UpdateServer, type UpdateServerOptions } from "../dns/update-server.ts";
@@ -43,10 +44,10 @@ const deps: ConnectDeps = {
 
 /** From the environment to a guarded backend, as the program does it. */
 async function connect(env: Record<string, string | undefined>, sources: ConfigSources = {}): Promise<TxtBackend> {
-  const { config } = await resolveConfig(rfc2136, { env, ...sources });
+  const { config, reword } = await resolveConfig(rfc2136, { env, ...sources });
   const backend = await rfc2136.connect(config, deps);
   const retry = { attempts: 1, baseMs: 1, maxMs: 1 };
-  return guard(backend, { provider: rfc2136, observer: () => {}, clock: systemClock, timeoutMs: 3000, retry });
+  return guard(backend, { provider: rfc2136, observer: () => {}, clock: systemClock, timeoutMs: 3000, retry, reword });
 }
 
 const envOf = (server: UpdateServer, change: Record<string, string | undefined> = {}) => ({
@@ -63,6 +64,11 @@ const edit = (add: readonly string[], remove: readonly string[] = []) => ({
   add,
   remove,
 });
+
+function ofLookup(code: string): Error {
+  const facts = { code, syscall: "getaddrinfo", hostname: "ns.example.test" };
+  return Object.assign(new Error(`getaddrinfo ${code} ns.example.test`), facts);
+}
 
 async function errorOf(work: Promise<unknown>): Promise<Dns01Error> {
   const error = await work.then(
@@ -184,7 +190,12 @@ describe("rfc2136 says what is wrong", () => {
   test.each([
     ["a wrong secret", { RFC2136_TSIG_SECRET: Buffer.alloc(32).toString("base64") }, /BADSIG/, /tsigSecret/],
     ["an unknown key", { RFC2136_TSIG_KEY: "nobody" }, /"nobody".*BADKEY/, /tsigKeyName/],
-    ["no key", { RFC2136_TSIG_KEY: undefined, RFC2136_TSIG_SECRET: undefined }, /REFUSED/, /update-policy/],
+    [
+      "no key",
+      { RFC2136_TSIG_KEY: undefined, RFC2136_TSIG_SECRET: undefined },
+      /REFUSED/,
+      /^Give the TSIG key .*RFC2136_TSIG_KEY_NAME.*RFC2136_TSIG_SECRET/,
+    ],
   ])("%s is a matter of credentials", async (_, change, message, hint) => {
     const server = await start();
     const error = await errorOf((await connect(envOf(server, change))).apply(held, [edit(["a"])], call()));
@@ -192,6 +203,38 @@ describe("rfc2136 says what is wrong", () => {
     expect(error.message).toMatch(message);
     expect(error.hint).toMatch(hint);
     expect(server.updates()).toHaveLength(1);
+  });
+
+  test.each<[string, Record<string, string | undefined>, ConfigSources, string]>([
+    ["a variable", {}, {}, "RFC2136_TSIG_KEY"],
+    [
+      "another variable for the same",
+      { RFC2136_TSIG_KEY: undefined, RFC2136_TSIG_KEY_NAME: "nobody" },
+      {},
+      "RFC2136_TSIG_KEY_NAME",
+    ],
+    ["a flag", { RFC2136_TSIG_KEY: undefined }, { flags: { tsigKeyName: "nobody" } }, "--rfc2136-tsig-key-name"],
+    [
+      "a file",
+      { RFC2136_TSIG_KEY: undefined },
+      { config: { tsigKeyName: "nobody" }, configPath: "solvers[0].config" },
+      "solvers[0].config.tsigKeyName",
+    ],
+  ])("and the hint names the key where the user gave it: by %s", async (_, change, sources, place) => {
+    const server = await start();
+    const env = envOf(server, { RFC2136_TSIG_KEY: "nobody", ...change });
+    const error = await errorOf((await connect(env, sources)).apply(held, [edit(["a"])], call()));
+    expect(error.hint).toBe(`Check tsigKeyName (${place}) and tsigAlgorithm against the server's key.`);
+  });
+
+  test.each([
+    ["a server that refuses connections", new RoundTripError("refused", "x"), 7_500],
+    ["a silent server", new RoundTripError("timeout", "x"), 7_500],
+    ["an address without a route", new RoundTripError("unroutable", "x"), 0],
+    ["a name that does not exist", ofLookup("ENOTFOUND"), 0],
+    ["a name that cannot be looked up", ofLookup("EAI_AGAIN"), 7_500],
+  ])("%s, and how long the first contact is tried", (_, cause, patienceMs) => {
+    expect(rfc2136.classify?.(cause)).toMatchObject({ code: "TRANSIENT", patienceMs });
   });
 
   test("a clock that is wrong is told by how much, the same at every try; the seconds are among the details", async () => {
