@@ -1,7 +1,8 @@
 // npm run docs [-- --check]
 //
-// Writes docs/providers/<id>.md (fields from the provider's schema, prose from docs/providers/parts/<id>.md) and the
-// table of providers in README.md. With --check nothing is written, and what would change is a failure.
+// Writes docs/providers/<id>.md (fields from the provider's schema, prose from docs/providers/parts/<id>.md), the table
+// of them in docs/providers/README.md and their number in README.md. With --check nothing is written, and what would
+// change is a failure.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { root } from "./prepare.mjs";
@@ -14,7 +15,8 @@ const stale = [];
 const ids = ask().providers.map((provider) => provider.id);
 const documented = ids.filter((id) => !undocumented.includes(id)).map((id) => ask(id));
 for (const provider of documented) put(`docs/providers/${provider.id}.md`, page(provider));
-put("README.md", withTable(readFileSync(`${root}README.md`, "utf8"), documented));
+put("docs/providers/README.md", overview(documented));
+put("README.md", withNumber(readFileSync(`${root}README.md`, "utf8"), documented.length));
 if (stale.length > 0) {
   console.error(`out of date: ${stale.join(", ")}; run npm run docs`);
   process.exitCode = 1;
@@ -61,12 +63,16 @@ function fieldTable(fields) {
   return table(["field", "environment", "flag", "meaning"], rows);
 }
 
-function withTable(readme, providers) {
-  const rows = providers.map((p) => [code(p.id), p.title, `[fields, permissions, example](docs/providers/${p.id}.md)`]);
-  const made = `<!-- providers -->\n${table(["id", "service", ""], rows)}\n<!-- /providers -->`;
+function overview(providers) {
+  const rows = providers.map((p) => [code(p.id), p.title, `[fields, permissions, example](${p.id}.md)`]);
+  const made = "<!-- Made by npm run docs. -->";
+  return `${[made, "# Providers", table(["id", "service", ""], rows)].join("\n\n")}\n`;
+}
+
+function withNumber(readme, count) {
   const marked = /<!-- providers -->.*<!-- \/providers -->/s;
   if (!marked.test(readme)) throw new Error("README.md has no <!-- providers --> … <!-- /providers --> to fill");
-  return readme.replace(marked, () => made);
+  return readme.replace(marked, () => `<!-- providers -->${count}<!-- /providers -->`);
 }
 
 function table(head, rows) {

@@ -111,6 +111,12 @@ describe("docs/cli.md", () => {
   });
 });
 
+test("README.md fits three screens of 55 lines, none of them wider than 120 characters", () => {
+  const lines = read("README.md").split("\n");
+  expect(lines.length).toBeLessThanOrEqual(3 * 55);
+  expect(lines.filter((line) => line.length > 120)).toEqual([]);
+});
+
 test("docs/propagation.md explains every class and status a verdict can have", () => {
   const types = read("src/dns/types.ts");
   const text = read("docs/propagation.md");
@@ -143,8 +149,8 @@ test("docs/providers/rfc2136.md has every field", async () => {
     expect(text).toMatch(new RegExp(`^\\| \`${field}\`[, ]`, "m"));
 });
 
-test("the programs in README.md compile in strict mode", async () => {
-  const blocks = codeBlocks(read("README.md"), "ts");
+test("the programs in README.md and docs/library.md compile in strict mode", async () => {
+  const blocks = [...codeBlocks(read("README.md"), "ts"), ...codeBlocks(read("docs/library.md"), "ts")];
   expect(blocks.length).toBeGreaterThan(1);
   const folder = await mkdtemp(join(root, "node_modules/.readme-"));
   try {
