@@ -14,9 +14,10 @@ interface Options {
   readonly ttlSeconds?: number;
   readonly apply?: TxtBackend["apply"];
   readonly findZone?: TxtBackend["findZone"];
+  readonly visibleZones?: TxtBackend["visibleZones"];
 }
 
-function setUp({ zones = ["example.com"], traits, ttlSeconds, apply, findZone }: Options = {}) {
+function setUp({ zones = ["example.com"], traits, ttlSeconds, apply, findZone, visibleZones }: Options = {}) {
   const clock = virtualClock();
   const events: Dns01Event[] = [];
   const asked: string[] = [];
@@ -32,6 +33,7 @@ function setUp({ zones = ["example.com"], traits, ttlSeconds, apply, findZone }:
       return apply === undefined ? edits.map(() => "changed") : apply(zone, edits, call);
     },
   };
+  if (visibleZones !== undefined) backend.visibleZones = visibleZones;
   const solver = createSolver({
     provider: { id: "fake", traits: { ttlSeconds: { min: 60, default: 120 }, ...traits } },
     backend,
@@ -233,6 +235,15 @@ test("when one zone fails the others are finished, and the error says what becam
     },
   });
   expect(Dns01Error.is(error) && error.cause).toBeInstanceOf(AuthError);
+});
+
+test("a missing zone: the error names zones that the credentials see", async () => {
+  const { solver } = setUp({ visibleZones: async () => ["b.example", "a.example"] });
+  await expect(solver.present([item("_acme-challenge.example.org", ["a"])], never)).rejects.toMatchObject({
+    code: "ZONE_NOT_FOUND",
+    message: expect.stringContaining("; these credentials see a.example, b.example; asked for"),
+    details: { visible: ["a.example", "b.example"] },
+  });
 });
 
 test("clean-up takes out what it can when another zone cannot be found", async () => {

@@ -2,11 +2,15 @@ import { Dns01Error, ZoneNotFoundError } from "../../core/errors.ts";
 import { labelsOf } from "../../core/name.ts";
 import type { Question } from "./question.ts";
 
-/** Adds to an error what only the challenge tells: why its zone or its name may be odd. */
+/**
+ * Adds to an error what only the challenge tells: why its zone or its name may be odd. Leaves out which other zones the account
+ * has: tenants read it in their Challenges. The log has them, in the details.
+ */
 export function explained(error: unknown, provider: string, question: Question): unknown {
   if (!Dns01Error.is(error) || error.code !== "ZONE_NOT_FOUND") return error;
   const { owner, suffix, aliasOf } = question;
-  const facts = { provider, fqdn: owner, requestId: error.requestId, cause: error };
+  const { details, requestId } = error;
+  const facts = { provider, fqdn: owner, requestId, details, cause: error };
   const candidates = "candidates" in error && Array.isArray(error.candidates) ? error.candidates.map(String) : [];
   if (suffix !== undefined) {
     const message = `no zone of this account holds ${owner}, and cert-manager takes the public suffix "${suffix}" for its zone`;
@@ -19,5 +23,8 @@ export function explained(error: unknown, provider: string, question: Question):
       "If that is a wildcard's CNAME (*.), give the challenge name a record of its own, or set cnameStrategy: None.";
     return new ZoneNotFoundError(message, candidates, { ...facts, hint });
   }
-  return error;
+  if (details?.["visible"] === undefined) return error;
+  const asked = candidates.join(", ") || "none";
+  const message = `no zone of this account holds ${owner}; asked for ${asked}`;
+  return new ZoneNotFoundError(message, candidates, { ...facts, hint: error.hint });
 }

@@ -72,11 +72,16 @@ function withoutPrefix(message: string, provider: string): string {
 
 /** One line, and without what differs from one failure to the next. The owner may look like an id and is left alone. */
 function steady(text: string, { owner = "", value = "" }: About): string {
-  return oneLine(withoutChanging(oneLine(text), [owner, value]).replace(/\(\s*\)|\[\s*\]/g, "")).replace(
-    / ([.,;:])/g,
-    "$1",
-  );
+  return oneLine(
+    withoutChanging(oneLine(text).replace(accountNames, "…"), [owner, value]).replace(/\(\s*\)|\[\s*\]/g, ""),
+  ).replace(/ ([.,;:])/g, "$1");
 }
+
+/**
+ * Users and roles with the number of their account, as AWS and Tencent Cloud name them (`arn:aws:iam::123456789012:user/x`). With a
+ * ClusterIssuer they are the operator's, and every tenant reads the message.
+ */
+const accountNames = /\b(?:arn:[\w-]+:(?:iam|sts)::\d+|qcs::\w*:[\w-]*:uin\/\d+):[^\s,;)]+/g;
 
 function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: whatever a service sends, the answer is one line of text

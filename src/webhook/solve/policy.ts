@@ -24,10 +24,17 @@ export interface PolicyQuestion {
   readonly owner: DomainName;
 }
 
+/** Why something is not allowed. */
+export interface Denial {
+  readonly message: string;
+  /** What is allowed instead. For the log: it may name zones of other tenants. */
+  readonly rule?: string;
+}
+
 /** The operator's policy as it stands in its file now. */
 export interface PolicyFile {
   /** Why it is not allowed; `undefined` when it is. */
-  denial(question: PolicyQuestion): Promise<string | undefined>;
+  denial(question: PolicyQuestion): Promise<Denial | undefined>;
 }
 
 const schema = z.strictObject({
@@ -102,14 +109,15 @@ export function denialOf(
   policy: Policy,
   { namespace, provider, owner }: PolicyQuestion,
   idOf: (name: string) => string = (name) => name,
-): string | undefined {
+): Denial | undefined {
   const rule = policy.get(namespace) ?? policy.get("*");
-  if (rule === undefined) return `namespace "${namespace}" is not in the policy`;
+  if (rule === undefined) return { message: `namespace "${namespace}" is not in the policy` };
   if (rule.providers !== undefined && !rule.providers.map(idOf).includes(provider)) {
-    return `namespace "${namespace}" may not use the provider ${provider}, only ${listed(rule.providers)}`;
+    const message = `namespace "${namespace}" may not use the provider ${provider}`;
+    return { message, rule: `only ${listed(rule.providers)}` };
   }
   if (rule.zones !== undefined && !rule.zones.some((zone) => isWithin(owner, zone))) {
-    return `namespace "${namespace}" may not write to ${owner}, only below ${listed(rule.zones)}`;
+    return { message: `namespace "${namespace}" may not write to ${owner}`, rule: `only below ${listed(rule.zones)}` };
   }
   return undefined;
 }

@@ -72,8 +72,8 @@ export function createWork(options: WorkOptions): Work {
     const issuer = await readIssuer(provider, question);
     const denial = await policy?.denial({ namespace, provider: provider.id, owner });
     if (denial === undefined) return issuer;
-    const message = `the operator's policy forbids it: ${denial}`;
-    observe({ type: "denied", message, ...facts });
+    const message = `the operator's policy forbids it: ${denial.message}`;
+    observe({ type: "denied", message: denial.rule === undefined ? message : `${message}, ${denial.rule}`, ...facts });
     throw new ConfigError([{ path: "", message }], { provider: provider.id, details: { denied: "policy" } });
   };
 

@@ -149,6 +149,17 @@ test.each(adapters)(
   },
 );
 
+test.each([
+  ["arn:aws:iam::123456789012:user/dns01", "arn:aws:route53:::hostedzone/Z1"],
+  ["arn:aws-cn:sts::123456789012:assumed-role/dns01/i-0abc", "*"],
+  ["qcs::cam::uin/100000000001:roleName/dns01", "domain/1"],
+])("an answer does not name the account that %s belongs to", (who, resource) => {
+  const error = new AuthError(`User: ${who} is not authorized to perform: x:List on resource: ${resource}`);
+  expect(failureOf(error, { provider: "p" }).message).toBe(
+    `p: credentials refused: User: … is not authorized to perform: x:List on resource: ${resource}`,
+  );
+});
+
 test("what an answer leaves out is in the log", async () => {
   const memory = memoryProvider();
   let calls = 0;
