@@ -42,8 +42,10 @@ async function runRule(rule: Case, subject: Subject, options: RulesOptions): Pro
   const durationMs = () => Math.round(systemClock.now() - startedAt);
   const late = () => new Error(`not over after ${timeoutMs / 1000} s`);
   try {
-    const run = () => runCase(rule, subject, { seed, operations });
+    let untried: string | undefined;
+    const run = () => runCase(rule, subject, { seed, operations, onUntried: (why) => (untried = why) });
     await withTimeLimit(run, { timeoutMs, late, signal, clock: systemClock });
+    if (untried !== undefined) return { id, title, outcome: "skip", reason: untried, durationMs: durationMs() };
     return { id, title, outcome: "pass", durationMs: durationMs() };
   } catch (error) {
     signal.throwIfAborted();

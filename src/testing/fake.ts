@@ -3,7 +3,9 @@ import type { AddressInfo, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { type DomainName, relativeTo } from "../core/name.ts";
 import type { TxtBackend } from "../core/provider.ts";
-import type { Service, ServiceFault } from "./subject.ts";
+import { createShownText, textsIn } from "./fake-text.ts";
+import { createWeather } from "./fake-weather.ts";
+import type { Service } from "./subject.ts";
 
 /** A request as the fake is given it. */
 export interface FakeRequest {
@@ -56,15 +58,16 @@ export interface FakeOptions {
   isWrite?(request: FakeRequest): boolean;
   /** The service's answer to credentials that it does not accept. Default: 401. */
   refuse?(): FakeAnswer;
-  /** The service's way to ask for fewer requests. Default: 429. */
-  throttle?(): FakeAnswer;
-}
-
-interface Weather {
-  refused: boolean;
-  hanging: boolean;
-  loseNext: boolean;
-  injected: { readonly fault: ServiceFault; left: number; met: boolean }[];
+  /**
+   * The service's way to ask for fewer requests, with the seconds to wait where it tells them (Retry-After) and they
+   * are given. Default: 429.
+   */
+  throttle?(retryAfterSeconds?: number): FakeAnswer;
+  /**
+   * The service's answer to credentials that may not touch the zone of the request. Default: 403, or none where `refuse`
+   * answers 403 as well: that status then does not tell a forbidden zone from wrong credentials.
+   */
+  forbid?(): FakeAnswer;
 }
 
 /**
@@ -82,22 +85,32 @@ interface Weather {
 export async function startFake(options: FakeOptions): Promise<Service> {
   const { isWrite = ({ method }) => method !== "GET" && method !== "HEAD" } = options;
   const zones = options.zones.map((apex, i) => createZone(String(i + 1), apex));
-  const weather: Weather = { refused: false, hanging: false, loseNext: false, injected: [] };
+  const weather = createWeather();
+  const shown = createShownText();
+  const hung = new Set<Socket>();
+  const throttle = (seconds?: number) => (options.throttle ?? tooManyRequests)(seconds);
+  const forbid = options.forbid ?? (options.refuse?.().status === 403 ? undefined : forbidden);
   const defects: string[] = [];
   const sockets = new Set<Socket>();
 
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const request = parse(incoming, await text(incoming));
-    const fault = nextFault(weather);
+    const { kind: fault, seconds } = weather.next() ?? {};
     if (fault === "reset") return void incoming.socket.resetAndDestroy();
-    if (weather.hanging) return;
-    if (fault === "throttle")
-      return send(response, options.throttle?.() ?? { status: 429, body: { message: "slow down" } });
+    if (fault === "hang" || weather.hanging) {
+      hung.add(incoming.socket);
+      return;
+    }
+    if (fault === "throttle") return send(response, throttle(seconds));
+    if (fault === "notFoundPage") return send(response, { status: 404, body: "<!DOCTYPE html><h1>Not Found</h1>" });
     if (fault === "unavailable") return send(response, { status: 500, body: "Internal Server Error" });
     if (fault === "page") return send(response, { status: 200, body: "<!DOCTYPE html><h1>Maintenance</h1>" });
     if (weather.refused)
       return send(response, options.refuse?.() ?? { status: 401, body: { message: "token refused" } });
+    const isForbidden = zones.some((zone) => ![undefined, zone.apex].includes(weather.only) && concerns(request, zone));
+    if (isForbidden && forbid !== undefined) return send(response, forbid());
     const answer = answered(options, request, zones, defects);
+    shown.answered(answer.body);
     if (fault === "lost" || (weather.loseNext && isWrite(request))) {
       weather.loseNext = false;
       return void incoming.socket.resetAndDestroy();
@@ -109,7 +122,12 @@ export async function startFake(options: FakeOptions): Promise<Service> {
   });
   server.on("connection", (socket) => {
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket)).on("error", () => {});
+    socket
+      .on("error", () => {})
+      .on("close", () => {
+        sockets.delete(socket);
+        hung.delete(socket);
+      });
   });
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -130,7 +148,10 @@ export async function startFake(options: FakeOptions): Promise<Service> {
     values: async (apex, fqdn) => at(apex, fqdn).txt.map(({ value }) => value),
     async put(apex, fqdn, values, ttlSeconds) {
       const { zone, name } = at(apex, fqdn);
-      for (const value of values) zone.add({ name, type: "TXT", value, ttlSeconds });
+      for (const value of values) {
+        zone.add({ name, type: "TXT", value, ttlSeconds });
+        shown.stored(value);
+      }
     },
     async putOtherType(apex, fqdn) {
       const { zone, name } = at(apex, fqdn);
@@ -150,16 +171,18 @@ export async function startFake(options: FakeOptions): Promise<Service> {
     hang: () => {
       weather.hanging = true;
     },
-    inject(fault, nth) {
-      const entry = { fault, left: nth, met: false };
-      weather.injected.push(entry);
-      return {
-        met: () => entry.met,
-        cancel: () => {
-          weather.injected = weather.injected.filter((e) => e !== entry);
-        },
-      };
-    },
+    inject: (kind, nth) => weather.inject({ kind }, nth),
+    hangAt: (nth) => ({ ...weather.inject({ kind: "hang" }, nth), isOpen: () => hung.size > 0 }),
+    notFoundPage: (nth) => weather.inject({ kind: "notFoundPage" }, nth),
+    ...(tellsSeconds(throttle(1)) && {
+      throttleFor: (seconds, nth) => weather.inject({ kind: "throttle", seconds }, nth),
+    }),
+    ...(forbid !== undefined && {
+      limitTo: (apex) => {
+        weather.only = apex;
+      },
+    }),
+    takesAnyText: shown.isWell,
     secrets: options.secrets ?? [],
     async stop() {
       await close();
@@ -207,13 +230,30 @@ function answered(
   }
 }
 
-function nextFault(weather: Weather): ServiceFault | undefined {
-  for (const entry of weather.injected) entry.left--;
-  const due = weather.injected.find(({ left }) => left <= 0);
-  if (due === undefined) return undefined;
-  due.met = true;
-  weather.injected = weather.injected.filter((entry) => entry !== due);
-  return due.fault;
+const forbidden = (): FakeAnswer => ({ status: 403, body: { message: "not allowed in this zone" } });
+
+function tooManyRequests(seconds?: number): FakeAnswer {
+  const headers = seconds === undefined ? {} : { "retry-after": String(seconds) };
+  return { status: 429, headers, body: { message: "slow down" } };
+}
+
+function tellsSeconds({ headers = {} }: FakeAnswer): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === "retry-after");
+}
+
+/** Whether a request is about a zone: it names the zone or a name in it, or has the zone's id in its path. */
+function concerns({ path, query, body }: FakeRequest, { id, apex }: FakeZone): boolean {
+  const inPath = path.split("/").map(decoded);
+  const isWithin = (text: string) => `.${text.toLowerCase().replace(/\.$/, "")}`.endsWith(`.${apex}`);
+  return inPath.includes(id) || [...inPath, ...query.values(), ...textsIn(body)].some(isWithin);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function parse(incoming: IncomingMessage, body: string): FakeRequest {

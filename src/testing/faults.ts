@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
-import { domain, expectValues, ownerIn } from "./stage.ts";
-import type { Case, Service, ServiceFault, Stage } from "./subject.ts";
+import { Dns01Error } from "../core/errors.ts";
+import { atEachCall } from "./each-call.ts";
+import { expectValues, ownerIn } from "./stage.ts";
+import { type Case, type ServiceFault, Untried } from "./subject.ts";
 
 const apex = "example.com";
 const foreign = ["somebody-else"];
-
-/** No change of one value takes more requests. */
-const mostCalls = 50;
 
 const faults: Readonly<Record<ServiceFault, string>> = {
   throttle: "is asked for fewer requests",
@@ -22,14 +21,14 @@ const singleCases: readonly Case[] = Object.entries(faults).map(([kind, what]) =
   title: `ends in the right state when any one request ${what}`,
   needs: ["inject"],
   run: async (stage) => {
-    const fault = kind as ServiceFault;
-    await atEachCall(stage, fault, "add", async (name, inject) => {
+    const inject = (nth: number) => stage.service.inject?.(kind as ServiceFault, nth);
+    await atEachCall(stage, { label: "add", foreign, inject }, async (name, inject) => {
       const connection = await stage.connect();
       inject();
       await connection.add(apex, name, "value-1");
       await expectValues(stage.service, apex, name, [...foreign, "value-1"], "added once, theirs untouched");
     });
-    await atEachCall(stage, fault, "remove", async (name, inject) => {
+    await atEachCall(stage, { label: "remove", foreign, inject }, async (name, inject) => {
       const connection = await stage.connect();
       await connection.add(apex, name, "value-1");
       inject();
@@ -46,7 +45,8 @@ export const faultCases: readonly Case[] = [
     title: "leaves out none of several names when any one request is refused by a failing service",
     needs: ["inject"],
     run: async (stage) => {
-      await atEachCall(stage, "unavailable", "several", async (name, inject) => {
+      const inject = (nth: number) => stage.service.inject?.("unavailable", nth);
+      await atEachCall(stage, { label: "several", foreign, inject }, async (name, inject) => {
         const { backend, zone: find } = await stage.connect();
         const zone = await find(apex);
         assert.ok(zone);
@@ -60,27 +60,59 @@ export const faultCases: readonly Case[] = [
       });
     },
   },
+  {
+    id: "faults.last",
+    title: "takes out the last value of a name, whatever fault any one request meets",
+    needs: ["inject"],
+    run: async (stage) => {
+      const { service, subject } = stage;
+      const kinds = Object.keys(faults).filter((kind) => subject.skip?.[`faults.${kind}`] === undefined);
+      if (kinds.length === 0) throw new Untried("no kind of fault can be tried here");
+      for (const kind of kinds) {
+        const inject = (nth: number) => service.inject?.(kind as ServiceFault, nth);
+        await atEachCall(stage, { label: `last-${kind}`, inject }, async (name, inject) => {
+          const connection = await stage.connect();
+          await connection.add(apex, name, "value-1");
+          inject();
+          await connection.remove(apex, name, "value-1");
+          await expectValues(service, apex, name, [], `${kind}: a removal that succeeds leaves nothing`);
+        });
+      }
+    },
+  },
+  {
+    id: "faults.not-found-page",
+    title: "does not take a proxy's 404 page of HTML for a value or a zone that is gone",
+    needs: ["notFoundPage"],
+    run: async (stage) => {
+      const { service } = stage;
+      const inject = (nth: number) => service.notFoundPage?.(nth);
+      await atEachCall(stage, { label: "add", foreign, inject }, async (name, inject) => {
+        const connection = await stage.connect();
+        inject();
+        if (await succeeds(connection.add(apex, name, "value-1")))
+          await expectValues(service, apex, name, [...foreign, "value-1"], "a success has added the value");
+      });
+      for (const [label, others] of Object.entries({ remove: foreign, last: [] })) {
+        await atEachCall(stage, { label, foreign: others, inject }, async (name, inject) => {
+          const connection = await stage.connect();
+          await connection.add(apex, name, "value-1");
+          inject();
+          if (await succeeds(connection.remove(apex, name, "value-1")))
+            await expectValues(service, apex, name, others, "a success has taken the value out");
+        });
+      }
+    },
+  },
 ];
 
-/** Repeats `act` at new names with the fault at its first request, its second, and so on until there is no such. */
-async function atEachCall(
-  { service }: Stage,
-  fault: ServiceFault,
-  label: string,
-  act: (name: string, inject: () => void) => Promise<void>,
-): Promise<void> {
-  for (let nth = 1; nth <= mostCalls; nth++) {
-    const name = `_acme-challenge.${label}-${nth}.example.com`;
-    await service.put(domain(apex), domain(name), foreign, 600);
-    let injected: ReturnType<NonNullable<Service["inject"]>> | undefined;
-    await act(name, () => {
-      injected = service.inject?.(fault, nth);
-    });
-    const met = injected?.met();
-    injected?.cancel();
-    if (met) continue;
-    assert.ok(nth > 1, "not even the first request met the fault");
-    return;
-  }
-  assert.fail(`more than ${mostCalls} requests for one value`);
+/** Whether it succeeds; it may also fail with an error that says what to do. */
+async function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return await work.then(
+    () => true,
+    (error: unknown) => {
+      if (Dns01Error.is(error) && error.code !== "UNKNOWN") return false;
+      throw error;
+    },
+  );
 }

@@ -4,6 +4,7 @@ import { errorCases } from "./errors.ts";
 import { faultCases } from "./faults.ts";
 import { nameCases } from "./names.ts";
 import { pagingCases } from "./paging.ts";
+import { refusalCases } from "./refusals.ts";
 import { removingCases } from "./removing.ts";
 import { restartCases } from "./restarts.ts";
 import { secrecyCases } from "./secrecy.ts";
@@ -23,11 +24,12 @@ export {
 } from "./fake.ts";
 export { type Fake, withFake } from "./fake-subject.ts";
 export { runCase } from "./stage.ts";
-export type { Case, InjectedFault, Service, ServiceFault, Subject } from "./subject.ts";
+export type { Case, HungRequest, InjectedFault, Service, ServiceFault, Subject } from "./subject.ts";
+export { decodeTxt, encodeTxt } from "./txt.ts";
 
 /** `test` of node:test, vitest, jest or mocha. */
 export interface Runner {
-  (name: string, run: () => Promise<void>): unknown;
+  (name: string, run: (...context: readonly unknown[]) => Promise<void>): unknown;
   readonly skip?: (name: string, run: () => Promise<void>) => unknown;
 }
 
@@ -50,6 +52,7 @@ export const cases: readonly Case[] = [
   ...pagingCases,
   ...faultCases,
   ...errorCases,
+  ...refusalCases,
   ...secrecyCases,
 ];
 
@@ -69,9 +72,21 @@ export function testProvider(test: Runner, subject: Subject, options: SuiteOptio
     const name = `${subject.provider.id}: ${testCase.id} ${testCase.title}${replay}`;
     const reason = subject.skip?.[testCase.id];
     if (reason === undefined) {
-      test(name, () => runCase(testCase, subject, { seed, operations }));
+      // Not a parameter: jest would take it for a callback.
+      test(name, async (...context) => {
+        let untried: string | undefined;
+        await runCase(testCase, subject, { seed, operations, onUntried: (why) => (untried = why) });
+        if (untried !== undefined) skipNow(context[0], name, untried);
+      });
     } else {
       (test.skip ?? test)(`${name} (skipped: ${reason})`, async () => {});
     }
   }
+}
+
+/** By the context that node:test and vitest give a test; other runners have none, and the reason is printed there. */
+function skipNow(context: unknown, name: string, reason: string): void {
+  const { skip } = (context ?? {}) as { readonly skip?: unknown };
+  if (typeof skip === "function") skip.call(context, reason);
+  else console.log(`${name} (skipped: ${reason})`);
 }

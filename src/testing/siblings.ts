@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { domain, expectValues } from "./stage.ts";
-import type { Case } from "./subject.ts";
+import { type Case, Untried } from "./subject.ts";
 
 const apex = "example.com";
 const name = "_acme-challenge.example.com";
 const foreign = ["google-site-verification=abc", "somebody-else"];
+
+/** What others write: a key in two strings, what has to be escaped, and characters of several octets at the cut. */
+const awkward = [`v=DKIM1; p=${"A".repeat(300)}`, 'say "hi" \\ \\065', "grüße, 你好", "ü".repeat(200)];
 
 /** What is not ours stays as it is. */
 export const siblingCases: readonly Case[] = [
@@ -62,6 +65,32 @@ export const siblingCases: readonly Case[] = [
       await connection.add(apex, name, "value-1");
       await connection.remove(apex, name, "value-1");
       assert.equal(await service.ttlSeconds?.(domain(apex), domain(name)), 4321, "the foreign value keeps its TTL");
+    },
+  },
+  {
+    id: "siblings.octets",
+    title: "leaves foreign values alone octet for octet: long ones, quotes, backslashes and other than ASCII",
+    needs: ["takesAnyText"],
+    run: async ({ connect, service }) => {
+      await service.put(domain(apex), domain(name), awkward, 600);
+      try {
+        const connection = await connect();
+        await connection.add(apex, name, "value-1");
+        await expectValues(
+          service,
+          apex,
+          name,
+          [...awkward, "value-1"],
+          "they come back as they were when ours is added",
+        );
+        await connection.remove(apex, name, "value-1");
+        await expectValues(service, apex, name, awkward, "they come back as they were when ours is removed");
+      } catch (error) {
+        if (service.takesAnyText?.()) throw error;
+        throw new Untried(
+          "the fake does not show values with quotes, backslashes or over 255 octets as a service does",
+        );
+      }
     },
   },
 ];

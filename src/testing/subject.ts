@@ -28,7 +28,7 @@ export interface Service {
   put(apex: DomainName, fqdn: DomainName, values: readonly string[], ttlSeconds: number): Promise<void>;
   stop(): Promise<void>;
 
-  // What follows is optional: cases that need what is missing have to be skipped with a reason.
+  // What follows is optional: a case that needs what is missing is skipped, and the reason is printed.
 
   /** Puts a record of another type at the name; the function it answers with tells whether it still stands there. */
   putOtherType?(apex: DomainName, fqdn: DomainName): Promise<() => Promise<boolean>>;
@@ -46,6 +46,16 @@ export interface Service {
   inject?(fault: ServiceFault, nth: number): InjectedFault;
   /** The secrets of the connections' configuration. */
   readonly secrets?: readonly string[];
+  /** Whether `put` and `values` take any text: over 255 octets, quotes, backslashes, characters outside of ASCII. */
+  takesAnyText?(): boolean;
+  /** From now on the credentials are for this zone only; the service refuses the others, or does not show them. */
+  limitTo?(apex: DomainName): void;
+  /** The `nth` request from now on is received and never answered. */
+  hangAt?(nth: number): HungRequest;
+  /** The service refuses the `nth` request from now on as one too many, and says how many seconds to wait. */
+  throttleFor?(seconds: number, nth: number): InjectedFault;
+  /** A proxy answers the `nth` request from now on with status 404 and a page of HTML; nothing is done. */
+  notFoundPage?(nth: number): InjectedFault;
 }
 
 /**
@@ -61,6 +71,14 @@ export interface InjectedFault {
   /** Takes it back if none has. */
   cancel(): void;
 }
+
+export interface HungRequest extends InjectedFault {
+  /** Whether the client still holds the connection of the request open. */
+  isOpen(): boolean;
+}
+
+/** Thrown by a case that finds out on its way that this service cannot be tried for its rule; the message says why. */
+export class Untried extends Error {}
 
 /** One rule. `id` is "subject.rule"; `title` says what must hold. */
 export interface Case {

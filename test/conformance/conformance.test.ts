@@ -39,6 +39,9 @@ testProvider(
       "errors.temporary": "there is nobody between it and its caller",
       "errors.unreachable": "it cannot be out of reach",
       "errors.abort": "it answers at once",
+      "errors.signal": "it answers at once",
+      "errors.retry-after": "there is nobody between it and its caller",
+      "errors.one-zone": "it has no credentials",
     },
     start: async (zones) => {
       const store = new Map<string, Set<string>>();
@@ -50,6 +53,7 @@ testProvider(
           const key = memoryKey(apex, fqdn);
           store.set(key, new Set([...(store.get(key) ?? []), ...values]));
         },
+        takesAnyText: () => true,
         stop: async () => {},
       };
     },

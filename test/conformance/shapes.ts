@@ -1,8 +1,8 @@
 import type { Call, RecordApi, RRsetApi, TxtBackend } from "../../src/core/provider.ts";
 import { recordBackend } from "../../src/core/records.ts";
 import { rrsetBackend } from "../../src/core/rrsets.ts";
-import type { ServiceFault } from "../../src/testing/index.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import type { WorldFault } from "./weather.ts";
 import { directBackend, recordApi, rrsetApi, type World } from "./world.ts";
 
 /** The right backend of each shape with its part bent. */
@@ -48,6 +48,28 @@ export function wrapRequests(wrap: <T>(request: () => Promise<T>, write: boolean
   };
 }
 
-export function isFault(error: unknown, fault: ServiceFault): boolean {
+/** Every request of every shape is given another call. */
+export function withCall(change: (call: Call, write: boolean) => Call): Bends {
+  return {
+    record: (api) => ({
+      findZone: (apex, call) => api.findZone(apex, change(call, false)),
+      list: (owner, call) => api.list(owner, change(call, false)),
+      create: (owner, value, call) => api.create(owner, value, change(call, true)),
+      delete: (owner, record, call) => api.delete(owner, record, change(call, true)),
+    }),
+    rrset: (api) => ({
+      conditional: api.conditional,
+      findZone: (apex, call) => api.findZone(apex, change(call, false)),
+      read: (owner, call) => api.read(owner, change(call, false)),
+      replace: (zone, changes, call) => api.replace(zone, changes, change(call, true)),
+    }),
+    direct: (backend) => ({
+      findZone: (apex, call) => backend.findZone(apex, change(call, false)),
+      apply: (zone, edits, call) => backend.apply(zone, edits, change(call, true)),
+    }),
+  };
+}
+
+export function isFault(error: unknown, fault: WorldFault): boolean {
   return (error as { readonly fault?: unknown }).fault === fault;
 }

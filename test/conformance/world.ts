@@ -5,8 +5,11 @@ import type { Owner, RecordApi, RRset, RRsetApi, Traits, TxtBackend } from "../.
 import { recordBackend } from "../../src/core/records.ts";
 import { rrsetBackend } from "../../src/core/rrsets.ts";
 import { HttpError } from "../../src/http.ts";
-import type { InjectedFault, Service, ServiceFault, Subject } from "../../src/testing/index.ts";
+import type { InjectedFault, Service, Subject } from "../../src/testing/index.ts";
 import { createFastClock } from "../fakes/fast-clock.ts";
+import { faultError, forbiddenZone, secretToken, type Weather, type WorldFault } from "./weather.ts";
+
+export { secretToken };
 
 export interface StoredRecord {
   readonly id: string;
@@ -18,39 +21,39 @@ export interface StoredRecord {
 /** A DNS service in memory that knows zones, ids, types and TTLs, and has bad days. */
 export interface World {
   readonly zones: Map<DomainName, Map<DomainName, StoredRecord[]>>;
-  /** Everything a request passes on its way in: latency, refusal, silence. */
-  enter(signal: AbortSignal): Promise<void>;
+  /** Everything a request about a zone passes on its way in: latency, refusal, silence. */
+  enter(signal: AbortSignal, apex: DomainName): Promise<void>;
   /** And on its way out, after a read or a write was carried out. */
   leave(kind?: "read" | "write"): void;
   newId(): string;
-  readonly weather: { refused: boolean; gone: boolean; hanging: boolean; loseAnswer: boolean };
-  inject(fault: ServiceFault, nth: number): InjectedFault;
+  readonly weather: Weather;
+  inject(fault: WorldFault, nth: number, seconds?: number): InjectedFault;
 }
-
-/** What a request throws under a fault: as fetch and src/http.ts throw it, with a mark for mutants. */
-function faultError(fault: ServiceFault): Error {
-  const http = (status: number, body: string) =>
-    new HttpError(`POST http://127.0.0.1/records: ${status}`, { status, body, headers: {} });
-  const error = {
-    throttle: () => http(429, "slow down"),
-    unavailable: () => http(503, "try again later"),
-    page: () => http(502, "<!DOCTYPE html><html></html>"),
-    reset: () => Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }),
-    lost: () => Object.assign(new Error("socket hang up"), { code: "ECONNRESET" }),
-  }[fault]();
-  return Object.assign(error, { fault });
-}
-
-export const secretToken = "tok-5ecret/+value";
 
 function createWorld(apexes: readonly DomainName[]): World {
-  const weather = { refused: false, gone: false, hanging: false, loseAnswer: false };
+  const weather: Weather = {
+    refused: false,
+    gone: false,
+    hanging: false,
+    loseAnswer: false,
+    only: undefined,
+    hung: 0,
+  };
   let ids = 0;
-  let waiting: { readonly fault: ServiceFault; readonly nth: number; seen: number; met: boolean }[] = [];
+  let waiting: { fault: WorldFault; nth: number; seconds: number | undefined; seen: number; met: boolean }[] = [];
+  const silence = async (signal: AbortSignal): Promise<never> => {
+    weather.hung++;
+    return await new Promise((_, reject) =>
+      signal.addEventListener("abort", () => {
+        weather.hung--;
+        reject(signal.reason);
+      }),
+    );
+  };
   let losing = false;
   return {
-    inject(fault, nth) {
-      const entry = { fault, nth, seen: 0, met: false };
+    inject(fault, nth, seconds) {
+      const entry = { fault, nth, seconds, seen: 0, met: false };
       waiting.push(entry);
       return {
         met: () => entry.met,
@@ -62,18 +65,21 @@ function createWorld(apexes: readonly DomainName[]): World {
     zones: new Map(apexes.map((apex) => [apex, new Map()])),
     weather,
     newId: () => `id-${++ids}`,
-    async enter(signal) {
+    async enter(signal, apex) {
       for (const entry of [...waiting]) {
         if (++entry.seen < entry.nth) continue;
         waiting = waiting.filter((other) => other !== entry);
         entry.met = true;
-        if (entry.fault !== "lost") throw faultError(entry.fault);
+        if (entry.fault === "hang") await silence(signal);
+        else if (entry.fault !== "lost") throw faultError(entry.fault, entry.seconds);
         losing = true;
       }
       for (let turns = Math.floor(Math.random() * 4); turns > 0; turns--) await setImmediate();
-      if (weather.hanging)
-        await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      if (weather.hanging) await silence(signal);
       if (weather.gone) throw Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" });
+      if (weather.only !== undefined && apex !== weather.only) {
+        throw forbiddenZone();
+      }
       if (weather.refused) {
         throw new HttpError("POST http://127.0.0.1/records: 403 Forbidden: bad token", {
           status: 403,
@@ -103,24 +109,24 @@ export function recordsAt(world: World, apex: DomainName, fqdn: DomainName): Sto
 export function recordApi(world: World): RecordApi {
   return {
     async findZone(apex, { signal }) {
-      await world.enter(signal);
+      await world.enter(signal, apex);
       world.leave("read");
       return world.zones.has(apex) ? { apex, id: apex } : undefined;
     },
     async list({ zone, fqdn }, { signal }) {
-      await world.enter(signal);
+      await world.enter(signal, zone.apex);
       world.leave("read");
       return recordsAt(world, zone.apex, fqdn).filter(({ type }) => type === "TXT");
     },
     async create({ zone, fqdn }, value, { signal, ttlSeconds }) {
-      await world.enter(signal);
+      await world.enter(signal, zone.apex);
       const records = recordsAt(world, zone.apex, fqdn);
       if (records.some((r) => r.type === "TXT" && r.value === value)) throw new ConflictError("record exists");
       records.push({ id: world.newId(), type: "TXT", value, ttlSeconds });
       world.leave();
     },
     async delete({ zone, fqdn }, { id }, { signal }) {
-      await world.enter(signal);
+      await world.enter(signal, zone.apex);
       const records = recordsAt(world, zone.apex, fqdn);
       const index = records.findIndex((r) => r.id === id);
       if (index >= 0) records.splice(index, 1);
@@ -139,17 +145,17 @@ export function rrsetApi(world: World, conditional: boolean): RRsetApi {
   return {
     conditional,
     async findZone(apex, { signal }) {
-      await world.enter(signal);
+      await world.enter(signal, apex);
       world.leave("read");
       return world.zones.has(apex) ? { apex, id: apex } : undefined;
     },
     async read(owner, { signal }) {
-      await world.enter(signal);
+      await world.enter(signal, owner.zone.apex);
       world.leave("read");
       return current(owner);
     },
-    async replace(_zone, changes, { signal }) {
-      await world.enter(signal);
+    async replace(zone, changes, { signal }) {
+      await world.enter(signal, zone.apex);
       if (conditional && changes.some(({ owner, previous }) => !same(previous, current(owner)))) {
         throw new ConflictError("the set has changed");
       }
@@ -177,8 +183,8 @@ function same(a: RRset | undefined, b: RRset | undefined): boolean {
 export function directBackend(world: World): TxtBackend {
   return {
     findZone: recordApi(world).findZone,
-    async apply(_zone, edits, { signal, ttlSeconds }) {
-      await world.enter(signal);
+    async apply(zone, edits, { signal, ttlSeconds }) {
+      await world.enter(signal, zone.apex);
       const changes = edits.map(({ owner, add, remove }) => {
         const records = recordsAt(world, owner.zone.apex, owner.fqdn);
         const has = (value: string) => records.some((r) => r.type === "TXT" && r.value === value);
@@ -252,6 +258,13 @@ function serviceOf(world: World, connect: () => TxtBackend): Service {
       world.weather.hanging = true;
     },
     inject: world.inject,
+    takesAnyText: () => true,
+    limitTo(apex) {
+      world.weather.only = apex;
+    },
+    hangAt: (nth) => ({ ...world.inject("hang", nth), isOpen: () => world.weather.hung > 0 }),
+    throttleFor: (seconds, nth) => world.inject("throttle", nth, seconds),
+    notFoundPage: (nth) => world.inject("notFoundPage", nth),
     secrets: [secretToken],
   };
 }

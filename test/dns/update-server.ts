@@ -35,6 +35,8 @@ export interface UpdateServer {
   /** Those of the first zone. */
   readonly records: Records;
   readonly arrivals: Arrivals<"message">;
+  /** Connections over TCP that are open. */
+  readonly connections: number;
   updates(): readonly Received[];
   close(): Promise<void>;
 }
@@ -67,7 +69,7 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
   const sockets = new Set<Socket>();
   const listener = createServer((socket) => {
     sockets.add(socket);
-    socket.on("error", () => {});
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
     const frames = createDeframer();
     socket.on("data", (chunk) => {
       for (const frame of frames(chunk)) {
@@ -92,6 +94,9 @@ export async function startUpdateServer(options: UpdateServerOptions = {}): Prom
     arrivals,
     zones,
     records,
+    get connections() {
+      return sockets.size;
+    },
     updates: () => received.filter(({ message }) => message.opcode === "UPDATE"),
     async close() {
       for (const socket of sockets) socket.destroy();

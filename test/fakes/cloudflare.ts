@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DomainName } from "../../src/core/name.ts";
+import { decodeTxt, encodeTxt } from "../../src/testing/index.ts";
 import type { AdapterFake } from "../providers/trial.ts";
 import { authenticate, type Credentials, failure, type Grant, may } from "./cloudflare-auth.ts";
 import { type FakeReply, type FakeRequest, startHttpService } from "./http-service.ts";
@@ -211,7 +212,13 @@ export async function startCloudflareFake(apexes: readonly DomainName[]): Promis
     put: (apex, name, values, ttl) => {
       // The API keeps what it was sent, and clients differ in it.
       for (const [i, value] of values.entries()) {
-        store(zoneOf(apex), { type: "TXT", name, content: i % 2 === 0 ? value : `"${value}"`, ttl, comment: "other" });
+        store(zoneOf(apex), {
+          type: "TXT",
+          name,
+          content: i % 2 === 0 ? value : encodeTxt(value),
+          ttl,
+          comment: "other",
+        });
       }
     },
     putOtherType: (apex, name) => {
@@ -271,10 +278,7 @@ function recordBody({ id, name, type, content, ttl, comment }: CloudflareRecord)
 
 /** Not by the program's own function: what it writes is judged here. */
 function bare(content: string): string {
-  if (!content.startsWith('"')) return content;
-  return [...content.matchAll(/"((?:[^"\\]|\\.)*)"/g)]
-    .map(([, inside = ""]) => inside.replace(/\\(.)/g, "$1"))
-    .join("");
+  return decodeTxt(content) ?? content;
 }
 
 function parsed(body: string): Readonly<Record<string, unknown>> | undefined {

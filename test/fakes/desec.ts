@@ -1,4 +1,5 @@
 import type { DomainName } from "../../src/core/name.ts";
+import { decodeTxt, encodeTxt } from "../../src/testing/index.ts";
 import type { AdapterFake } from "../providers/trial.ts";
 import { type FakeReply, type FakeRequest, startHttpService } from "./http-service.ts";
 
@@ -114,11 +115,11 @@ export async function startDesecFake(apexes: readonly DomainName[]): Promise<Des
     domain: domainOf,
     tokens,
     config: { token, endpoint: http.url },
-    values: (apex, fqdn) => (at(apex, fqdn)?.records ?? []).map((record) => record.slice(1, -1)),
+    values: (apex, fqdn) => (at(apex, fqdn)?.records ?? []).map((record) => decodeTxt(record) ?? record),
     put: (apex, fqdn, values, ttl) => {
       const domain = domainOf(apex);
       const there = at(apex, fqdn);
-      const records = [...(there?.records ?? []), ...values.map((value) => `"${value}"`)];
+      const records = [...(there?.records ?? []), ...values.map(encodeTxt)];
       set(domain, { subname: subnameOf(domain, fqdn), type: "TXT", ttl: there?.ttl ?? ttl, records });
       // Foreign sets may be older than the limit.
       domain.minimumTtl = Math.min(domain.minimumTtl, ttl);

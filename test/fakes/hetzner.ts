@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { DomainName } from "../../src/core/name.ts";
+import { decodeTxt, encodeTxt } from "../../src/testing/index.ts";
 import type { AdapterFake } from "../providers/trial.ts";
 import { type FakeReply, type FakeRequest, startHttpService } from "./http-service.ts";
 
@@ -186,14 +187,16 @@ export async function startHetznerFake(apexes: readonly DomainName[]): Promise<H
     tokens: new Map([[token, "write"]]),
     config: { apiToken: token, endpoint: http.url },
     values: (apex, fqdn) =>
-      (zoneOf(apex).rrsets.get(keyOf(zoneOf(apex), fqdn, "TXT"))?.records ?? []).map(({ value }) => value.slice(1, -1)),
+      (zoneOf(apex).rrsets.get(keyOf(zoneOf(apex), fqdn, "TXT"))?.records ?? []).map(
+        ({ value }) => decodeTxt(value) ?? value,
+      ),
     put: (apex, fqdn, values, ttl) => {
       const zone = zoneOf(apex);
       const key = keyOf(zone, fqdn, "TXT");
       const there = zone.rrsets.get(key);
       const records = [
         ...(there?.records ?? []),
-        ...values.map((value) => ({ value: `"${value}"`, comment: "other" })),
+        ...values.map((value) => ({ value: encodeTxt(value), comment: "other" })),
       ];
       zone.rrsets.set(key, { ttl: there?.ttl ?? ttl, records });
     },

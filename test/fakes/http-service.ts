@@ -66,6 +66,8 @@ export interface HttpService {
   readonly port: number;
   /** Every request so far, in the order of arrival. */
   readonly calls: readonly LoggedCall[];
+  /** Requests that hang and whose connection the client still holds open. */
+  readonly hanging: number;
   /** What `handle` threw: a defect of the fake. Tests end with an assertion that it is empty. */
   readonly defects: readonly unknown[];
   /** Empties the log; call numbers go on. */
@@ -96,6 +98,7 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
   const { handle, operationOf, throttleReply = tooManyRequests } = options;
   const faults = createFaults();
   const sockets = new Set<Socket>();
+  const hanging = new Set<Socket>();
   const calls: LoggedCall[] = [];
   const defects: unknown[] = [];
   const end = new AbortController();
@@ -136,6 +139,7 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
       case "reset":
         return void socket.resetAndDestroy();
       case "hang":
+        hanging.add(socket);
         return;
       case "throttle":
         return send(throttleReply(request, undefined));
@@ -164,7 +168,10 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
   });
   server.on("connection", (socket) => {
     sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
+    socket.on("close", () => {
+      sockets.delete(socket);
+      hanging.delete(socket);
+    });
     socket.on("error", () => {});
   });
   await new Promise<void>((resolve, reject) => {
@@ -180,6 +187,9 @@ export async function startHttpService(options: HttpServiceOptions): Promise<Htt
     port,
     calls,
     defects,
+    get hanging() {
+      return hanging.size;
+    },
     clearCalls: () => void calls.splice(0),
     inject: faults.inject,
     calm: faults.calm,

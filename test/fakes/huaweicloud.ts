@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { DomainName } from "../../src/core/name.ts";
+import { decodeTxt, encodeTxt } from "../../src/testing/index.ts";
 import type { AdapterFake } from "../providers/trial.ts";
 import { type FakeReply, type FakeRequest, startHttpService } from "./http-service.ts";
 import { type SdkHmacKey, verifySdkHmac } from "./sdk-hmac-signature.ts";
@@ -201,10 +202,9 @@ export async function startHuaweicloud(
     setsAt,
     putSet,
     refuse: (method, status, body) => void refusals.set(method, { status, body }),
-    // Of the values in these tests; not the adapter's own reading.
-    values: (apex, fqdn) => (txtAt(apex, fqdn)?.records ?? []).map((record) => record.slice(1, -1)),
+    values: (apex, fqdn) => (txtAt(apex, fqdn)?.records ?? []).map((record) => decodeTxt(record) ?? record),
     put: (apex, fqdn, values, ttl) => {
-      const records = [...(txtAt(apex, fqdn)?.records ?? []), ...values.map((value) => `"${value}"`)];
+      const records = [...(txtAt(apex, fqdn)?.records ?? []), ...values.map(encodeTxt)];
       putSet(apex, { name: `${fqdn}.`, type: "TXT", ttl, records });
     },
     putOtherType: (apex, fqdn) => {

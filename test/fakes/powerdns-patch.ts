@@ -123,7 +123,7 @@ function recordsOf({ name, type, records }: Change): readonly StoredRecord[] {
     const content = textOf(record, "content");
     const { disabled = false } = record;
     if (typeof disabled !== "boolean") throw new PatchError("Key 'disabled' is not a Boolean");
-    if (type === "TXT" && !/^"(?:[^"\\]|\\.){0,255}"(?: "(?:[^"\\]|\\.){0,255}")*$/s.test(content)) {
+    if (type === "TXT" && !/^"(?:[^"\\]|\\\d{3}|\\\D){0,255}"(?: "(?:[^"\\]|\\\d{3}|\\\D){0,255}")*$/s.test(content)) {
       throw new PatchError(`Record ${name}/${type} '${content}': Not in expected format (parsed as '"${content}"')`);
     }
     if (seen.has(content))

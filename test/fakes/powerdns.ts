@@ -1,4 +1,5 @@
 import type { DomainName } from "../../src/core/name.ts";
+import { decodeTxt, encodeTxt } from "../../src/testing/index.ts";
 import type { AdapterFake } from "../providers/trial.ts";
 import { type FakeReply, type FakeRequest, type HttpService, startHttpService } from "./http-service.ts";
 import { applyPatch, PatchError, type StoredSet, type StoredZone } from "./powerdns-patch.ts";
@@ -123,11 +124,10 @@ export async function startPowerdns(
     values: (apex, fqdn) =>
       (txtAt(apex, fqdn)?.records ?? [])
         .filter(({ disabled }) => !disabled)
-        // Of the values in these tests; not the adapter's own reading.
-        .map(({ content }) => content.replace(/^"(.*)"$/s, "$1").replace(/\\(["\\])/g, "$1")),
+        .map(({ content }) => decodeTxt(content) ?? content),
     put: (apex, fqdn, values, ttl) => {
       const before = txtAt(apex, fqdn)?.records ?? [];
-      const news = values.map((value) => ({ content: `"${value.replace(/["\\]/g, "\\$&")}"`, disabled: false }));
+      const news = values.map((value) => ({ content: encodeTxt(value), disabled: false }));
       putSet(apex, { name: `${fqdn}.`, type: "TXT", ttl, records: [...before, ...news] });
     },
     putOtherType: (apex, fqdn) => {

@@ -172,6 +172,20 @@ export function txtStrings(value: string): readonly Buffer[] {
   });
 }
 
+/** As other clients write a value: strings of at most 200 octets, octal escapes. */
+export function txtText(value: string): string {
+  const strings: string[] = [];
+  const octets = [...Buffer.from(value)];
+  for (let at = 0; at === 0 || at < octets.length; at += 200) {
+    const inside = octets.slice(at, at + 200).map((octet) => {
+      if (octet < 0x20 || octet > 0x7e) return `\\${octet.toString(8).padStart(3, "0")}`;
+      return String.fromCharCode(octet).replace(/["\\]/, "\\$&");
+    });
+    strings.push(`"${inside.join("")}"`);
+  }
+  return strings.join(" ");
+}
+
 function routing({ identifier, multivalue, weight, region, failover }: StoredSet): string {
   if (identifier === undefined) return "simple";
   if (multivalue === true) return "multivalue";

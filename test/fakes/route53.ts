@@ -3,7 +3,7 @@ import type { DomainName } from "../../src/core/name.ts";
 import type { AdapterFake } from "../providers/trial.ts";
 import { type FakeReply, type FakeRequest, startHttpService } from "./http-service.ts";
 import { InvalidRequest, namespace, readChanges, storedName, writeSet } from "./route53-requests.ts";
-import { BatchRefused, changeSets, type StoredSet, txtStrings } from "./route53-sets.ts";
+import { BatchRefused, changeSets, type StoredSet, txtStrings, txtText } from "./route53-sets.ts";
 import { checkSignature, isRefusal, type SigningKey } from "./sigv4.ts";
 import { escapeXml, xml } from "./xml.ts";
 
@@ -61,6 +61,7 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
   const created = options.remembersCreates ? new Set<string>() : undefined;
   const requestIds: string[] = [];
   let accepted = true;
+  let only: DomainName | undefined;
 
   const addZone: Route53Fake["addZone"] = (name, { isPrivate = false } = {}) => {
     const id = `Z${String(zones.length + 1).padStart(12, "0")}EXAMPLE`;
@@ -172,6 +173,9 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
       if (isRefusal(signed)) throw new ServiceError(signed.status, signed.code, signed.message);
       if (denied.has(action)) throw new ServiceError(403, "AccessDenied", forbidden(action));
       const run = actions[action];
+      if (only !== undefined && id !== "" && id !== byApex(only).id && action !== "GetChange") {
+        throw new ServiceError(403, "AccessDenied", forbidden(action));
+      }
       if (run === undefined) throw new ServiceError(404, "UnknownOperation", `no operation at ${request.path}`);
       return { headers, body: run(request, id) };
     } catch (error) {
@@ -221,7 +225,7 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
     put(apex, fqdn, values, ttl) {
       const zone = byApex(apex);
       const stands = txtAt(apex, fqdn)[0];
-      const more = values.map((value) => `"${value}"`);
+      const more = values.map(txtText);
       zone.sets = zone.sets.filter((set) => set !== stands);
       putSet(zone.id, { name: fqdn, type: "TXT", ttl, values: [...(stands?.values ?? []), ...more] });
     },
@@ -234,6 +238,10 @@ export async function startRoute53(apexes: readonly DomainName[], options: Route
     ttlSeconds: (apex, fqdn) => txtAt(apex, fqdn)[0]?.ttl,
     refuseCredentials() {
       accepted = false;
+    },
+    /** As a policy does that names one hosted zone: the list of all of them is shown none the less. */
+    limitTo(apex) {
+      only = apex;
     },
     requestIds: () => requestIds,
     replaceTxt(zoneId, fqdn, values, ttl = 60) {

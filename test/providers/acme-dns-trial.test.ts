@@ -8,7 +8,15 @@ import type { AdapterFake } from "./trial/subject.ts";
 import { tryAdapter } from "./trial.ts";
 
 const hosts = Array.from({ length: 20 }, (_, i) => `_acme-challenge.host-${i}`);
-const owners = ["_acme-challenge", "_acme-challenge.www", "_acme-challenge.a.b", "_acme-challenge.never", ...hosts];
+const more = ["error-1", "error-2"].map((label) => `_acme-challenge.${label}`);
+const owners = [
+  "_acme-challenge",
+  "_acme-challenge.www",
+  "_acme-challenge.a.b",
+  "_acme-challenge.never",
+  ...hosts,
+  ...more,
+];
 
 /** A compatible server that lets accounts have the trial's names, and as many values as the real one: two. */
 async function start(zones: readonly DomainName[]): Promise<AdapterFake> {
@@ -80,6 +88,7 @@ tryAdapter({
     "siblings.removing": ownNames,
     "siblings.names": ownNames,
     "siblings.types": ownNames,
+    "siblings.octets": ownNames,
     "siblings.ttl": "the server has one TTL for all",
     "adding.ttl": "the server has one TTL for all",
     "restarts.removing": noRemoval,
@@ -101,6 +110,10 @@ tryAdapter({
     "faults.page": ownNames,
     "faults.lost": ownNames,
     "faults.owners": ownNames,
+    "faults.last": noRemoval,
+    "faults.not-found-page": noRemoval,
+    "errors.signal": noRemoval,
+    "errors.one-zone": ownNames,
     "paging.values": untold,
     "paging.names": untold,
     "zones.choice-nested": noRemoval,

@@ -7,5 +7,6 @@ tryAdapter({
   shape: "record",
   start: (zones) => startDnspod(zones, { pageCap: 50 }),
   economy: perRecord,
+  skip: { "errors.retry-after": "neither of the two APIs says for how long" },
   exclusive: [{ config: { loginToken: "123,abcdef" }, names: ["loginToken", "secretId"] }],
 });

@@ -39,6 +39,7 @@ tryAdapter({
     "zones.longer": zoneless,
     "zones.choice-none": "the server refuses a name that it has no zone for, which is no ZONE_NOT_FOUND",
     "zones.choice-limited": zoneless,
+    "errors.one-zone": zoneless,
     "paging.values": untold,
     "paging.names": untold,
     "errors.temporary": "nobody is asked for a zone",

@@ -24,7 +24,11 @@ export const errorMutants: readonly Mutant[] = [
     connect: (world) => failing(world, (error) => (world.weather.gone ? new Error("something went wrong") : error)),
   },
   ...inEachShape(
-    { rule: "errors.temporary", fault: "tells a throttled request as a failure of the service" },
+    {
+      rule: "errors.temporary",
+      fault: "tells a throttled request as a failure of the service",
+      also: ["errors.retry-after"],
+    },
     wrapRequests(async (request) => {
       try {
         return await request();

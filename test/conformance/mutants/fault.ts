@@ -36,6 +36,10 @@ function givingUp(fault: ServiceFault): Bends {
 }
 
 const swallowed = ["throttle", "unavailable", "reset", "page"] as const;
+const more: Readonly<Record<string, readonly string[]>> = {
+  throttle: ["errors.retry-after"],
+  unavailable: ["faults.owners"],
+};
 const names = { throttle: "throttled", unavailable: "refused", reset: "cut off", page: "answered by a proxy" };
 
 export const faultMutants: readonly Mutant[] = [
@@ -44,7 +48,7 @@ export const faultMutants: readonly Mutant[] = [
       {
         rule: `faults.${fault}`,
         fault: `takes a write that was ${names[fault]} for done`,
-        also: fault === "unavailable" ? ["faults.owners"] : [],
+        also: ["faults.last", ...(more[fault] ?? [])],
       },
       swallowing(fault),
     ),
@@ -68,7 +72,7 @@ export const faultMutants: readonly Mutant[] = [
     {
       rule: "faults.lost",
       fault: "gives up when an answer is lost",
-      also: ["errors.temporary", "restarts.lost-add", "restarts.lost-remove", "secrecy.events"],
+      also: ["faults.last", "errors.temporary", "restarts.lost-add", "restarts.lost-remove", "secrecy.events"],
     },
     givingUp("lost"),
   ),

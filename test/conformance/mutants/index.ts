@@ -4,7 +4,9 @@ import { errorMutants } from "./error.ts";
 import { faultMutants } from "./fault.ts";
 import type { Mutant } from "./mutant.ts";
 import { nameMutants } from "./name.ts";
+import { octetMutants } from "./octets.ts";
 import { pagingMutants } from "./paging.ts";
+import { refusalMutants } from "./refusal.ts";
 import { removingMutants } from "./removing.ts";
 import { restartMutants } from "./restart.ts";
 import { secrecyMutants } from "./secrecy.ts";
@@ -16,11 +18,13 @@ export const mutants: readonly Mutant[] = [
   ...addingMutants,
   ...removingMutants,
   ...siblingMutants,
+  ...octetMutants,
   ...restartMutants,
   ...concurrencyMutants,
   ...nameMutants,
   ...pagingMutants,
   ...faultMutants,
   ...errorMutants,
+  ...refusalMutants,
   ...secrecyMutants,
 ];

@@ -27,6 +27,7 @@ export const removingMutants: readonly Mutant[] = [
   {
     rule: "removing.nothing",
     fault: "fails when the name has no records",
+    also: ["faults.last"],
     connect: (world) =>
       bent(world, {
         edit: (edit) => {

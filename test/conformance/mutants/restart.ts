@@ -31,7 +31,7 @@ export const restartMutants: readonly Mutant[] = [
             return records.filter(({ id }) => mine.has(id));
           },
           async create({ zone, fqdn }, value, { signal, ttlSeconds }) {
-            await world.enter(signal);
+            await world.enter(signal, zone.apex);
             const id = world.newId();
             mine.add(id);
             recordsAt(world, zone.apex, fqdn).push({ id, type: "TXT", value, ttlSeconds });
@@ -69,7 +69,7 @@ export const restartMutants: readonly Mutant[] = [
   {
     rule: "restarts.lost-remove",
     fault: "takes a removed record for an error when it repeats a delete",
-    also: ["faults.lost"],
+    also: ["faults.lost", "faults.last"],
     connect: (world) => {
       const api = recordApi(world);
       return recordBackend(

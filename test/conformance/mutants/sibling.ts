@@ -11,13 +11,14 @@ const faultRules = [
   "faults.page",
   "faults.lost",
   "faults.owners",
+  "faults.not-found-page",
 ];
 
 export const siblingMutants: readonly Mutant[] = [
   {
     rule: "siblings.adding",
     fault: "replaces what others wrote at the name",
-    also: ["siblings.ttl", "concurrency.interleavings", "paging.values", ...faultRules],
+    also: ["siblings.octets", "siblings.ttl", "concurrency.interleavings", "paging.values", ...faultRules],
     connect: (world) => {
       const mine = new Set<string>();
       return bent(world, {
@@ -36,6 +37,7 @@ export const siblingMutants: readonly Mutant[] = [
     also: [
       "removing.alike",
       "removing.owners",
+      "siblings.octets",
       "siblings.ttl",
       "concurrency.interleavings",
       "paging.values",
