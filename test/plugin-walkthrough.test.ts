@@ -83,6 +83,21 @@ test("the scaffold's own test runs in a project that has dns01 installed", async
   expect(status).toBe(0);
 }, 120_000);
 
+test("the page's service that stores sets keeps every rule too, with the scaffold's fake", async () => {
+  const [adapter = "", answer = ""] = blocks("javascript");
+  expect((await typed("dns01 plugin new sethost --rrset")).status).toBe(0);
+  await writeFile(join(dir, "sethost.mjs"), adapter);
+  const fake = await readFile(join(dir, "sethost.fake.mjs"), "utf8");
+  const filled = fake
+    .replace(/^ {4}answer: .*?^ {4}\},\n/ms, () => answer)
+    .replace("{ connectBackend, ", "{ connectBackend, decodeTxt, encodeTxt, ");
+  await writeFile(join(dir, "sethost.fake.mjs"), filled);
+  const { stdout, status } = await typed("dns01 plugin test ./sethost.mjs", ["--json"]);
+  const { rules } = JSON.parse(stdout) as { rules: { outcome: string }[] };
+  expect(rules.filter(({ outcome }) => outcome !== "pass")).toEqual([]);
+  expect(status).toBe(0);
+}, 120_000);
+
 test("it takes at most 90 lines and four concepts", () => {
   const code = ["js", "sh", "yaml"].flatMap(blocks).flatMap((block) => block.trim().split("\n"));
   expect(code.length).toBeLessThanOrEqual(90);

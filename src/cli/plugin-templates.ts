@@ -60,8 +60,10 @@ const bodies: Readonly<Record<Shape, string>> = {
       // { apex, id } if this account holds exactly the zone \`apex\`, undefined if not. No search.
       findZone: async (apex, { signal }) => todo("findZone", { api, apex, signal }),
       // { values, ttlSeconds } of the TXT set at exactly this owner, undefined if there is none; values without quotes.
+      // What the write needs of it (an ETag, the texts as they stand there) goes into \`version\`, a string.
       read: async ({ zone, relative }, { signal }) => todo("read", { api, zone, relative, signal }),
-      // Writes each change: \`next\` instead of \`previous\`; without \`next\` the set is deleted.
+      // Writes each change: \`next\` instead of \`previous\`; without \`next\` the set is deleted. If the service wants quotes,
+      // rewriteTxt(texts, next.values) leaves what others wrote as they wrote it.
       replace: async (zone, changes, { signal }) => todo("replace", { api, zone, changes, signal }),
     });
 `,
@@ -98,6 +100,11 @@ export const start${inTree ? `: Fake["start"]` : ""} = (zones) =>
     zones,
     secrets: [token],
     connect: (url, signal) => connectBackend(provider, { token, endpoint: url }, signal),
+    // What the service answers to wrong credentials, to credentials for another zone, and to one request too many.
+    refuse: () => ({ status: 401, body: { message: "wrong token" } }),
+    forbid: () => ({ status: 403, body: { message: "this token may not touch this zone" } }),
+    throttle: (seconds) => ({ status: 429, headers: { "retry-after": String(seconds ?? 1) }, body: { message: "slow down" } }),
+    // If it shows values in quotes: encodeTxt and decodeTxt of dns01/testing.
     // One request, answered as the service does, no laxer: { status, body }. A zone is { id, apex, records }, a record
     // { id, name, type, value, ttlSeconds } with its name inside the zone ("@" at the apex); zone.add(…) makes one.
     answer: ({ method, path, query, headers, body }, zones) => {
