@@ -20,7 +20,7 @@ export function readBody(req: IncomingMessage): Promise<Buffer> {
       }
       chunks.length = 0;
       if (size > MAX_DROPPED_BYTES) {
-        req.removeAllListeners("data");
+        req.pause();
         reject(tooLarge());
       }
     });

@@ -193,6 +193,26 @@ describe("trust", () => {
     expect(answer.status).toBe(200);
   });
 
+  it("is not given up by a redirect from TLS to plain HTTP", async () => {
+    const asked: string[] = [];
+    const plain = await listen(
+      createHttpServer((request, response) => {
+        asked.push(request.url ?? "");
+        response.end("{}");
+      }),
+    );
+    const location = `http://127.0.0.1:${plain.port}/directory`;
+    const { port } = await listen(
+      createHttpsServer({ key: tlsKey, cert: tlsCert }, (_, response) => response.writeHead(302, { location }).end()),
+    );
+    const options = { directoryUrl: `https://localhost:${port}/directory`, accountKey, caRoot: tlsCert };
+    const client = await createAcmeClient(options, { userAgent: "dns01/test", clock: fastClock(), env: {} });
+    const error = await failureOf(client.directory(never));
+    expect(error.message).toContain(`redirects to ${location}`);
+    expect(asked).toEqual([]);
+    client.close();
+  });
+
   it("is not given to every server by NODE_TLS_REJECT_UNAUTHORIZED=0", async () => {
     vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     const port = await serve();

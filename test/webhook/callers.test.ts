@@ -265,6 +265,17 @@ describe("the API server's own review", () => {
     expect(reviews.map((r) => r.resource?.resource)).toEqual(["dnspod", "dnspod", "rfc2136"]);
   });
 
+  test("of one set of groups or extra counts for no other set of the same user", async () => {
+    const harness = await start({ reviewer: reviewer(async () => ({ allowed: reviews.length === 1 })) });
+    const aggregator = harness.aggregator();
+    const status = async (caller: Caller) => (await aggregator.challenge(group, "dnspod", {}, { caller })).status;
+    expect(await status(certManager)).toBe(201);
+    expect(await status({ ...certManager, groups: ["system:authenticated"] })).toBe(403);
+    expect(await status({ ...certManager, extra: { scopes: ["read-only"] } })).toBe(403);
+    expect(await status(certManager)).toBe(201);
+    expect(reviews).toHaveLength(3);
+  });
+
   test("that says no, or cannot be had, is 403", async () => {
     const no = await start({ reviewer: reviewer(async () => ({ allowed: false })) });
     expect((await no.aggregator().challenge(group, "dnspod")).status).toBe(403);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { systemClock } from "../../src/core/clock.ts";
 import { TransientError } from "../../src/core/errors.ts";
 import { createJobs, type JobRequest } from "../../src/webhook/solve/jobs.ts";
+import { createVirtualClock } from "../fakes/virtual-clock.ts";
 
 function requestOf(signal: AbortSignal): JobRequest {
   const late = () => new TransientError("late");
@@ -25,3 +26,25 @@ test.each([1, 2, 3, 4, 5, 6])(
     await told;
   },
 );
+
+test("a result that came after the answer is picked up by the same call, not by another one for the same value", async () => {
+  const clock = createVirtualClock();
+  const jobs = createJobs({ clock, callTimeoutMs: 1_000, jobTimeoutMs: 60_000 });
+  const { signal } = new AbortController();
+  const done: string[] = [];
+  const call = (key: string, takesMs: number) =>
+    jobs.run({ ...requestOf(signal), key }, async () => {
+      await clock.sleep(takesMs);
+      done.push(key);
+    });
+  const late = async () => {
+    await expect(clock.run(call("present", 2_000))).rejects.toThrow("late");
+    await clock.advance(5_000);
+  };
+  await late();
+  await clock.run(call("present", 0));
+  expect(done).toEqual(["present"]);
+  await late();
+  await clock.run(call("clean up", 0));
+  expect(done).toEqual(["present", "present", "clean up"]);
+});

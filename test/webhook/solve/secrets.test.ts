@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type MemoryStore, memoryProvider } from "../../../providers/memory.ts";
-import { defineProvider, type Provider, secret, z } from "../../../src/index.ts";
-import { createCluster, messageOf, name, ok, startReplica } from "./world.ts";
+import { defineProvider, type Provider, RejectedError, secret, z } from "../../../src/index.ts";
+import { createCluster, messageOf, name, namespace, ok, startReplica } from "./world.ts";
 
 /** The memory provider behind a login; says which one it was connected with. */
 function lockedProvider(logins: string[] = []): Provider {
@@ -159,4 +159,47 @@ test("what Present can only have refused is no leftover, and its clean-up ends a
   expect(await alone.cleanUp({})).toEqual(ok);
   expect(alone.eventsOf("leftover")).toEqual([]);
   await alone.solving.close();
+});
+
+test("what a service repeats of a Secret is in no answer, no event and no line of the log", async () => {
+  const memory = memoryProvider();
+  const leaky = defineProvider({
+    ...memory,
+    id: "leaky",
+    config: z.strictObject({ password: secret("password") }),
+    connect: async ({ password }, deps) => {
+      deps.warn(`the password ${password} is old`);
+      const backend = await memory.connect({ zones: "" }, deps);
+      return {
+        findZone: (apex, call) => backend.findZone(apex, call),
+        apply: () => Promise.reject(new RejectedError(`no quota left for password ${password}`)),
+      };
+    },
+  }) as Provider;
+  const cluster = createCluster();
+  cluster.put(namespace, "login", { password: "correct-horse-battery" });
+  const config = { passwordSecretRef: { name: "login", key: "password" } };
+  const replica = await startReplica([leaky], { solver: "leaky", cluster, config });
+  expect(messageOf(await replica.present({}))).toMatch(/no quota left for password (?!correct)/);
+  const events = JSON.stringify(replica.events);
+  expect(events).toContain("is old");
+  expect(events).not.toContain("correct-horse-battery");
+  await replica.solving.close();
+});
+
+test("a clean-up without its Secret does not use the credentials of another namespace for the same value", async () => {
+  const logins: string[] = [];
+  const { cluster, replica } = await start(config, lockedProvider(logins));
+  cluster.put("team-a", "login", { user: "a", password: "pa" });
+  cluster.put("team-b", "login", { user: "b", password: "pb" });
+  const [ofA, ofB] = [{ resourceNamespace: "team-a" }, { resourceNamespace: "team-b" }];
+  expect(await replica.present(ofA)).toEqual(ok);
+  cluster.remove("team-b", "login");
+  expect(await replica.cleanUp(ofB)).toEqual(ok);
+  expect(logins).toEqual(["a:pa"]);
+  expect(replica.eventsOf("leftover")).toMatchObject([{ namespace: "team-b" }]);
+  // What team-a presented is still there.
+  const events = replica.eventsOf("engine").map(({ event }) => event.type);
+  expect(events).not.toContain("txt.removed");
+  await replica.solving.close();
 });
