@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { AcmeError, type ErrorFacts } from "../core/errors.ts";
+import { timeText } from "../core/time-text.ts";
 import { csrPublicKey } from "./csr.ts";
 import type { KeyType } from "./key-types.ts";
 import { keyTypeOf } from "./keys.ts";
@@ -137,10 +138,8 @@ function checkDates({ validFrom, validTo }: X509Certificate, now: Date): void {
   const isEarly = notBefore.getTime() - clockSkewMs > now.getTime();
   const isLate = notAfter.getTime() <= now.getTime();
   if (!isEarly && !isLate) return;
-  const what = isEarly
-    ? `it is not valid before ${notBefore.toISOString()}`
-    : `it expired at ${notAfter.toISOString()}`;
-  throw unusable(`${what}, and this machine's clock says ${now.toISOString()}`, {
+  const what = isEarly ? `it is not valid before ${timeText(notBefore)}` : `it expired at ${timeText(notAfter)}`;
+  throw unusable(`${what}, and this machine's clock says ${timeText(now)}`, {
     hint: "Check this machine's clock. If it is right, report the certificate to the CA.",
     details: {
       validity: isEarly ? "early" : "expired",

@@ -1,5 +1,6 @@
 import { counted } from "../core/counted.ts";
 import { ConfigError, Dns01Error, LockedError } from "../core/errors.ts";
+import { timeText } from "../core/time-text.ts";
 import type { StoredCertificate } from "../issuer/ports.ts";
 import { openStore, type Store } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
@@ -45,7 +46,7 @@ async function load(store: Store, name: string): Promise<StoredCertificate | str
 function needsYes(stored: StoredCertificate | string, now: Date): string | undefined {
   if (typeof stored === "string") return stored;
   const { notAfter, revoked } = stored.meta;
-  return now < new Date(notAfter) && revoked === undefined ? `is valid until ${notAfter}` : undefined;
+  return now < new Date(notAfter) && revoked === undefined ? `is valid until ${timeText(notAfter)}` : undefined;
 }
 
 function asBusy(error: unknown): never {

@@ -1,4 +1,5 @@
 import { formatMs } from "../core/duration.ts";
+import { timeText } from "../core/time-text.ts";
 import type { IssueResult } from "../issuer/request.ts";
 import { abridge, align } from "./table.ts";
 
@@ -9,10 +10,10 @@ const mostServers = 8;
 export function issueText(result: IssueResult): string {
   const t = result.timings;
   const head = result.reused
-    ? `${result.name}: unchanged, valid until ${result.notAfter}, renews after ${result.renewAfter}`
+    ? `${result.name}: unchanged, valid until ${whenText(result.notAfter)}, renews after ${whenText(result.renewAfter)}`
     : result.dryRun === true
       ? `${result.name}: dry run, everything up to finalize succeeded; nothing was stored`
-      : `${result.name}: issued by ${result.issuer}, valid until ${result.notAfter}, renews after ${result.renewAfter}`;
+      : `${result.name}: issued by ${result.issuer}, valid until ${whenText(result.notAfter)}, renews after ${whenText(result.renewAfter)}`;
   const files = Object.entries(result.files ?? {}).map(([what, path]) => [what, path]);
   const timeline = [
     ["order", formatMs(t.orderMs)],
@@ -62,4 +63,9 @@ function serverRows(servers: readonly Server[]): readonly (readonly string[])[] 
     zone,
     confirmedAfterMs === undefined ? state : `✔ ${formatMs(confirmedAfterMs)}`,
   ]);
+}
+
+/** A dry run has no certificate, and no times of one. */
+function whenText(time: string | undefined): string {
+  return time === undefined ? "unknown" : timeText(time);
 }

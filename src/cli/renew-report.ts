@@ -1,4 +1,5 @@
 import type { Dns01Error } from "../core/errors.ts";
+import { timeText } from "../core/time-text.ts";
 import type { Warning } from "../dns/types.ts";
 import { uniqueWarnings } from "../issuer/kept-warnings.ts";
 import type { RenewOutcome } from "../issuer/renew.ts";
@@ -52,7 +53,7 @@ export function renewText(
   const outcomes = quiet ? all.filter(({ result, error }) => error !== undefined || result?.reused === false) : all;
   if (outcomes.length === 0) return quiet ? "" : `${none}\n`;
   const rows = outcomes.map(({ name, status, renewAfter, reason, result, error }) => {
-    const at = renewAfter === undefined ? "" : renewAfter.toISOString().slice(0, 16).replace("T", " ");
+    const at = renewAfter === undefined ? "" : timeText(renewAfter);
     const detail =
       error === undefined ? (result?.serial === undefined ? reason : `serial ${result.serial}`) : codeOf(error);
     return [name, status, at, detail];

@@ -1,6 +1,7 @@
 import { Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
+import { timeText } from "../core/time-text.ts";
 import type { UpkeepEvent } from "../issuer/kept.ts";
 import { describeEvent } from "../telemetry/log.ts";
 
@@ -36,7 +37,7 @@ export function createReport(observer: Observer): Report {
     fault(name, error, retryAt) {
       const told =
         Dns01Error.is(error) || !(error instanceof Error) ? thrownText(error) : (error.stack ?? error.message);
-      const again = retryAt === undefined ? "" : ` It is tried again at ${new Date(retryAt).toISOString()}.`;
+      const again = retryAt === undefined ? "" : ` It is tried again at ${timeText(retryAt)}.`;
       warn(`${name}: ${told}${again}`, { certificate: name, code: Dns01Error.is(error) ? error.code : "UNKNOWN" });
     },
     onEvent(event) {
@@ -51,7 +52,7 @@ export function createReport(observer: Observer): Report {
           if (putOff.get(name) === event.reason) return;
           putOff.set(name, event.reason);
           const until = new Date(event.until).toISOString();
-          return warn(`${name}: put off until ${until}: ${event.reason}`, { ...about, until });
+          return warn(`${name}: put off until ${timeText(event.until)}: ${event.reason}`, { ...about, until });
         }
         case "ordering":
           return info(`${name}: ordering from ${event.ca}: ${event.reason}`, { ...about, ca: event.ca });
@@ -63,14 +64,17 @@ export function createReport(observer: Observer): Report {
           const again = new Date(retryAt).toISOString();
           const hint = error.hint === undefined ? "" : ` ${error.hint}`;
           const fields = { ...about, ca, code: error.code, retryAt: again, details: error.details };
-          return warn(`${name}: ${error.message} [${error.code}]${hint} It is tried again at ${again}.`, fields);
+          return warn(
+            `${name}: ${error.message} [${error.code}]${hint} It is tried again at ${timeText(retryAt)}.`,
+            fields,
+          );
         }
         case "deployed":
           return info(`${name}: deployed`, about);
         case "deploy-failed": {
           const again = new Date(event.retryAt).toISOString();
           const { code, message } = event.error;
-          return warn(`${name}: ${message} [${code}] It is tried again at ${again}.`, {
+          return warn(`${name}: ${message} [${code}] It is tried again at ${timeText(event.retryAt)}.`, {
             ...about,
             code,
             retryAt: again,

@@ -1,4 +1,5 @@
 import { RateLimitedError } from "../core/errors.ts";
+import { timeText } from "../core/time-text.ts";
 import type { Budget, Permit } from "./budget.ts";
 import type { Attempt } from "./budget-attempt.ts";
 import { counted, withoutLocal } from "./budget-use.ts";
@@ -14,7 +15,7 @@ export class PutOffError extends RateLimitedError {
   constructor(request: IssueRequest, { until, reason, elsewhere }: Refusal, now: number) {
     const ca = request.ca.directoryUrl;
     const when = new Date(until).toISOString();
-    super(`${ca} is not asked for "${request.name}" before ${when}: ${reason.split("\n")[0]}`, {
+    super(`${ca} is not asked for "${request.name}" before ${timeText(until)}: ${reason.split("\n")[0]}`, {
       operation: "newOrder",
       retryAfterMs: Math.max(0, until - now),
       hint: hintFor(request, elsewhere),

@@ -1,5 +1,6 @@
 import type { RenewalAnswer } from "../acme/ari.ts";
 import { renewAfter } from "../acme/certificate.ts";
+import { timeText } from "../core/time-text.ts";
 
 /** The certificate a decision is about; instants are milliseconds of the wall clock. */
 export interface RenewalSubject {
@@ -107,7 +108,7 @@ function reasonOf(subject: RenewalSubject, { window }: RenewalState, by: Rule, i
   if (by === "window") {
     const { start = "", end = "", explanationUrl } = window ?? {};
     const why = explanationUrl === undefined ? "" : `, see ${explanationUrl}`;
-    return `the CA suggests ${short(start)} to ${short(end)}${why}`;
+    return `the CA suggests ${timeText(start)} to ${timeText(end)}${why}`;
   }
   const part = lifetimeMs(subject) < 10 * dayMs ? "half" : "a third";
   if (by === "plan") return `chosen before ${part} of its lifetime is left`;
@@ -211,8 +212,4 @@ function without({ window: _, ...state }: RenewalState): RenewalState {
 
 function lifetimeMs({ notBefore, notAfter }: RenewalSubject): number {
   return notAfter - notBefore;
-}
-
-function short(time: string): string {
-  return `${time.slice(0, 10)} ${time.slice(11, 16)}Z`;
 }

@@ -1,3 +1,4 @@
+import { timeText } from "../core/time-text.ts";
 import { decodeFileName, encodeFileName } from "./file-name.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
@@ -37,8 +38,8 @@ export function holderOf(token: string): Holder | undefined {
   };
 }
 
-/** "process 4711 on web1 (issue, since 2026-11-24T14:52:00Z)". */
+/** "process 4711 on web1 (issue, since 2026-11-24 14:52 UTC)". */
 export function textOf(holder: Holder | undefined): string {
   if (holder === undefined) return "an unknown process";
-  return `process ${holder.pid} on ${holder.host} (${holder.purpose}, since ${holder.since.replace(/\.\d+Z$/, "Z")})`;
+  return `process ${holder.pid} on ${holder.host} (${holder.purpose}, since ${timeText(holder.since)})`;
 }

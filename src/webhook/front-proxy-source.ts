@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { counted } from "../core/counted.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
+import { timeText } from "../core/time-text.ts";
 import type { KubernetesApi } from "../kubernetes/api.ts";
 import { watchFiles } from "./file-watch.ts";
 import {
@@ -79,6 +80,6 @@ function describe(state: FrontProxyState): string {
   if ("fault" in state) return `nobody can be believed: ${state.fault}`;
   const { authorities, allowedNames } = state.config;
   const names = allowedNames.length === 0 ? "any name" : allowedNames.join(", ");
-  const end = new Date(authoritiesEnd(state.config)).toISOString();
+  const end = timeText(authoritiesEnd(state.config));
   return `front proxy: ${counted(authorities.length, "CA")}, the last until ${end}; ${names}`;
 }

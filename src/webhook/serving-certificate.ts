@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
+import { timeText } from "../core/time-text.ts";
 import { validity } from "./client-certificate.ts";
 import { watchFiles } from "./file-watch.ts";
 
@@ -75,14 +76,14 @@ export function followServingCertificate(initial: KeyPair, options: ServingCerti
         return;
       }
       if (pair.notAfter < now() && pair.notAfter < current.notAfter) {
-        complain(`${options.certFile} has ended at ${new Date(pair.notAfter).toISOString()}`);
+        complain(`${options.certFile} has ended at ${timeText(pair.notAfter)}`);
         return;
       }
       onChange(pair);
       current = pair;
       said = "";
       onReload("ok");
-      const text = `serving certificate reloaded; it ends at ${new Date(pair.notAfter).toISOString()}`;
+      const text = `serving certificate reloaded; it ends at ${timeText(pair.notAfter)}`;
       observer({ type: "log", level: "info", text });
     } catch (error) {
       complain(thrownText(error));
@@ -100,7 +101,7 @@ export function followServingCertificate(initial: KeyPair, options: ServingCerti
     fault() {
       const margin = Math.min(MARGIN_MS, (current.notAfter - current.notBefore) / 20);
       if (now() < current.notAfter - margin) return undefined;
-      return `the serving certificate ends at ${new Date(current.notAfter).toISOString()} and was not renewed`;
+      return `the serving certificate ends at ${timeText(current.notAfter)} and was not renewed`;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { timeText } from "../core/time-text.ts";
 import type { CheckResult } from "./health.ts";
 
 export interface StatusFacts {
@@ -16,12 +17,12 @@ export function statusPage(facts: StatusFacts): string {
   const ready = checks.every(({ fault }) => fault === undefined);
   const rows: readonly (readonly [string, string])[] = [
     ["Version", version],
-    ["Started", startedAt.toISOString()],
+    ["Started", timeText(startedAt)],
     ["Ready", ready ? "yes" : "no"],
     ...checks.map(({ name, fault }) => [`Check ${name}`, fault ?? "ok"] as const),
     ["API groups", groups.join(", ")],
     ["Solvers", solvers.join(", ")],
-    ["Serving certificate ends", certificateEnd.toISOString()],
+    ["Serving certificate ends", timeText(certificateEnd)],
     ["Requests under way", String(underWay)],
   ];
   const cells = rows.map(([name, value]) => `<tr><th>${escaped(name)}</th><td>${escaped(value)}</td></tr>`).join("\n");

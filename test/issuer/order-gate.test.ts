@@ -48,7 +48,7 @@ test("until the time a CA has named it is not asked again, --force or not; after
     hint: expect.stringContaining("another CA with --ca"),
   });
   const { message } = first as Error;
-  expect(message).toMatch(/^https:.* is not asked for "b\.example\.test" before 2\d{3}-.*Z: .*too many new orders/);
+  expect(message).toMatch(/^https:.* is not asked for "b\.example\.test" before 2\d{3}-.* UTC: .*too many new orders/);
   pass(24 * HOUR);
   await expect(issue({ ...wanted, force: true })).rejects.toThrow(message);
   // The limit is the account's, whatever the certificate.

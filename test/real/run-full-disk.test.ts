@@ -58,7 +58,7 @@ describe.skipIf(small === undefined)(
         box.log.clear();
         folder.write({ solvers, certificates: [one, { name: "two", domains: ["two.example.test"] }] });
         const { message } = await service.line((l) => l.event === "put-off" && l.certificate === "two");
-        const [, until1 = "", why] = /^two: put off until (\S+): (.*)$/.exec(message) ?? [];
+        const [, until1 = "", why] = /^two: put off until (\S+ \S+ UTC): (.*)$/.exec(message) ?? [];
         expect(why).toMatch(new RegExp(`^${disk}/state/.*: the disk is full \\(ENOSPC\\)$`));
         expect(Date.parse(until1)).toBeLessThanOrEqual(Date.now() + 60_000);
         expect(box.log.entries.filter((entry) => entry.kind === "acme" && entry.path.includes("order"))).toEqual([]);

@@ -54,7 +54,7 @@ describe("a lock", () => {
     await release();
     await (await second)();
     expect(waits).toEqual([
-      expect.stringMatching(new RegExp(`^process ${process.pid} on .+ \\(issue, since 20.+Z\\)$`)),
+      expect.stringMatching(new RegExp(`^process ${process.pid} on .+ \\(issue, since 20.+ UTC\\)$`)),
     ]);
     expect(await readdir(folder)).toEqual(["free"]);
   });
