@@ -216,7 +216,8 @@ describe("records", () => {
     fake.http.clearCalls();
     await cleanUp(owner, "oldest", "value-120");
     expect(fake.zone(apex).records).toHaveLength(249);
-    expect(callsOf(fake).filter((call) => call.startsWith("GET"))).toHaveLength(3);
+    // Not the look-ups of zones: on a busy machine the fast clock forgets them in between.
+    expect(callsOf(fake).filter((call) => call.startsWith("GET") && call.includes("dns_records"))).toHaveLength(3);
   });
 
   test("that lists do not show yet are cleaned up by another program, and those still listed are not believed", async () => {
