@@ -1,32 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { domainToUnicode } from "node:url";
-import { defineProvider, httpUrl, parseName, recordBackend, secret, z } from "../src/index.ts";
+import { defineProvider, parseName, recordBackend, type z } from "../src/index.ts";
+import { config } from "./alidns/config.ts";
+import { credentialsOf } from "./alidns/credentials.ts";
 import { domainAnswer, domainNames } from "./alidns/domains.ts";
 import { absent, classify } from "./alidns/errors.ts";
 import { recordPage, txtRecord, writeAnswer } from "./alidns/records.ts";
 import { acs3Headers } from "./signing/acs3.ts";
 import { queryOf } from "./signing/canonical.ts";
-
-const config = z.strictObject({
-  accessKey: secret("id of an AccessKey of a RAM user", { header: true }).meta({
-    env: ["ALICLOUD_ACCESS_KEY", "ALIBABA_CLOUD_ACCESS_KEY_ID"],
-    aliases: ["accessKeyId", "accessToken"],
-  }),
-  secretKey: secret("secret of the AccessKey").meta({
-    env: ["ALICLOUD_SECRET_KEY", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"],
-  }),
-  securityToken: secret("token of temporary keys (STS)", { header: true })
-    .optional()
-    .meta({ env: ["ALICLOUD_SECURITY_TOKEN", "ALIBABA_CLOUD_SECURITY_TOKEN"] }),
-  line: z
-    .string()
-    .min(1, "is empty")
-    .default("default")
-    .meta({ description: "line of the records, by its code in the API", env: ["ALICLOUD_LINE"] }),
-  endpoint: httpUrl()
-    .default("https://alidns.aliyuncs.com")
-    .meta({ description: "address of the API", endpoint: true }),
-});
 
 /** The most that one page of records holds. */
 const pageSize = 100;
@@ -35,17 +16,19 @@ export default defineProvider({
   id: "alidns",
   title: "Alibaba Cloud DNS (Aliyun)",
   docs: "https://www.alibabacloud.com/help/en/dns/api-alidns-2015-01-09-overview",
-  aliases: ["aliyun", "alicloud"],
+  aliases: ["aliyun", "alicloud", "alidns-solver"],
   config,
   // 600 is what the free edition takes; what is too low is refused and raised then.
   traits: { ttlSeconds: { min: 1, default: 600, env: ["ALICLOUD_TTL"] } },
   classify,
-  connect: ({ accessKey, secretKey, securityToken, line, endpoint }, { http }) => {
-    const api = http(endpoint);
-    const call = (action: string, parameters: Readonly<Record<string, string | number>>, signal: AbortSignal) => {
+  connect: (given, deps) => {
+    const { line, endpoint } = given;
+    const api = deps.http(endpoint);
+    const credentials = credentialsOf(given, deps);
+    const call = async (action: string, parameters: Readonly<Record<string, string | number>>, signal: AbortSignal) => {
       const query = queryOf(parameters);
       const { host } = new URL(endpoint);
-      const key = { accessKeyId: accessKey, accessKeySecret: secretKey, securityToken };
+      const key = await credentials(signal);
       const once = { now: new Date(), nonce: randomUUID() };
       const headers = acs3Headers({ host, action, version: "2015-01-09", query, ...key, ...once });
       return api(`?${query}`, { method: "POST", headers, signal });

@@ -54,6 +54,12 @@ const table: readonly (readonly [codes: string, make: Make, says: string, hint?:
   ],
   ["InvalidAccessKeyId", wrongKeys, "the AccessKey is unknown or disabled", "Check accessKey (ALICLOUD_ACCESS_KEY)."],
   [
+    "AuthenticationFail EntityNotExist InvalidParameter.OIDCToken InvalidParameter.RoleArn InvalidParameter.OIDCProviderArn NoPermission.AssumeRole",
+    wrongKeys,
+    "the token service does not give keys of the role",
+    "Check roleArn (ALIBABA_CLOUD_ROLE_ARN), oidcProviderArn (ALIBABA_CLOUD_OIDC_PROVIDER_ARN), and that the role trusts that identity provider and this service account.",
+  ],
+  [
     "InvalidSecurityToken MissingSecurityToken SecurityTokenExpired",
     wrongKeys,
     "the security token is wrong or has expired",
@@ -100,7 +106,9 @@ export function classify(cause: unknown): Dns01Error | undefined {
 /** A page instead of the API's form; what may pass is left to the framework. */
 function noApi(cause: unknown): Dns01Error | undefined {
   if (!(cause instanceof HttpError) || ![400, 404, 405, 410].includes(cause.status)) return undefined;
-  const hint = endpointHint("endpoint (ALIDNS_ENDPOINT)");
+  const hint = cause.message.includes("/meta-data/")
+    ? "Check ramRole (ALICLOUD_RAM_ROLE): that role has to be bound to this ECS instance."
+    : endpointHint("endpoint (ALIDNS_ENDPOINT)");
   return new RejectedError(`HTTP status ${cause.status}`, { cause, hint, serviceCode: String(cause.status) });
 }
 

@@ -27,6 +27,8 @@ export interface AlidnsOptions {
   /** Domain names in requests: only the U-label spelling is known. Default false. */
   readonly onlyUnicode?: boolean;
   readonly key?: Acs3Key;
+  /** Temporary keys that are good too; may grow. */
+  readonly keys?: readonly Acs3Key[];
 }
 
 export interface AlidnsFake extends AdapterFake {
@@ -70,7 +72,7 @@ class Refused extends Error {
 /** The RPC API of 2015-01-09 behind the gateway that verifies signatures. */
 export async function startAlidns(
   apexes: readonly DomainName[],
-  { minTtl = 600, onlyUnicode = false, key = defaultKey }: AlidnsOptions = {},
+  { minTtl = 600, onlyUnicode = false, key = defaultKey, keys: temporary = [] }: AlidnsOptions = {},
 ): Promise<AlidnsFake> {
   const zones = new Map(apexes.map((apex): [string, StoredZone] => [apex, { apex, records: [] }]));
   const keys = [key];
@@ -85,7 +87,7 @@ export async function startAlidns(
     requestIds.push(RequestId);
     const headers = { "x-acs-request-id": RequestId };
     try {
-      const refusal = verifyAcs3(request, keys, nonces);
+      const refusal = verifyAcs3(request, [...keys, ...temporary], nonces);
       if (refusal !== undefined) throw new Refused(refusal.status, refusal.code, refusal.message);
       return { headers, body: { RequestId, ...checked(request) } };
     } catch (error) {

@@ -4,6 +4,7 @@ import type { Dns01Event } from "../../src/core/events.ts";
 import { resolveConfig } from "../../src/core/fields.ts";
 import { parseName } from "../../src/core/name.ts";
 import type { Provider } from "../../src/core/provider.ts";
+import type { Redactor } from "../../src/core/redact.ts";
 import { defaultRetryPolicy } from "../../src/core/retry.ts";
 import { connectSolver } from "../../src/providers.ts";
 import { createFastClock } from "../fakes/fast-clock.ts";
@@ -14,13 +15,16 @@ export interface ProgramOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Do not repeat after a failure. */
   readonly once?: boolean;
+  readonly allowAmbientCredentials?: boolean;
+  readonly fetch?: typeof fetch;
+  readonly redactor?: Redactor;
   /** The zone that DNS says the names are in. */
   readonly zoneCut?: string;
 }
 
 /** The program with its own connection to a fake, its clock a hundred times as fast. */
 export async function startProgram(provider: Provider, fake: AdapterFake, options: ProgramOptions = {}) {
-  const { config = {}, once = false } = options;
+  const { config = {}, once = false, allowAmbientCredentials = false, fetch: send = fetch, redactor } = options;
   const zoneCut = options.zoneCut === undefined ? undefined : parseName(options.zoneCut);
   const events: Dns01Event[] = [];
   const end = new AbortController();
@@ -34,6 +38,9 @@ export async function startProgram(provider: Provider, fake: AdapterFake, option
     // Of the fast clock: a minute and fifteen seconds of a machine that may be busy.
     timeoutMs: 6_000_000,
     requestTimeoutMs: 1_500_000,
+    allowAmbientCredentials,
+    fetch: send,
+    ...(redactor === undefined ? {} : { redactor }),
     retry: once ? { ...defaultRetryPolicy, attempts: 1 } : defaultRetryPolicy,
   });
   const items = (owner: string, values: readonly string[]) => [{ owner: parseName(owner), values, zoneCut }];
