@@ -1,34 +1,19 @@
 import {
   type Call,
   defineProvider,
-  httpUrl,
+  type HttpApi,
   type Owner,
   RejectedError,
   type RRset,
   rrsetBackend,
-  secret,
   type TxtBackend,
   unquoteTxt,
   type Zone,
   z,
 } from "../src/index.ts";
+import { config } from "./powerdns/config.ts";
 import { classify, isUnknownChange } from "./powerdns/errors.ts";
 import { singly, storedRecord, wholly } from "./powerdns/sets.ts";
-
-const config = z.strictObject({
-  endpoint: httpUrl().meta({
-    description: "address of the server's HTTP API, for example http://127.0.0.1:8081",
-    env: ["PDNS_API_URL"],
-    aliases: ["apiUrl", "host"],
-    endpoint: true,
-  }),
-  apiKey: secret("api-key of the server's configuration", { header: true }).meta({ env: ["PDNS_API_KEY"] }),
-  serverName: z
-    .string()
-    .min(1, "is empty")
-    .default("localhost")
-    .meta({ description: "name of the server in the API", env: ["PDNS_SERVER_NAME"] }),
-});
 
 const zoneList = z.array(z.object({ id: z.string(), name: z.string(), kind: z.string() }));
 const zoneAnswer = z.object({
@@ -46,9 +31,10 @@ export default defineProvider({
   config,
   traits: { ttlSeconds: { min: 1, default: 60, env: ["PDNS_TTL"] } },
   classify,
-  connect: ({ endpoint, apiKey, serverName }, { http }) => {
+  connect: ({ endpoint, apiKey, serverName, apiKeyHeaderName, timeout }, { http }) => {
     const base = endpoint.replace(/\/+$/, "").replace(/\/api\/v1$/, "");
-    const api = http(`${base}/api/v1/servers/${encodeURIComponent(serverName)}`, { "x-api-key": apiKey });
+    const server = http(`${base}/api/v1/servers/${encodeURIComponent(serverName)}`, { [apiKeyHeaderName]: apiKey });
+    const api = withTimeout(server, timeout);
 
     const findZone = async (apex: Zone["apex"], { signal }: Call): Promise<Zone | undefined> => {
       const found = zoneList.parse(await api("zones", { query: { zone: `${apex}.`, dnssec: "false" }, signal }));
@@ -102,6 +88,12 @@ export default defineProvider({
     return { ...backend(), apply: (...given) => backend().apply(...given) };
   },
 });
+
+function withTimeout(api: HttpApi, seconds: number | undefined): HttpApi {
+  if (seconds === undefined) return api;
+  return (path, { signal, ...request }) =>
+    api(path, { ...request, signal: AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]) });
+}
 
 function pathOf({ id }: Zone): string {
   return `zones/${id.replace(/ .*/, "")}`;

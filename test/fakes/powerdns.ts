@@ -9,6 +9,8 @@ export interface PowerdnsOptions {
   readonly kind?: string;
   /** Whether it knows EXTEND and PRUNE, as 4.9.12, 5.0.2 and later do. Default true. */
   readonly knowsSingleChanges?: boolean;
+  /** Where a proxy in front wants the key, in lower case. Default x-api-key. */
+  readonly header?: string;
   /** Whether rrset_name and rrset_type filter, as since 4.8. Default true. */
   readonly filters?: boolean;
 }
@@ -27,14 +29,14 @@ const apiKey = "pdns-api-key-0123456789";
 /** The HTTP API of the authoritative server, as its documentation and its sources have it. */
 export async function startPowerdns(
   apexes: readonly DomainName[],
-  { kind = "Native", knowsSingleChanges = true, filters = true }: PowerdnsOptions = {},
+  { kind = "Native", knowsSingleChanges = true, filters = true, header = "x-api-key" }: PowerdnsOptions = {},
 ): Promise<PowerdnsFake> {
   const zones = new Map<string, StoredZone>(apexes.map((apex) => [`${apex}.`, { name: `${apex}.`, sets: [] }]));
   const notified: string[] = [];
   let isRefusing = false;
 
   const handle = (request: FakeRequest): FakeReply => {
-    if (isRefusing || request.headers["x-api-key"] !== apiKey) return plain(401, "Unauthorized");
+    if (isRefusing || request.headers[header] !== apiKey) return plain(401, "Unauthorized");
     // Where clients learn whether paths begin with /api/v1.
     if (request.path === "/api" && request.method === "GET") return { body: [{ url: "/api/v1", version: 1 }] };
     const [zoneId, action] = segments(request.path);

@@ -146,6 +146,37 @@ test("names what to look at when there is no such server", () =>
     { serverName: "other" },
   ));
 
+test("the key is sent in the header that a proxy expects, and only there", () =>
+  withFake(
+    { header: "x-pdns-key" },
+    async ({ http, values }, backend) => {
+      await apply(backend, { add: ["one"] });
+      expect(values(apex, fqdn)).toEqual(["one"]);
+      expect(http.calls.filter(({ request: { headers } }) => headers["x-api-key"] !== undefined)).toEqual([]);
+    },
+    { apiKeyHeaderName: "X-PDNS-Key" },
+  ));
+
+test("a request that takes longer than the timeout is asked again", () =>
+  withFake(
+    {},
+    async ({ http, values }, backend) => {
+      http.inject({ kind: "hang" });
+      await apply(backend, { add: ["one"] });
+      expect(values(apex, fqdn)).toEqual(["one"]);
+    },
+    { timeout: 0.2 },
+  ));
+
+test.each([
+  [{ apiKeyHeaderName: "Host" }, "is a header of HTTP itself"],
+  [{ apiKeyHeaderName: "X-Key: x" }, "is not the name of a header"],
+  [{ timeout: 0 }, "has to be more than 0"],
+])("bad configuration is a fault: %j", async (given, fault) => {
+  const config = { endpoint: "http://127.0.0.1:1", apiKey: "key", ...given };
+  await expect(resolveConfig(powerdns, { config })).rejects.toThrow(fault);
+});
+
 test.each([true, false])("puts nothing beside a CNAME, which is told (single changes: %s)", (knowsSingleChanges) =>
   withFake({ knowsSingleChanges }, async ({ putSet, put, setsAt, values }, backend) => {
     const records = [{ content: "elsewhere.test.", disabled: false }];
@@ -168,6 +199,8 @@ test("takes lego's environment names, the TTL's too", () => {
     ["endpoint", "PDNS_API_URL"],
     ["apiKey", "PDNS_API_KEY"],
     ["serverName", "PDNS_SERVER_NAME"],
+    ["apiKeyHeaderName", "POWERDNS_API_KEY_HEADER_NAME"],
+    ["timeout", "POWERDNS_TIMEOUT"],
     ["ttl", "PDNS_TTL"],
   ]);
 });
