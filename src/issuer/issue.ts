@@ -5,7 +5,6 @@ import { authorizationsOf, checkCount, checkOrdered, waitForFinalAuthorizations,
 import { shortType } from "../acme/problem.ts";
 import type { AcmeClient, Authorization, Order } from "../acme/types.ts";
 import { limitSignal } from "../core/abort.ts";
-import { challengeName } from "../core/challenge.ts";
 import { AcmeError } from "../core/errors.ts";
 import type { DomainName } from "../core/name.ts";
 import type { Placement, Warning } from "../dns/types.ts";
@@ -14,6 +13,7 @@ import { type KeptWarnings, keepWarnings, uniqueWarnings } from "./kept-warnings
 import { metaOf } from "./meta.ts";
 import { followPhases, type OpenPhases } from "./open-phases.ts";
 import { completeOrder, isWorthKeeping, type OpenOrder, openOrder } from "./order.ts";
+import { findZones, placeAll } from "./placing.ts";
 import type { CertificateMeta, StoredCertificate } from "./ports.ts";
 import { reconcile } from "./reconcile.ts";
 import type { IssueDeps, IssueRequest, IssueResult } from "./request.ts";
@@ -73,34 +73,25 @@ async function issueLocked(
 ): Promise<IssueResult> {
   // Only authoritative servers are asked, so this may run while the CA is still being talked to.
   const placements = placeAll(request, deps);
+  const zonesFound = findZones(placements, deps);
+  // An order that an earlier run placed may need no proof any more: only a new one waits for this.
+  zonesFound.catch(() => {});
   const { client, accountUrl } = await openAccount(request, deps);
   try {
     const measured = { ...followed, client };
-    const first = await openOrder(client, accountUrl, request, stored, deps);
+    const first = await openOrder(client, accountUrl, request, stored, zonesFound, deps);
     try {
       return await run(client, first, placements, request, deps, stored, measured);
     } catch (error) {
       if (!first.resumed || !(error instanceof AcmeError) || isWorthKeeping(first, error, deps.now())) throw error;
       // Its challenges may have been answered just before the crash and failed since: that says nothing of a new order.
       observerLog(deps, `the order of the earlier run is spoilt (${error.message}); placing a new one`);
-      const fresh = await openOrder(client, accountUrl, request, stored, deps);
+      const fresh = await openOrder(client, accountUrl, request, stored, zonesFound, deps);
       return await run(client, fresh, placements, request, deps, stored, measured);
     }
   } finally {
     client.close();
   }
-}
-
-/** Starts finding the owner and the nameservers of every challenge name; failures surface where they are needed. */
-function placeAll(request: IssueRequest, deps: IssueDeps): ReadonlyMap<DomainName, Promise<Placement>> {
-  const names = new Set(request.identifiers.map((i) => challengeName(i.base)));
-  return new Map(
-    [...names].map((fqdn) => {
-      const placement = deps.dns.place(fqdn, deps.signal);
-      placement.catch(() => {});
-      return [fqdn, placement];
-    }),
-  );
 }
 
 async function openAccount(

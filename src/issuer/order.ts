@@ -30,13 +30,14 @@ export interface OpenOrder {
 
 /**
  * Goes on with the order an earlier run wrote down, if the CA still has it and it is for the same thing; else places a
- * new one. The key is stored with the order before anything is finalized, so that a certificate never outlives its key.
+ * new one, after `zonesFound`. The key is stored with the order before anything is finalized, so that a certificate never outlives its key.
  */
 export async function openOrder(
   client: AcmeClient,
   accountUrl: string,
   request: IssueRequest,
   stored: StoredCertificate | undefined,
+  zonesFound: Promise<void>,
   deps: IssueDeps,
 ): Promise<OpenOrder> {
   const pending = request.dryRun ? undefined : await deps.certificates.loadPending(request.name);
@@ -57,6 +58,8 @@ export async function openOrder(
   })();
   // Awaited below; a failure of the order must not leave this one unhandled.
   keyed.catch(() => {});
+  // The connection to the CA is made meanwhile.
+  await Promise.all([client.directory(deps.signal), zonesFound]);
   const { order, profile } = await placeOrder(client, request, stored, deps);
   const { csr, privkey } = await keyed;
   const createdAt = deps.now().toISOString();
