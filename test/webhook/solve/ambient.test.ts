@@ -2,8 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import alidns from "../../../providers/alidns.ts";
 import dnspod from "../../../providers/dnspod.ts";
 import route53 from "../../../providers/route53.ts";
+import { startAlidns } from "../../fakes/alidns.ts";
+import { providerArn, roleArn, startIdentity } from "../../fakes/alidns-identity.ts";
 import { startCredentialSources } from "../../fakes/aws-credentials.ts";
 import { startDnspod } from "../../fakes/dnspod.ts";
 import { route53Key, startRoute53 } from "../../fakes/route53.ts";
@@ -85,4 +88,31 @@ test("DNSPod takes keys of the pod's environment or files only where that is all
   expect(fake.values(apex, owner)).toHaveLength(1);
   await replica.solving.close();
   await fake.http.close();
+});
+
+test("Alibaba Cloud takes the pod's OIDC token or the instance's role only where that is allowed", async () => {
+  const identity = await startIdentity({ tokens: ["header.payload.signature"] });
+  const fake = await startAlidns([apex], { keys: identity.keys });
+  await writeFile(join(folder, "token"), "header.payload.signature\n");
+  const env = {
+    ALIBABA_CLOUD_OIDC_TOKEN_FILE: join(folder, "token"),
+    ALIBABA_CLOUD_OIDC_PROVIDER_ARN: providerArn,
+    ALIBABA_CLOUD_ROLE_ARN: roleArn,
+    ALIDNS_STS_ENDPOINT: identity.http.url,
+  };
+  const config = { endpoint: fake.http.url };
+  const replica = await startReplica([alidns], { solver: "alidns", cluster: createCluster(), env, config });
+  expect(messageOf(await replica.present({}))).toMatch(/config\.accessKeySecretRef is missing/);
+  const instance = await replica.present({ config: { ...config, ramRole: "admin" } });
+  expect(messageOf(instance)).toBe("alidns: ramRole is of this machine, and its identity may not be used here");
+  // A file is of the machine even where its credentials may be used.
+  const file = { ...config, oidcTokenFile: "/etc/shadow", roleArn, oidcProviderArn: providerArn };
+  const chosen = await replica.present({ config: file, allowAmbientCredentials: true });
+  expect(messageOf(chosen)).toMatch(/config\.oidcTokenFile names something of the machine/);
+  expect([...fake.http.calls, ...identity.http.calls]).toEqual([]);
+  expect(await replica.present({ allowAmbientCredentials: true })).toEqual(ok);
+  expect(fake.values(apex, owner)).toHaveLength(1);
+  await replica.solving.close();
+  await fake.http.close();
+  await identity.http.close();
 });
