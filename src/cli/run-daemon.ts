@@ -113,7 +113,7 @@ async function live(
       generation.plans.leftovers.solverOf(...args),
   };
   const disk = createDiskWatch({ dir: store.dir, probe: store.fault, ...report });
-  const metrics = createDaemonMetrics({ version: input.version, counts: () => watch.counts });
+  const metrics = createDaemonMetrics({ version: input.version, now: Date.now, counts: () => watch.counts });
   const watch: Watch = createWatch({
     ...engine,
     solvers,
@@ -209,7 +209,7 @@ function createTargets(
     known = new Map(targets.map((target) => [target.name, target]));
     const isSame = known.size === before.size && [...known.keys()].every((name) => before.has(name));
     if (which === "all" || !isSame) watch.set(targets);
-    metrics.keep(new Set(known.keys()));
+    metrics.keep(new Set(known.keys()), which === "all");
     return counted(known.size, "certificate");
   };
   return {

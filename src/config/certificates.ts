@@ -10,6 +10,7 @@ import { issuesOf, readInput } from "./attempt.ts";
 import type { PlannedCa, ReadCas } from "./cas.ts";
 import { createClashes } from "./clashes.ts";
 import type { Path } from "./document.ts";
+import type { LoadedConfig } from "./load.ts";
 import { createOwners, type Owners } from "./owners.ts";
 import type { ConfigFile } from "./schema.ts";
 import { readSecret } from "./secrets.ts";
@@ -81,6 +82,36 @@ export async function readCertificates(
   return { certificates, issues };
 }
 
+/** What `list` and `show` need of a certificate that the file declares. */
+export interface DeclaredCertificate {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly hasHook: boolean;
+  /** Copies, a PKCS #12 file or a hook. */
+  readonly isDeployed: boolean;
+}
+
+/** Reads what the file declares, without its CAs, solvers and secrets. Entries without a valid name are left out. */
+export async function readDeclared(config: LoadedConfig): Promise<readonly DeclaredCertificate[]> {
+  const declared: DeclaredCertificate[] = [];
+  for (const [index, entry] of (config.config.certificates ?? []).entries()) {
+    if (entry === undefined) continue;
+    const at = (...path: Path) => config.place(["certificates", index, ...path]);
+    const csr = await readRequest(entry, index, { config }, []);
+    const domains = (await readNames(entry, csr?.domains, at, [], config.issues)).map(({ text }) => text);
+    const name = entry.name ?? domains[0];
+    if (name === undefined) continue;
+    const hasHook = entry.deploy?.command !== undefined;
+    declared.push({
+      name,
+      domains,
+      hasHook,
+      isDeployed: hasHook || entry.out !== undefined || entry.pfx !== undefined,
+    });
+  }
+  return declared;
+}
+
 interface Reading {
   readonly sources: Sources;
   readonly cas: ReadCas;
@@ -149,7 +180,12 @@ function outside<T>(flags: Settings, flag: string, own: T | undefined): T | unde
   return isGivenOutside(flags, flag) ? undefined : own;
 }
 
-async function readRequest(entry: Entry, index: number, { config, filesRead }: Sources, issues: ConfigIssue[]) {
+async function readRequest(
+  entry: Entry,
+  index: number,
+  { config, filesRead }: Pick<Sources, "config" | "filesRead">,
+  issues: ConfigIssue[],
+) {
   if (entry.csr === undefined) return undefined;
   const path = config.place(["certificates", index, "csr"]);
   const file = config.resolve(entry.csr);

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { type CertificateState, certificateStates } from "../issuer/certificate-state.ts";
 import type { UpkeepEvent } from "../issuer/kept.ts";
 
 /** Certificates with lines of their own; of more there are only sums, so that a scrape stays small. */
@@ -7,8 +8,8 @@ const namedAtMost = 1000;
 /** What a scrape of `dns01 run` shows; see docs/daemon.md. */
 export interface DaemonMetrics {
   readonly onEvent: (event: UpkeepEvent) => void;
-  /** From now on these certificates. */
-  keep(names: ReadonlySet<string>): void;
+  /** From now on these certificates; how they are deployed may have changed with the file. */
+  keep(names: ReadonlySet<string>, isReload: boolean): void;
   reloaded(result: "ok" | "failed"): void;
   readonly contentType: string;
   text(): Promise<string>;
@@ -16,20 +17,36 @@ export interface DaemonMetrics {
 
 export interface DaemonMetricsOptions {
   readonly version: string;
+  /** Wall clock. */
+  readonly now: () => number;
   readonly counts: () => { readonly keys: number; readonly waiting: number; readonly working: number };
 }
 
 interface Known {
   readonly notAfter: number;
   readonly at: number;
+  readonly isRetired?: boolean;
 }
 
-export function createDaemonMetrics({ version, counts }: DaemonMetricsOptions): DaemonMetrics {
+export function createDaemonMetrics({ version, now, counts }: DaemonMetricsOptions): DaemonMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const known = new Map<string, Known>();
   const failing = new Set<string>();
+  const undeployed = new Set<string>();
+  const due = new Set<string>();
+  let kept: ReadonlySet<string> = new Set();
+
+  const stateOf = (name: string): CertificateState => {
+    const held = known.get(name);
+    if (held === undefined) return failing.has(name) ? "failing" : "not issued";
+    if (held.isRetired === true) return "revoked";
+    if (held.notAfter <= now()) return "expired";
+    if (failing.has(name)) return "failing";
+    if (undeployed.has(name)) return "not deployed";
+    return due.has(name) || held.at <= now() ? "due" : "valid";
+  };
 
   const gauge = (name: string, help: string, collect: (set: (value: number) => void) => void) =>
     new Gauge({
@@ -62,7 +79,19 @@ export function createDaemonMetrics({ version, counts }: DaemonMetricsOptions): 
     1,
   );
   gauge("certificates", "Certificates that are looked after.", (set) => set(counts().keys));
-  gauge("certificates_failing", "Those whose last try failed.", (set) => set(failing.size));
+  gauge("certificates_failing", "Those whose last order or deployment failed.", (set) =>
+    set(new Set([...failing, ...undeployed]).size),
+  );
+  new Gauge({
+    name: "dns01_certificates_by_state",
+    help: "Certificates in each state.",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      for (const state of certificateStates) this.set({ state }, 0);
+      for (const name of kept) this.inc({ state: stateOf(name) });
+    },
+  });
   gauge("certificates_waiting", "Those that are due and wait for their turn.", (set) => set(counts().waiting));
   gauge("orders_in_flight", "Certificates being worked on.", (set) => set(counts().working));
   gauge("earliest_expiry_timestamp_seconds", "When the first certificate ends; +Inf without any.", (set) =>
@@ -83,13 +112,22 @@ export function createDaemonMetrics({ version, counts }: DaemonMetricsOptions): 
     onEvent(event) {
       switch (event.type) {
         case "held":
-          known.set(event.name, { at: Number.POSITIVE_INFINITY, ...known.get(event.name), notAfter: event.notAfter });
+          known.set(event.name, {
+            at: Number.POSITIVE_INFINITY,
+            ...known.get(event.name),
+            notAfter: event.notAfter,
+            isRetired: event.isRetired,
+          });
+          if (event.isFailing) failing.add(event.name);
+          else failing.delete(event.name);
           return;
         case "planned":
+          due.delete(event.name);
           known.set(event.name, { notAfter: event.notAfter, at: event.at });
           return;
         case "renewed":
           failing.delete(event.name);
+          due.delete(event.name);
           renewals.inc({ ca: hostOf(event.ca) });
           return;
         case "failed":
@@ -97,21 +135,27 @@ export function createDaemonMetrics({ version, counts }: DaemonMetricsOptions): 
           failures.inc({ ca: hostOf(event.ca), code: event.error.code });
           return;
         case "put-off":
+          due.add(event.name);
           putOff.inc();
           return;
         case "deployed":
+          undeployed.delete(event.name);
           deployments.inc({ result: "ok" });
           return;
         case "deploy-failed":
+          undeployed.add(event.name);
           deployments.inc({ result: "failed" });
           return;
         case "ordering":
+          due.add(event.name);
           return;
       }
     },
-    keep(names) {
-      for (const name of known.keys()) if (!names.has(name)) known.delete(name);
-      for (const name of failing) if (!names.has(name)) failing.delete(name);
+    keep(names, isReload) {
+      kept = names;
+      if (isReload) undeployed.clear();
+      for (const all of [known, failing, undeployed, due])
+        for (const name of all.keys()) if (!names.has(name)) all.delete(name);
     },
     reloaded: (result) => reloads.inc({ result }),
     contentType: registry.contentType,

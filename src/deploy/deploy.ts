@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { HookError } from "../core/errors.ts";
 import { thrownText } from "../core/thrown.ts";
-import type { CertificateFiles, CertificateStore, StoredCertificate } from "../issuer/ports.ts";
+import type { CertificateFiles, CertificateStore, DeployedVersion, StoredCertificate } from "../issuer/ports.ts";
 import { areCopied, type Copies, copyFiles, readIfFile } from "./copies.ts";
 import { type HookDeps, runHook } from "./hook.ts";
 import { makePfx, opens, type PfxOptions } from "./pfx.ts";
@@ -43,7 +43,7 @@ export async function deployStored(
   const seen = await certificates.load(name);
   if (seen === undefined) return undefined;
   const state = await stateOf(seen, deployment, deps);
-  if (state.isDone) return { files: state.files, hookRan: false };
+  if (state.isDone && !state.isFailing) return { files: state.files, hookRan: false };
   // Whoever holds the lock decides which version is the current one, until the hook has ended.
   const release = await certificates.lock(name, {
     signal,
@@ -51,9 +51,40 @@ export async function deployStored(
   });
   try {
     const stored = await certificates.load(name);
-    return stored === undefined ? undefined : await deployLocked(stored, deployment, deps);
+    return stored === undefined ? undefined : await deployNoted(stored, deployment, deps);
   } finally {
     await release();
+  }
+}
+
+/** For `list` and `show`: what failed is noted beside the version until it succeeds. */
+async function deployNoted(stored: StoredCertificate, deployment: Deployment, deps: DeployDeps): Promise<Deployed> {
+  const { certificates } = deps;
+  const { name } = stored.meta;
+  try {
+    const deployed = await deployLocked(stored, deployment, deps);
+    const { failure, ...done } = (await certificates.loadDeployed(name)) ?? {};
+    if (failure !== undefined) await certificates.saveDeployed(name, { ...never, ...done });
+    return deployed;
+  } catch (error) {
+    if (error instanceof HookError) await noteFailure(stored, error, deps);
+    throw error;
+  }
+}
+
+const never: DeployedVersion = { version: "", at: "" };
+
+/** A disk that does not take it must not hide why the deployment failed. */
+async function noteFailure({ meta, version }: StoredCertificate, error: HookError, deps: DeployDeps): Promise<void> {
+  const { certificates, observer } = deps;
+  try {
+    const before = (await certificates.loadDeployed(meta.name)) ?? never;
+    const count = before.failure?.version === version ? before.failure.count + 1 : 1;
+    const { code, message } = error;
+    const failure = { version, at: deps.now().toISOString(), code, message, count };
+    await certificates.saveDeployed(meta.name, { ...before, failure });
+  } catch (cause) {
+    observer({ type: "log", level: "warn", text: `the failed deployment is not recorded: ${thrownText(cause)}` });
   }
 }
 
@@ -76,6 +107,8 @@ interface State {
   readonly isCopied: boolean;
   readonly hookDone: boolean;
   readonly isDone: boolean;
+  /** An earlier try to deploy failed, and something is to be deployed. */
+  readonly isFailing: boolean;
 }
 
 async function stateOf(stored: StoredCertificate, { pfx, out, hook }: Deployment, deps: DeployDeps): Promise<State> {
@@ -84,9 +117,11 @@ async function stateOf(stored: StoredCertificate, { pfx, out, hook }: Deployment
   const files = pfx === undefined ? pem : { ...pem, pfx: path };
   const hasPfx = pfx === undefined || (await opens((await readIfFile(path))?.bytes, pfx));
   const isCopied = out === undefined || (hasPfx && !isGivenAway(out) && (await areCopied(out, files)));
-  const done = hook === undefined ? undefined : await deps.certificates.loadDeployed(stored.meta.name);
+  const isNothing = pfx === undefined && out === undefined && hook === undefined;
+  const done = isNothing ? undefined : await deps.certificates.loadDeployed(stored.meta.name);
   const hookDone = hook === undefined || done?.version === stored.version;
-  return { files, hasPfx, isCopied, hookDone, isDone: hasPfx && isCopied && hookDone };
+  const isFailing = done?.failure !== undefined;
+  return { files, hasPfx, isCopied, hookDone, isDone: hasPfx && isCopied && hookDone, isFailing };
 }
 
 /** Whose a file is cannot be compared by name: it is copied again. */

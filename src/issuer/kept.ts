@@ -57,7 +57,14 @@ export interface UpkeepDeps {
 }
 
 export type UpkeepEvent =
-  | { readonly type: "held"; readonly name: string; readonly notAfter: number }
+  | {
+      readonly type: "held";
+      readonly name: string;
+      readonly notAfter: number;
+      /** The last try to renew it failed, maybe before a restart. */
+      readonly isFailing: boolean;
+      readonly isRetired: boolean;
+    }
   | {
       readonly type: "planned";
       readonly name: string;

@@ -105,10 +105,22 @@ export interface PendingOrder {
   readonly createdAt: string;
 }
 
-/** The version that the deploy hook has last run for. */
+/** The version that the deploy hook has last run for; both texts are empty when it has run for none. */
 export interface DeployedVersion {
   readonly version: string;
   readonly at: string;
+  /** The last try to deploy, when it failed. */
+  readonly failure?: DeployFailure;
+}
+
+export interface DeployFailure {
+  readonly version: string;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly code: string;
+  readonly message: string;
+  /** Failed tries in a row. */
+  readonly count: number;
 }
 
 export type Release = () => Promise<void>;

@@ -3,8 +3,10 @@ import { renewalId } from "../acme/renewal-id.ts";
 import { Dns01Error, RateLimitedError } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
+import { timeText } from "../core/time-text.ts";
 import type { Budget } from "./budget.ts";
 import { withoutLocal } from "./budget-use.ts";
+import { neverIssued } from "./certificate-state.ts";
 import { inParallel } from "./in-parallel.ts";
 import { issue } from "./issue.ts";
 import { asDns01Error, type Held, type Kept, type UpkeepEvent } from "./kept.ts";
@@ -232,10 +234,11 @@ function note(notes: Notes, event: UpkeepEvent): void {
 
 /** For `list` and `show`: what they lack hides neither the fault itself nor the other certificates. */
 async function keepFault({ name, stored }: RenewTarget, { error }: Notes, deps: RenewDeps): Promise<void> {
-  if (stored === undefined || error === undefined) return;
+  if (error === undefined) return;
+  const subject = stored === undefined ? neverIssued : subjectOf(stored.meta);
   try {
     const kept = await deps.renewals.load(name);
-    await deps.renewals.save(name, afterFailure(subjectOf(stored.meta), kept, error, deps.now().getTime()));
+    await deps.renewals.save(name, afterFailure(subject, kept, error, deps.now().getTime()));
   } catch (cause) {
     deps.observerFor(name)({ type: "log", level: "warn", text: `what failed is not noted: ${thrownText(cause)}` });
   }
@@ -305,7 +308,7 @@ function outcomeOf({ name, stored }: RenewTarget, notes: Notes, { dryRun }: Rene
   if (putOff !== undefined) {
     const renewAfter = new Date(putOff.until);
     const besides = error === undefined ? "" : `. Besides, ${error.message}`;
-    const refused = new RateLimitedError(`put off until ${renewAfter.toISOString()}: ${putOff.reason}${besides}`, {
+    const refused = new RateLimitedError(`put off until ${timeText(renewAfter)}: ${putOff.reason}${besides}`, {
       operation: "renew",
       hint: "It is tried again after that; --force tries now.",
     });

@@ -33,6 +33,7 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   const { now, spread, onEvent, lookEveryMs: longestMs = usualLookMs } = deps;
   const ordering = createOrdering(deps);
   const unsupported = new Map<string, number>();
+  const undeployed = new Set<string>();
 
   async function look(kept: Kept): Promise<Look> {
     let held: Held | undefined;
@@ -41,7 +42,11 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     } catch (error) {
       return unreadable(kept, error);
     }
-    if (held !== undefined) onEvent({ type: "held", name: kept.name, notAfter: held.subject.notAfter });
+    if (held !== undefined) {
+      const { subject, state, isRetired = false } = held;
+      const isFailing = stateOf(subject, state).lastError !== undefined;
+      onEvent({ type: "held", name: kept.name, notAfter: subject.notAfter, isFailing, isRetired });
+    }
     if (held?.isRetired === true) return { at: now() + longestMs };
     if (held === undefined) return await ordering.look(kept, undefined, "it was not issued yet");
     const { mismatch } = held;
@@ -113,9 +118,10 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   async function deployNow(kept: Kept, held: Held): Promise<number | undefined> {
     try {
       const isChanged = await deps.deploy(kept, held);
-      if (isChanged) onEvent({ type: "deployed", name: kept.name });
+      if (undeployed.delete(kept.name) || isChanged) onEvent({ type: "deployed", name: kept.name });
     } catch (error) {
       if (deps.signal.aborted) throw error;
+      undeployed.add(kept.name);
       const retryAt = now() + readFaultMs;
       onEvent({ type: "deploy-failed", name: kept.name, error: asDns01Error(error), retryAt });
       return retryAt;

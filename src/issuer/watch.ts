@@ -5,12 +5,13 @@ import type { Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Budget } from "./budget.ts";
+import { neverIssued } from "./certificate-state.ts";
 import { patientWithDisk } from "./disk-trouble.ts";
 import { issue } from "./issue.ts";
 import type { Held, Kept, UpkeepEvent } from "./kept.ts";
 import { mismatchOf, type Wanted } from "./mismatch.ts";
 import type { CertificateMeta, RenewalStore } from "./ports.ts";
-import { afterFailure, subjectOf } from "./renewal.ts";
+import { afterFailure, type RenewalSubject, subjectOf } from "./renewal.ts";
 import type { DnsDeps, IssueDeps, IssueRequest } from "./request.ts";
 import { createSchedule, type Schedule } from "./schedule.ts";
 import { createSpread } from "./schedule-spread.ts";
@@ -167,13 +168,13 @@ export function createWatch(deps: WatchDeps): Watch {
         view.close();
       }
     } catch (error) {
-      if (!signal.aborted && held !== undefined) await keepFault(target.name, held, error);
+      if (!signal.aborted) await keepFault(target.name, held?.subject ?? neverIssued, error);
       throw error;
     }
   }
 
   /** For `list` and `show`: a disk that does not take it must not hide why the order failed. */
-  async function keepFault(name: string, { subject }: Held, error: unknown): Promise<void> {
+  async function keepFault(name: string, subject: RenewalSubject, error: unknown): Promise<void> {
     if (!(error instanceof Error)) return;
     const { code = "UNKNOWN", hint } = error as { readonly code?: string; readonly hint?: string };
     try {

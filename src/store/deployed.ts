@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { CertificateStore } from "../issuer/ports.ts";
+import type { CertificateStore, DeployFailure } from "../issuer/ports.ts";
 import type { Disk } from "./disk.ts";
-import { type DocumentKind, formatDocument, membersOf, parseDocument } from "./document.ts";
+import { type DocumentKind, formatDocument, type Json, membersOf, parseDocument } from "./document.ts";
 
 const kind: DocumentKind = {
   title: "what is known of the last deployment",
@@ -9,7 +9,10 @@ const kind: DocumentKind = {
   remedy: "Move the file away: the deploy hook is run once more then.",
 };
 
-/** `certificates/NAME/deployed.json`: beside the versions, since it says which of them the deploy hook has run for. */
+/**
+ * `certificates/NAME/deployed.json`: beside the versions, since it says which of them the deploy hook has run for, and how the last try
+ * failed.
+ */
 export function deployedVersions(
   disk: Disk,
   folderOf: (name: string) => string,
@@ -20,9 +23,26 @@ export function deployedVersions(
       const path = pathOf(name);
       const text = await disk.read(path);
       if (text === undefined) return undefined;
-      const members = membersOf(parseDocument(text, path, kind), path, kind);
-      return { version: members.text("version"), at: members.text("at") };
+      const document = parseDocument(text, path, kind);
+      const members = membersOf(document, path, kind);
+      const failure = failureOf(document["failure"], path);
+      const deployed = { version: members.text("version"), at: members.text("at") };
+      return failure === undefined ? deployed : { ...deployed, failure };
     },
     saveDeployed: (name, deployed) => disk.write(pathOf(name), formatDocument({ schema: 1, ...deployed })),
+  };
+}
+
+function failureOf(value: unknown, path: string): DeployFailure | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const failure = value as Json;
+  const members = membersOf(failure, path, kind);
+  const { count } = failure;
+  return {
+    version: members.text("version"),
+    at: members.time("at"),
+    code: members.text("code"),
+    message: members.text("message"),
+    count: typeof count === "number" ? count : 1,
   };
 }

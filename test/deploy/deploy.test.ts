@@ -103,6 +103,30 @@ const until = async (condition: () => Promise<boolean>) => {
 describe("a deploy hook", () => {
   const count = () => hook(`echo "$DNS01_NAME $DNS01_DOMAINS $(basename $DNS01_DIR)" >> ${join(dir, "ran")}`);
 
+  test("that fails is noted beside the version with how often, until it succeeds", async () => {
+    await issued();
+    const { version } = (await store.certificates.load(name)) ?? { version: "" };
+    for (const times of [1, 2]) {
+      await failureOf(deploy(hook("exit 3")));
+      expect(await store.certificates.loadDeployed(name)).toMatchObject({
+        version: "",
+        failure: { version, code: "HOOK", message: expect.stringContaining("exit 3"), count: times },
+      });
+    }
+    await deploy(hook("true"));
+    expect(await store.certificates.loadDeployed(name)).toEqual({ version, at: expect.any(String) });
+  });
+
+  test("that is given up for a copy leaves no failure behind once the copy is made", async () => {
+    await issued();
+    await failureOf(deploy({ ...out(), hook: { command: "exit 3", timeoutMs: 20_000 } }));
+    expect(await store.certificates.loadDeployed(name)).toHaveProperty("failure");
+    await deploy(none);
+    expect(await store.certificates.loadDeployed(name)).toHaveProperty("failure");
+    await deploy(out());
+    expect(await store.certificates.loadDeployed(name)).not.toHaveProperty("failure");
+  });
+
   test("tells no half of a secret where its output is cut", async () => {
     await issued();
     redactor.add("planted-secret-0123456789");

@@ -4,6 +4,7 @@ import { buildCsr } from "../../src/acme/csr.ts";
 import type { KeyType } from "../../src/acme/key-types.ts";
 import { generateKey } from "../../src/acme/keys.ts";
 import { createBudget } from "../../src/issuer/budget.ts";
+import { certificateState } from "../../src/issuer/certificate-state.ts";
 import { issue } from "../../src/issuer/issue.ts";
 import type { UpkeepEvent } from "../../src/issuer/kept.ts";
 import type { CertificateMeta } from "../../src/issuer/ports.ts";
@@ -204,6 +205,24 @@ test.each([
   const types = () => events.map(({ type }) => type);
   await vi.waitFor(() => expect(types()).toContain("failed"), 20_000);
   expect(types()).toEqual(["held", first, "ordering", "failed"]);
+});
+
+test("an order for a certificate that was never issued leaves why it failed, for list and show", async () => {
+  const { made, watch, events, run } = await begin();
+  const prepare = async (): Promise<never> => {
+    throw new Error("no order can be made");
+  };
+  const wanted = { keyType: "ec256", profile: undefined } as const;
+  watch.set([{ name: "new", names: ["new.example.test"], cas: ["https://ca.test/directory"], wanted, prepare }]);
+  run();
+  await vi.waitFor(() => expect(events.map(({ type }) => type)).toContain("failed"), 20_000);
+  const renewal = await made.store.renewals.load("new");
+  const facts = { stored: undefined, renewal, deployed: undefined, declared: undefined };
+  expect(certificateState(facts, Date.now())).toMatchObject({
+    state: "failing",
+    lastError: { message: "no order can be made", count: 1 },
+  });
+  expect(await made.store.certificates.names()).toEqual([]);
 });
 
 test("a dozen answers waited for at once are no leak", async () => {

@@ -5,17 +5,24 @@ import { caFlags, configFlag } from "./flags.ts";
 export const storedCommands: readonly CommandSpec[] = [
   {
     name: "list",
-    summary: "stored certificates",
+    summary: "declared and stored certificates, with the state of each",
     usage: "[options]",
-    flags: [],
-    example: "dns01 list --json",
+    flags: [
+      {
+        name: "check",
+        kind: "boolean",
+        help: "end with status 6 when a certificate is expired, failing, not issued, not deployed or damaged",
+      },
+      configFlag,
+    ],
+    example: "dns01 list --check",
   },
   {
     name: "show",
-    summary: "one stored certificate: chain, key, names, renewal, history",
+    summary: "one certificate: state, chain, key, names, renewal, history",
     usage: "NAME [options]",
     positionals: { min: 1, max: 1 },
-    flags: [],
+    flags: [configFlag],
     example: "dns01 show example.com",
   },
   {
