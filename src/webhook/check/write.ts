@@ -12,6 +12,7 @@ import type { DnsDeps } from "../../issuer/request.ts";
 import { settleDuring } from "../../issuer/settle-during.ts";
 import { connectSolver } from "../../providers.ts";
 import { completeConfig } from "../solve/config.ts";
+import { inIssuerWords } from "../solve/issuer-words.ts";
 import { readSecrets } from "../solve/secrets.ts";
 import { asObject } from "../validate/fault.ts";
 import type { FoundSolver } from "../validate/issuer.ts";
@@ -95,7 +96,7 @@ async function tryOut(target: Target, network: DnsDeps, context: Context): Promi
     findings.push(...(await writeAndLook(target, place, solver, network, context)));
   } catch (error) {
     context.signal.throwIfAborted();
-    findings.push(failure(what, error, context));
+    findings.push(failure(target, error, context));
   } finally {
     end.abort();
   }
@@ -149,12 +150,13 @@ function aliasFinding({ issuer, solver, what }: Target, { aliases, owner, warnin
 }
 
 async function writeAndLook(
-  { what }: Target,
+  target: Target,
   { owner, delegation }: Placement,
   solver: Solver,
   network: DnsDeps,
   context: Context,
 ): Promise<readonly Finding[]> {
+  const { what } = target;
   const { settings, clock, observer, signal } = context;
   const values = [context.randomValue()];
   const items = [{ owner, values, zoneCut: delegation.zone }];
@@ -196,7 +198,7 @@ async function writeAndLook(
     observer({ type: "warning", code: "W_LEFTOVER", text: `${owner}: ${out.cause}; ${out.next ?? ""}` });
   }
   signal.throwIfAborted();
-  return [looked.finding ?? failure(what, looked.error, context), out];
+  return [looked.finding ?? failure(target, looked.error, context), out];
 }
 
 async function takeOut(
@@ -215,11 +217,12 @@ async function takeOut(
   }
 }
 
-function failure(what: string, error: unknown, { redactor }: Context): Finding {
+function failure({ what, solver: { provider } }: Target, error: unknown, { redactor }: Context): Finding {
   if (!Dns01Error.is(error)) throw error;
-  const cause = redactor.redact(error.message);
+  const inWords = (text: string) => (provider === undefined ? text : inIssuerWords(provider, text));
+  const cause = inWords(redactor.redact(error.message));
   const usual = error instanceof ConfigError ? "Correct the Issuer or its Secret." : undefined;
-  return failed({ check, what, cause, next: error.hint ?? usual, code: error.code });
+  return failed({ check, what, cause, next: error.hint === undefined ? usual : inWords(error.hint), code: error.code });
 }
 
 function codeOf(error: unknown): ErrorCode {

@@ -15,15 +15,20 @@ export async function ambientValues(
   env: Environment,
 ): Promise<Readonly<Record<string, unknown>>> {
   const fields = fieldsOf(provider);
-  const given = typeof config === "object" && config !== null ? Object.keys(config) : [];
-  const names = fields.flatMap((f) => [...f.references, ...(f.secret ? [f.name, ...f.aliases] : [])]);
-  if (given.some((key) => names.includes(key))) return {};
+  if (namesCredentials(provider, config)) return {};
   const values: Record<string, unknown> = {};
   for (const field of fields) {
     const value = await textOf(field, env);
     if (value !== undefined) values[field.name] = typed(field, value);
   }
   return values;
+}
+
+/** Returns true if the Issuer's config names credentials of its own. */
+export function namesCredentials(provider: Provider, config: unknown): boolean {
+  const given = typeof config === "object" && config !== null ? Object.keys(config) : [];
+  const names = fieldsOf(provider).flatMap((f) => [...f.references, ...(f.secret ? [f.name, ...f.aliases] : [])]);
+  return given.some((key) => names.includes(key));
 }
 
 async function textOf({ env: names }: Field, env: Environment): Promise<string | undefined> {

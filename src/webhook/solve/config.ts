@@ -6,6 +6,7 @@ import { ruleIssues } from "../../core/rules.ts";
 import { type Field, fieldsOf, ttlField } from "../../core/schema.ts";
 import { type EndpointRules, endpointFault } from "./endpoints.ts";
 import { notAField } from "./fault-list.ts";
+import { inIssuerWords, wayOf } from "./issuer-words.ts";
 
 /** A field whose value stands in a Kubernetes Secret. */
 export interface SecretReference {
@@ -161,11 +162,6 @@ function missing(field: Field, message: string): string {
   return `${byRule ? lower(message) : `is missing (${field.description})`}${field.secret ? "; a reference { name, key } into a Secret" : ""}`;
 }
 
-/** How the field is written in an Issuer. */
-function wayOf(field: Field): string {
-  return field.secret ? (field.references[0] ?? field.name) : field.name;
-}
-
 function unknownKey(key: string, fields: readonly Field[]): string {
   const known = fields.flatMap((f) => [...(f.secret ? [] : [f.name, ...f.aliases]), ...f.references]);
   // Who writes a secret's bare name with a slip means the field, and has to be told the reference.
@@ -240,7 +236,7 @@ function isField(fields: readonly Field[], key: string): boolean {
 function faults(provider: Provider, issues: readonly ConfigIssue[]): ConfigError {
   const sorted = [...new Map(issues.map((issue) => [`${issue.path}\n${issue.message}`, issue])).entries()]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, issue]) => issue);
+    .map(([, { path, message }]) => ({ path, message: inIssuerWords(provider, message) }));
   return new ConfigError(sorted, { provider: provider.id });
 }
 

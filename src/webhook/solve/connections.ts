@@ -6,7 +6,7 @@ import { createLock, type KeyedLock } from "../../core/lock.ts";
 import type { DomainName } from "../../core/name.ts";
 import type { Provider, TxtBackend } from "../../core/provider.ts";
 import { createRateLimit, type RateLimit } from "../../core/rate.ts";
-import { createRedactor, type Redactor } from "../../core/redact.ts";
+import { createRedactor } from "../../core/redact.ts";
 import { fieldsOf } from "../../core/schema.ts";
 import { createSolver, type Solver } from "../../core/solver.ts";
 import { connectProvider } from "../../providers.ts";
@@ -18,11 +18,6 @@ export interface ConnectionRequest {
   readonly config: Readonly<Record<string, unknown>>;
   readonly ttlSeconds: number | undefined;
   readonly allowAmbientCredentials: boolean;
-}
-
-export interface Connection {
-  readonly solver: Solver;
-  readonly redactor: Redactor;
 }
 
 export interface ConnectionsOptions {
@@ -37,7 +32,7 @@ export interface ConnectionsOptions {
 /** Connections to services, kept for a few minutes after their last use by all that they were made of. */
 export interface Connections {
   /** `trace` names the call, for what the service's adapter tells meanwhile. */
-  use<T>(request: ConnectionRequest, trace: string, work: (connection: Connection) => Promise<T>): Promise<T>;
+  use<T>(request: ConnectionRequest, trace: string, work: (solver: Solver) => Promise<T>): Promise<T>;
   /** How many are open. */
   readonly size: number;
   close(): void;
@@ -50,7 +45,7 @@ interface User {
 
 interface Open {
   readonly account: string;
-  readonly ready: Promise<Connection>;
+  readonly ready: Promise<Solver>;
   readonly end: AbortController;
   readonly users: Set<User>;
   usedAt: number;
@@ -156,7 +151,7 @@ async function connect(
   { lock, limit }: Account,
   signal: AbortSignal,
   options: ConnectionsOptions,
-): Promise<Connection> {
+): Promise<Solver> {
   const { provider, config, ttlSeconds, allowAmbientCredentials } = request;
   const { clock, observer, requestTimeoutMs, isPublicSuffix } = options;
   const redactor = createRedactor();
@@ -177,7 +172,7 @@ async function connect(
     retry: { attempts: 5, baseMs: 500, maxMs: 8_000 },
     ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
   });
-  const solver = createSolver({
+  return createSolver({
     provider,
     backend: butSuffixes(backend, isPublicSuffix),
     observer,
@@ -185,7 +180,6 @@ async function connect(
     ttlSeconds,
     lock,
   });
-  return { solver, redactor };
 }
 
 /** A public suffix is nobody's zone, whatever an account holds or a resolver says. */

@@ -10,6 +10,8 @@ export interface About {
   readonly owner?: string | undefined;
   /** The challenge's value, which may look like an id. */
   readonly value?: string | undefined;
+  /** Puts what a provider says into the words of an Issuer. */
+  readonly inWords?: ((text: string) => string) | undefined;
 }
 
 /** What `kubectl describe challenge` has room for. */
@@ -71,9 +73,9 @@ function withoutPrefix(message: string, provider: string): string {
 }
 
 /** One line, and without what differs from one failure to the next. The owner may look like an id and is left alone. */
-function steady(text: string, { owner = "", value = "" }: About): string {
+function steady(text: string, { owner = "", value = "", inWords = (said) => said }: About): string {
   return oneLine(
-    withoutChanging(oneLine(text).replace(accountNames, "…"), [owner, value]).replace(/\(\s*\)|\[\s*\]/g, ""),
+    withoutChanging(inWords(oneLine(text)).replace(accountNames, "…"), [owner, value]).replace(/\(\s*\)|\[\s*\]/g, ""),
   ).replace(/ ([.,;:])/g, "$1");
 }
 

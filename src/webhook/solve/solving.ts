@@ -8,12 +8,13 @@ import { loadPublicSuffixes } from "../../issuer/suffixes.ts";
 import type { KubernetesApi } from "../../kubernetes/api.ts";
 import type { Registry } from "../../providers.ts";
 import type { ChallengeAnswer, ChallengeRequest, SolveCall, Solving } from "../challenge.ts";
-import type { Environment } from "./ambient.ts";
+import { type Environment, namesCredentials } from "./ambient.ts";
 import { createBreaker } from "./breaker.ts";
 import { createConnections } from "./connections.ts";
 import type { AllowedEndpoint } from "./endpoints.ts";
 import type { ChallengeFacts, SolveObserver } from "./events.ts";
 import { createGate } from "./gate.ts";
+import { inIssuerWords } from "./issuer-words.ts";
 import { createJobs } from "./jobs.ts";
 import { failureOf } from "./message.ts";
 import type { PolicyFile } from "./policy.ts";
@@ -106,7 +107,8 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
     } catch (thrown) {
       const left = call.signal.aborted && thrown === call.signal.reason;
       const error: unknown = left ? new AbortedError("the caller went away before the answer") : thrown;
-      const about = { provider: provider?.id ?? call.solver, owner: facts.owner, value: request.key };
+      const inWords = provider && wordsFor(provider, request);
+      const about = { provider: provider?.id ?? call.solver, owner: facts.owner, value: request.key, inWords };
       const failure = failureOf(error, about);
       const known = Dns01Error.is(error) ? error : undefined;
       const outcome = {
@@ -130,6 +132,12 @@ export async function createSolving(options: SolvingOptions): Promise<Solving> {
       connections.close();
     },
   };
+}
+
+/** With credentials of the pod's environment it is the operator who reads, and the variables are the right words. */
+function wordsFor(provider: Provider, { allowAmbientCredentials, config }: ChallengeRequest) {
+  if (allowAmbientCredentials && !namesCredentials(provider, config)) return undefined;
+  return (text: string) => inIssuerWords(provider, text);
 }
 
 /** Undefined: a clean-up of what Present can only have refused. It would never end, and keep its Challenge for ever. */

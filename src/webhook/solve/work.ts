@@ -115,7 +115,7 @@ export function createWork(options: WorkOptions): Work {
       if (state !== undefined) observe({ type: "breaker", state, provider: id, correlationId });
     };
     try {
-      await connections.use(request, correlationId, async ({ solver }) => {
+      await connections.use(request, correlationId, async (solver) => {
         const items = [{ owner, values: [value], zoneCut }];
         const act = action === "Present" ? "present" : "cleanUp";
         try {

@@ -13,6 +13,7 @@ import {
   RejectedError,
   TransientError,
 } from "../../../src/core/errors.ts";
+import { fieldsOf } from "../../../src/core/fields.ts";
 import type { Provider } from "../../../src/core/provider.ts";
 import { failureOf } from "../../../src/webhook/solve/message.ts";
 import { startCloudflareFake } from "../../fakes/cloudflare.ts";
@@ -143,6 +144,8 @@ test.each(adapters)(
     fake.refuseCredentials?.();
     const refused = await both({});
     expect(refused).toMatch(new RegExp(`^${provider.id}: credentials refused for _acme-challenge\\.example\\.com: `));
+    const variables = fieldsOf(provider).flatMap(({ env }) => env);
+    expect(variables.filter((variable) => `${noZone}${refused}`.includes(variable))).toEqual([]);
     for (const id of fake.requestIds?.() ?? []) expect(`${noZone}${refused}`).not.toContain(id);
     for (const replica of replicas) await replica.solving.close();
     await (fake.stop?.() ?? fake.http.close());
