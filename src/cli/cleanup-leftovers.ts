@@ -32,7 +32,9 @@ export async function cleanLeftovers(input: CommandInput): Promise<CommandOutput
   if (wanted.length > 0) failOn(routes.issues);
   const solvers = createRouter(routes.routes.map((route) => routeOf(route, observer, redactor, io.signal)));
   const removals = await removeLeftovers(wanted, { ...deps, solvers, clock: systemClock, observer });
-  return report(found, removals, deps.now());
+  const output = report(found, removals, deps.now());
+  // Cron mails whatever is printed.
+  return found.length === 0 && flags.on("quiet") ? { ...output, text: "" } : output;
 }
 
 function readNames({ flags }: CommandInput, issues: ConfigIssue[]): readonly DomainName[] {

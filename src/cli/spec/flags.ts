@@ -20,7 +20,7 @@ export const globalFlags: readonly FlagSpec[] = [
     default: "info",
     help: "least level that is shown on stderr",
   },
-  { name: "quiet", short: "q", kind: "boolean", help: "no progress, only errors" },
+  { name: "quiet", short: "q", kind: "boolean", help: "no progress, only errors; nothing where nothing was to do" },
   { name: "show-config", kind: "boolean", help: "print every value with its source, secrets masked, and stop" },
   { name: "help", short: "h", kind: "boolean", help: "this text" },
 ];
