@@ -19,6 +19,8 @@ const rediscoverAfterMs = 10_000;
 /** A server that was found failing so recently needs no further question in a sweep. */
 const freshFailureMs = 5_000;
 const blindAfterMs = 8_000;
+/** The same for a zone that was blind minutes ago: one that has come back answers by then, and a resolver is no worse. */
+const stillBlindAfterMs = 300;
 
 /** Waits for one owner at its authoritative servers. Ends with an outcome or the signal's reason. */
 export async function watchOwner(whole: Run, s: OwnerState, known: Delegation | undefined): Promise<OwnerOutcome> {
@@ -30,14 +32,21 @@ export async function watchOwner(whole: Run, s: OwnerState, known: Delegation | 
   setMaxListeners(0, own.signal);
   const run: Run = { ...whole, signal: own.signal };
   const waker = createWaker(run.clock, run.signal);
+  const wasBlind = s.zone !== undefined && run.blindZones?.find(s.zone) !== undefined;
+  let giveUpAt = wasBlind ? run.clock.now() + stillBlindAfterMs : Number.POSITIVE_INFINITY;
   try {
     for (;;) {
       if (s.defect !== undefined) throw s.defect;
       if (s.outcome !== undefined) return s.outcome;
       const step = plan(s, run.terms, run.clock.now());
       if (step.outcome !== undefined) return step.outcome;
+      if (s.zone !== undefined && s.targets.some((t) => t.reached)) {
+        run.blindZones?.delete(s.zone);
+        giveUpAt = Number.POSITIVE_INFINITY;
+      }
+      if (run.clock.now() >= giveUpAt) return "blind";
       for (const t of step.ask) launch(run, s, t, waker);
-      await waker.until(step.wakeAt);
+      await waker.until(Math.min(step.wakeAt, giveUpAt));
     }
   } finally {
     waker.release();

@@ -9,6 +9,7 @@ import type { AnswerClass } from "./types.ts";
 export interface View {
   readonly label: string;
   readonly owner: DomainName;
+  readonly zone: DomainName | undefined;
   readonly values: readonly string[];
   readonly to: Endpoint;
   readonly exchange: Exchange;
@@ -38,12 +39,12 @@ const mostFailures = 3;
 
 /** One view per owner and resolver. */
 export function viewsOf(
-  owners: readonly { readonly owner: DomainName; readonly values: readonly string[] }[],
+  owners: readonly Pick<View, "owner" | "values" | "zone">[],
   resolvers: readonly Resolver[],
   exchange: Exchange,
   dohExchange: ((url: URL) => Exchange) | undefined,
 ): readonly View[] {
-  return owners.flatMap(({ owner, values }) =>
+  return owners.flatMap(({ owner, values, zone }) =>
     resolvers.flatMap((resolver): View[] => {
       const reached = reach(resolver, exchange, dohExchange);
       if (reached === undefined) return [];
@@ -51,6 +52,7 @@ export function viewsOf(
         {
           ...reached,
           owner,
+          zone,
           values,
           class: "pending",
           classSince: undefined,
@@ -78,6 +80,29 @@ function reach(
   // The limits count a DoH endpoint by its host.
   const to = { address: resolver.hostname, port: Number(resolver.port || 443) };
   return dohExchange === undefined ? undefined : { label: addressOf(resolver), to, exchange: dohExchange(resolver) };
+}
+
+/** Returns how long, in seconds, caches keep a "no" about names of the zone; undefined when no resolver says. */
+export async function negativeTtlAt(
+  run: Run,
+  zone: DomainName,
+  resolvers: readonly Resolver[],
+  exchange: Exchange,
+  dohExchange: ((url: URL) => Exchange) | undefined,
+): Promise<number | undefined> {
+  for (const resolver of resolvers) {
+    const reached = reach(resolver, exchange, dohExchange);
+    if (reached === undefined) continue;
+    const ask = { name: zone, type: "SOA", recursionDesired: true } as const;
+    try {
+      const { message } = await question(run, ask, reached.to, zone, { exchange: reached.exchange });
+      // The TTL of a cached SOA has run down. MINIMUM has not, and no "no" is kept for longer (RFC 2308 §5).
+      for (const record of message.answers) if ("minimum" in record) return record.minimum;
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 /** Asks until the resolver has every value, and never before it can have something new to say. */
@@ -133,6 +158,7 @@ function compared(run: Run, view: View, answer: Answer): ViewOutcome | number {
   const soa = soaOf(answer.message);
   const ttlSeconds = txt.count > 0 ? txt.ttlSeconds : soa?.negativeTtlSeconds;
   if (txt.count === 0) {
+    if (view.zone !== undefined) run.blindZones?.noteTooEarly(view.zone);
     set(run, view, soa === undefined ? "absent-nosoa" : "absent");
     view.negativeTtlSeconds = soa?.negativeTtlSeconds;
   } else {

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Observer } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
+import type { BlindZones } from "./blind-zones.ts";
 import { type Answer, type Ask, type Endpoint, type Exchange, ExchangeError } from "./exchange.ts";
 import type { Limits } from "./limits.ts";
 import type { Terms } from "./schedule.ts";
@@ -13,6 +14,7 @@ export interface Run {
   readonly discovery: Discovery;
   readonly observer: Observer;
   readonly limits: Limits;
+  readonly blindZones: BlindZones | undefined;
   /** Fires at the deadline, on abort, and when the result is certain. */
   readonly signal: AbortSignal;
   readonly terms: Terms;

@@ -1,6 +1,6 @@
 import { watchOwner } from "./authoritative.ts";
 import { quantileMs } from "./hint.ts";
-import { type Resolver, viewsOf, watchView } from "./recursive.ts";
+import { negativeTtlAt, type Resolver, viewsOf, watchView } from "./recursive.ts";
 import { elapsedMs, type Run, warn } from "./run.ts";
 import type { OwnerOutcome, OwnerState } from "./schedule.ts";
 import type { Verdict } from "./types.ts";
@@ -28,11 +28,12 @@ export async function conduct(wait: Wait): Promise<Status> {
         code: "W_BLIND",
         text: "no authoritative nameserver can be reached from here; resolvers were asked instead",
       });
+      for (const s of blind) remember(run, s);
     }
     if (request.mode === "authoritative") pending = blind;
   }
   if (pending.length > 0) {
-    if (request.mode === "recursive" || pending.some((s) => s.outcome === "blind")) await holdBack(wait);
+    if (request.mode === "recursive" || pending.some((s) => s.outcome === "blind")) await holdBack(wait, pending);
     const end = await recursiveStage(wait, pending);
     if (end !== undefined) return end;
   }
@@ -84,13 +85,38 @@ function usableResolvers(request: WaitRequest): readonly Resolver[] {
   return (request.resolvers ?? []).filter((r) => !(r instanceof URL) || request.dohExchange !== undefined);
 }
 
+/** The time is not extended while it is remembered: afterwards the nameservers are waited for again. */
+function remember({ blindZones }: Run, { zone, targets, unresolved }: OwnerState): void {
+  if (zone === undefined || targets.length === 0 || blindZones?.find(zone) !== undefined) return;
+  blindZones?.add({ zone, servers: targets.map(({ server }) => server), unresolved, warnings: [] });
+}
+
 /** A cache that is asked too early keeps the "no" (propagation.md §3), so the first question waits. */
-async function holdBack(wait: Wait): Promise<void> {
+async function holdBack(wait: Wait, owners: readonly OwnerState[]): Promise<void> {
   const { request, run } = wait;
   const known = run.terms.hint === undefined ? undefined : quantileMs(run.terms.hint, 0.9);
-  const delayMs = request.expectedDelayMs ?? known ?? usualDelayMs;
+  const delayMs = request.expectedDelayMs ?? known ?? ((await isCheapToAsk(wait, owners)) ? 0 : usualDelayMs);
   const waitMs = Math.min(delayMs - elapsedMs(run), timeLeft(run) / 2);
   await pause(run, waitMs, "a resolver asked before the record exists would remember that it does not");
+}
+
+/** Minutes that a cache may keep a "no" where nobody has to wait them out often: see `noteTooEarly`. */
+const cheapSeconds = 300;
+
+/**
+ * Returns true when the resolvers may be asked at once: the zones are known to be blind, no resolver was asked too early
+ * for them before, and none would keep a "no" for long. SOA of a zone is there to be asked for: no cache learns a "no".
+ */
+async function isCheapToAsk({ request, run }: Wait, owners: readonly OwnerState[]): Promise<boolean> {
+  const zones = [...new Set(owners.map(({ zone }) => zone))];
+  const { blindZones } = run;
+  for (const zone of zones) {
+    if (zone === undefined || blindZones?.find(zone) === undefined || blindZones.wasTooEarly(zone)) return false;
+    const { exchange, dohExchange } = request;
+    const seconds = await negativeTtlAt(run, zone, usableResolvers(request), exchange, dohExchange);
+    if (seconds === undefined || seconds > cheapSeconds) return false;
+  }
+  return true;
 }
 
 async function pause(run: Run, waitMs: number, reason: string): Promise<void> {

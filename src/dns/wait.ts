@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import { type Observer, silent } from "../core/events.ts";
 import type { DomainName } from "../core/name.ts";
+import type { BlindZones } from "./blind-zones.ts";
 import type { Exchange } from "./exchange.ts";
 import type { PropagationHint } from "./hint.ts";
 import { createLimits, type Limits } from "./limits.ts";
@@ -41,6 +42,8 @@ export interface WaitRequest {
   readonly whenBlind?: "resolvers" | "fail" | undefined;
   /** Shared by the waits of a process, so that together they stay polite. */
   readonly limits?: Limits | undefined;
+  /** Shared by the waits of a process, so that only the first one waits for nameservers that cannot be reached. */
+  readonly blindZones?: BlindZones | undefined;
 }
 
 /** A request being carried out. */
@@ -80,6 +83,7 @@ export function newRun(request: WaitRequest, owners: Wait["owners"], signal: Abo
     discovery: request.discovery,
     observer: request.observer ?? silent,
     limits: request.limits ?? createLimits(clock),
+    blindZones: request.blindZones,
     signal,
     deadlineMs: request.deadlineMs,
     spent,

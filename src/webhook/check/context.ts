@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Observer } from "../../core/events.ts";
 import type { Redactor } from "../../core/redact.ts";
 import type { DnsSettings } from "../../issuer/network.ts";
+import type { DnsDeps } from "../../issuer/request.ts";
 import type { KubernetesConnection } from "../../kubernetes/client.ts";
 import type { Registry } from "../../providers.ts";
 import type { AllowedEndpoint } from "../solve/endpoints.ts";
@@ -54,6 +55,8 @@ export interface Context extends CheckDeps {
   readonly certManager: () => Promise<CertManagerFacts>;
   readonly rules: () => Promise<ValidateRules>;
   readonly issuers: () => Promise<IssuersFacts>;
+  /** One for all checks: what it learns about nameservers that cannot be reached takes seconds. */
+  readonly network: () => Promise<DnsDeps>;
 }
 
 export interface ServiceRef extends Account {

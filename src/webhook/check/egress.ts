@@ -1,7 +1,6 @@
 import { challengeName } from "../../core/challenge.ts";
 import { Dns01Error } from "../../core/errors.ts";
 import { parseName } from "../../core/name.ts";
-import { openDns } from "../../issuer/network.ts";
 import type { Check, Context } from "./context.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 import { domainOf } from "./pick.ts";
@@ -9,6 +8,7 @@ import { readIssuers } from "./read-issuers.ts";
 
 const check = "egress";
 const what = "port 53 for the propagation gate";
+const closed = "Let the pods reach port 53 by UDP and TCP (the chart's networkPolicy), or switch the gate off.";
 
 /** With the gate on, dns01's pods ask authoritative nameservers themselves. */
 export const egress: Check = {
@@ -36,12 +36,18 @@ export const egress: Check = {
 
 async function ask(domain: ReturnType<typeof parseName>, context: Context): Promise<Finding> {
   try {
-    const network = await openDns(context.settings.dns, context.observer, undefined, context.clock);
+    const network = await context.network();
     const { delegation } = await network.place(challengeName(domain), context.signal);
-    return ok(check, what, `the nameservers of ${delegation.zone} answer`);
+    const blind = delegation.warnings.find(({ code }) => code === "W_UNREACHABLE" || code === "W_INTERCEPTED");
+    if (blind === undefined) return ok(check, what, `the nameservers of ${delegation.zone} answer`);
+    if (context.settings.dns.resolvers.length > 0) {
+      const next =
+        "The gate asks the resolvers instead. Open port 53 (UDP and TCP) to have the nameservers' own answers.";
+      return warning({ check, what, cause: blind.text, next });
+    }
+    return failed({ check, what, cause: blind.text, next: closed, code: "TRANSIENT" });
   } catch (error) {
     if (!Dns01Error.is(error) || error.code === "ABORTED") throw error;
-    const next = "Let the pods reach port 53 by UDP and TCP (the chart's networkPolicy), or switch the gate off.";
-    return failed({ check, what, cause: error.message, next, code: "TRANSIENT" });
+    return failed({ check, what, cause: error.message, next: closed, code: "TRANSIENT" });
   }
 }

@@ -1,3 +1,4 @@
+import { openDns } from "../../issuer/network.ts";
 import { type AllowedEndpoint, parseAllowedEndpoints } from "../solve/endpoints.ts";
 import { asObject, type Json } from "../validate/fault.ts";
 import { rulesOf } from "../validate/rules.ts";
@@ -24,7 +25,8 @@ export function createContext(deps: CheckDeps): Context {
     });
   });
   const issuers = once(async () => listIssuers(deps, (await certManager()).clusterResourceNamespace));
-  return { ...deps, services, webhook, certManager, rules, issuers };
+  const network = once(() => openDns(deps.settings.dns, deps.observer, undefined, deps.clock));
+  return { ...deps, services, webhook, certManager, rules, issuers, network };
 }
 
 /** What the Deployment allows; the webhook itself does not start with one that cannot be read. */

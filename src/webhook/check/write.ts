@@ -7,7 +7,6 @@ import type { Solver } from "../../core/solver.ts";
 import { thrownText } from "../../core/thrown.ts";
 import { waitForTxt } from "../../dns/propagation.ts";
 import type { Placement } from "../../dns/types.ts";
-import { openDns } from "../../issuer/network.ts";
 import type { DnsDeps } from "../../issuer/request.ts";
 import { settleDuring } from "../../issuer/settle-during.ts";
 import { connectSolver } from "../../providers.ts";
@@ -39,7 +38,7 @@ export const write: Check = {
     const { settings } = context;
     if (settings.domain === undefined && !settings.write) return [];
     const findings: Finding[] = [];
-    const network = await openDns(settings.dns, context.observer, undefined, context.clock);
+    const network = await context.network();
     for (const target of await targetsOf(context, findings)) findings.push(...(await tryOut(target, network, context)));
     return findings;
   },
@@ -167,6 +166,9 @@ async function writeAndLook(
         items: [{ owner, values, delegation }],
         discovery: network.discovery,
         exchange: network.exchange,
+        // As the gate does: where no nameserver can be reached, the resolvers that were given are asked.
+        resolvers: network.resolvers,
+        dohExchange: network.dohExchange,
         mode: "authoritative",
         deadlineMs: settings.dns.propagation.timeoutMs,
         signal,
@@ -176,11 +178,9 @@ async function writeAndLook(
     const verdict = await settleDuring([written], wait, () => true, { clock, observer, signal });
     const { status, servers, explanation } = verdict;
     if (status === "propagated") {
-      return ok(
-        check,
-        what,
-        `a random value was written, and ${counted(servers.length, "nameserver")} serve${servers.length === 1 ? "s" : ""} it`,
-      );
+      const serving = servers.filter((one) => one.class === "match" && one.resolver !== true).length;
+      const seen = `${counted(serving, "nameserver")} serve${serving === 1 ? "s" : ""} it`;
+      return ok(check, what, `a random value was written, and ${serving === 0 ? explanation : seen}`);
     }
     const next = `dns01 check ${owner} VALUE shows each nameserver; port 53 has to be reachable from here.`;
     const cause = `the value was written, but: ${explanation}`;

@@ -1,6 +1,8 @@
+import { createSocket } from "node:dgram";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import rfc2136 from "../../../providers/rfc2136.ts";
 import { systemClock } from "../../../src/core/clock.ts";
+import { decodeMessage } from "../../../src/dns/codec.ts";
 import type { DnsSettings } from "../../../src/issuer/network.ts";
 import { type Sandbox, startSandbox } from "../../../src/sandbox/index.ts";
 import { type Cluster, createCluster, messageOf, namespace, ok, type ReplicaOptions, startReplica } from "./world.ts";
@@ -138,6 +140,29 @@ describe("scenario 11 at the nameservers: not in time", () => {
     expect(messageOf(answer)).toMatch(/no authoritative nameserver could be asked .*port 53/);
     await replica.solving.close();
   });
+});
+
+test("nameservers that cannot be reached are not looked for again: the next Present goes to the resolver", async () => {
+  sandbox.zone.setLag(0);
+  const closed = createSocket("udp4");
+  await new Promise<void>((resolve) => closed.bind(0, "127.0.0.1", resolve));
+  const asked: (string | undefined)[] = [];
+  closed.on("message", (packet) => void asked.push(decodeMessage(packet).questions[0]?.type));
+  const replica = await start(
+    { propagation: "gate" },
+    { dns: { ...dns, port: closed.address().port }, callTimeoutMs: 60_000 },
+  );
+  expect(await replica.present(at("first"))).toEqual(ok);
+  expect(asked).toContain("NS");
+  asked.length = 0;
+  expect(await replica.present(at("second"))).toEqual(ok);
+  // They are asked whether they serve the value after all, and for nothing else.
+  expect([...new Set(asked)].filter((type) => type !== "TXT")).toEqual([]);
+  const reports = replica.eventsOf("propagation");
+  expect(reports.map(({ status }) => status)).toEqual(["propagated", "propagated"]);
+  expect(reports[1]?.servers.find(({ resolver }) => resolver === true)).toMatchObject({ class: "match" });
+  await replica.solving.close();
+  closed.close();
 });
 
 test("an Issuer may switch off the gate that the operator has on", async () => {
