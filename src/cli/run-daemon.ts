@@ -21,7 +21,7 @@ import { readRenewPlans } from "./renew-plans.ts";
 import { noCertificates } from "./renew-report.ts";
 import { createRenewalInfos, openEngine } from "./renewal-engine.ts";
 import { startReloads } from "./run-reload.ts";
-import { createReport, type Report } from "./run-report.ts";
+import { createReport, quietSteps, type Report } from "./run-report.ts";
 import { type Generation, openGeneration, targetsOf } from "./run-targets.ts";
 import { defaultStateDir } from "./state.ts";
 
@@ -41,7 +41,7 @@ export const command: Command = {
     const filesRead = new Set<string>();
     const isOnce = flags.on("once");
     if (isOnce) failOn(notOnce(flags));
-    const said = await readSaid(input, filesRead, isOnce ? {} : unhurried);
+    const said = await readSaid(isOnce ? input : quiet(input), filesRead, isOnce ? {} : unhurried);
     const listen = await listenOf(input);
     const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose: "run" });
     const release = await store.lockRun({ signal: io.signal, timeoutMs: 0 });
@@ -67,6 +67,11 @@ function notOnce(flags: CommandInput["flags"]): readonly ConfigIssue[] {
 function paceOf(flags: CommandInput["flags"]): { readonly ordersPerSecond?: number } {
   if (flags.source("orders-per-second") === "default") return {};
   return { ordersPerSecond: Math.max(1, flags.integer("orders-per-second") ?? 1) };
+}
+
+/** The connections to DNS services hear of steps, too: they belong to several certificates, and so have no name here. */
+function quiet(input: CommandInput): CommandInput {
+  return { ...input, observer: quietSteps(input.observer) };
 }
 
 /** Everything that was said, checked; all faults at once. */
@@ -142,7 +147,7 @@ async function live(
     }
   };
   const targets = createTargets(watch, metrics, (known) =>
-    targetsOf({ generation, input, store }, known, report.fault),
+    targetsOf({ generation, input: quiet(input), store }, known, report.fault),
   );
   const ends: (() => void)[] = [];
   try {
@@ -160,7 +165,7 @@ async function live(
     const reload = async (fresh: CommandInput): Promise<string> => {
       // Those of a configuration that is broken, too: one of them may be what is to be put right.
       filesRead = new Set();
-      const next = await open(await readSaid(fresh, filesRead));
+      const next = await open(await readSaid(quiet(fresh), filesRead));
       generation = next;
       tellOverlaps();
       infos.forget();

@@ -21,6 +21,15 @@ const steps: ReadonlySet<Dns01Event["type"]> = new Set([
   ...(["retry", "lock.wait", "zone.found"] as const),
 ]);
 
+/** Passes events on; the steps of an order become lines of level debug. */
+export function quietSteps(observer: Observer): Observer {
+  return (event) => {
+    if (!steps.has(event.type)) return observer(event);
+    const line = describeEvent(event);
+    if (line !== undefined) observer({ type: "log", level: "debug", text: line.text, fields: line.fields });
+  };
+}
+
 export function createReport(observer: Observer): Report {
   /** Until when and why a certificate waits: said once, not with every look. */
   const putOff = new Map<string, string>();
@@ -82,17 +91,9 @@ export function createReport(observer: Observer): Report {
         }
       }
     },
-    observerFor: (name) => (event) => {
-      if (event.type === "step" || !steps.has(event.type))
-        return observer(Object.assign({}, event, { certificate: name }));
-      const line = describeEvent(event);
-      if (line === undefined) return;
-      observer({
-        type: "log",
-        level: "debug",
-        text: `${name}: ${line.text}`,
-        fields: { ...line.fields, certificate: name },
-      });
+    observerFor: (name) => {
+      const quiet = quietSteps(observer);
+      return (event) => quiet({ ...event, certificate: name });
     },
   };
 }

@@ -73,6 +73,8 @@ describe("dns01 run", () => {
     expect(second.stderr).toMatch(new RegExp(`LOCKED: .*process ${service.child.pid} .*run`));
 
     expect(await stop(service)).toBe(0);
+    // The steps of an order are for level debug.
+    expect(service.lines().filter((l) => /^(phase|txt\.)/.test(l.event ?? ""))).toEqual([]);
     expect(readFileSync(join(folder.dir, "deployed"), "utf8")).toBe("one\n");
     expect(box.zone.txt("_acme-challenge.a.example.test")).toEqual([]);
 
