@@ -48,7 +48,7 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
   // A second Ctrl-C ends the process at once; the file goes even then.
   const onExit = () => rmSync(dirname(box.caRootFile), { recursive: true, force: true });
   process.once("exit", onExit);
-  const env = { ...box.env, DNS01_STATE: stateFor(flags.text("state"), box) };
+  const env = { ...box.env, DNS01_STATE: stateFor(flags.text("state"), box, io.env["DNS01_CA_ROOT"]) };
   try {
     if (hasCommand) return done(await runInSandbox(rest, childEnvironment(io.env, env), io.signal));
     io.stdout.write(flags.on("json") ? `${JSON.stringify(env, undefined, 2)}\n` : exportsOf(env));
@@ -61,8 +61,14 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
 }
 
 /** The folder that the user named, else one that ends with the sandbox: a trial leaves nothing among real accounts. */
-function stateFor(named: string | undefined, box: Sandbox): string {
-  return named === undefined ? join(dirname(box.caRootFile), "state") : resolve(named);
+function stateFor(named: string | undefined, box: Sandbox, outerRoot = ""): string {
+  // In a shell with the exports of another sandbox, its folder stands in DNS01_STATE: the user did not name that.
+  const isNamed = named !== undefined && named !== stateBeside(outerRoot);
+  return isNamed ? resolve(named) : stateBeside(box.caRootFile);
+}
+
+function stateBeside(caRootFile: string): string {
+  return join(dirname(caRootFile), "state");
 }
 
 function done(status: number): CommandOutput {

@@ -118,6 +118,16 @@ describe("alone", () => {
     expect(existsSync(state)).toBe(false);
   });
 
+  test("state of a sandbox within the exports of another one goes to its own folder", async () => {
+    const outer = { ...process.env, DNS01_CA_ROOT: join(folder, "root.pem"), DNS01_STATE: join(folder, "state") };
+    const run = start(["--json"], outer);
+    await until(() => run.stdout().endsWith("\n"));
+    const env = JSON.parse(run.stdout()) as Record<string, string>;
+    expect(env["DNS01_STATE"]).toBe(join(env["DNS01_CA_ROOT"] ?? "", "../state"));
+    run.interrupt.abort(new InterruptError("SIGINT"));
+    await run.done;
+  });
+
   test("every fault of the command line is told, with the nearest name, and nothing starts", async () => {
     const args = [
       "--fault",
