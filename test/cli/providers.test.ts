@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -19,6 +20,11 @@ test.each(ids.filter((id) => !withoutRights.includes(id)))(
     const { permissions = "" } = await readProviderPage(id, home);
     expect(permissions.length).toBeGreaterThan(60);
     expect(permissions).not.toMatch(/^## /m);
+    // Links to other pages of the package are paths that exist.
+    expect(permissions).not.toMatch(/\]\((?!https?:)/);
+    for (const [, path = ""] of permissions.matchAll(/\(([^()\s]+\.md)(#[^)]*)?\)/g)) {
+      expect(existsSync(path), path).toBe(true);
+    }
     expect(permissions.match(/^```/gm)?.length ?? 0).toSatisfy((n: number) => n % 2 === 0);
   },
 );
