@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
+import type { Stats } from "node:fs";
 import { chmod, mkdir, open, readdir, rename, rm, stat, symlink, unlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { diskError, errno } from "./disk-errors.ts";
+import { tooReadable } from "./private-file.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import { readRegular, stateLimit } from "./read-limited.ts";
 
@@ -51,6 +53,12 @@ export interface Disk {
 }
 
 export function openDisk(root: string, identity: ProcessIdentity, observer: Observer): Disk {
+  const warned = new Set<string>();
+  const warnOnce = (text: string | undefined) => {
+    if (text === undefined || warned.has(text)) return;
+    warned.add(text);
+    observer({ type: "warning", code: "W_FILE_MODE", text });
+  };
   const shown = (path: string) => relative(root, path).split(sep).join("/");
 
   async function step<T>(operation: string, path: string, work: () => Promise<T>): Promise<T> {
@@ -172,7 +180,10 @@ export function openDisk(root: string, identity: ProcessIdentity, observer: Obse
         await syncDir(dirname(path)).catch(unless("ENOENT"));
       }),
     read: (path) =>
-      reading(path, async () => (await readRegular(path, stateLimit).catch(unless("ENOENT")))?.toString("utf8")),
+      reading(path, async () => {
+        const check = isKey(path) ? (found: Stats) => warnOnce(tooReadable(path, found)) : undefined;
+        return (await readRegular(path, stateLimit, check).catch(unless("ENOENT")))?.toString("utf8");
+      }),
     list: (path) =>
       reading(path, async () => {
         const names = (await readdir(path).catch(unless("ENOENT"))) ?? [];
@@ -238,6 +249,11 @@ export function makerOf(name: string): Omit<ProcessIdentity, "host"> | undefined
   return pid === undefined || start === undefined || space === undefined
     ? undefined
     : { pid: Number(pid), start, space };
+}
+
+/** "privkey.pem", "key.pem", "key.next.pem". */
+function isKey(path: string): boolean {
+  return /(?:^|[/\\])(?:priv)?key(?:\.next)?\.pem$/.test(path);
 }
 
 async function isDir(path: string): Promise<boolean> {

@@ -18,6 +18,7 @@ import { openDisk } from "./disk.ts";
 import { type Hints, openHints } from "./hints.ts";
 import { openJournal } from "./journal.ts";
 import { openLocks } from "./lock.ts";
+import { writableByOthers } from "./private-file.ts";
 import { ownIdentity } from "./process-identity.ts";
 import { openRenewals } from "./renewals.ts";
 import { sweep } from "./sweep.ts";
@@ -66,6 +67,8 @@ export async function openStore(dir: string, options: StoreOptions = {}): Promis
   const root = resolve(dir);
   const identity = await ownIdentity();
   await sweep(root, ["accounts", "budget", "certificates", "hints", "journal", "locks"], identity);
+  const warning = await writableByOthers(root);
+  if (warning !== undefined) observer({ type: "warning", code: "W_FILE_MODE", text: warning });
   const disk = openDisk(root, identity, observer);
   const locks = openLocks(disk, { observer, clock, purpose, settings: { heartbeatMs, staleMs } });
   return {

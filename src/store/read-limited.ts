@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -39,8 +39,11 @@ export async function readLimited(path: string, limit: number): Promise<Buffer> 
   }
 }
 
-/** A regular file and nothing else: fails with EISDIR, with EFTYPE for a pipe or a device, and over `limit` with EFBIG. */
-export async function readRegular(path: string, limit: number): Promise<Buffer> {
+/**
+ * A regular file and nothing else: fails with EISDIR, with EFTYPE for a pipe or a device, and over `limit` with EFBIG.
+ * `onStats` gets what the system says of the open file.
+ */
+export async function readRegular(path: string, limit: number, onStats?: (found: Stats) => void): Promise<Buffer> {
   const file = await open(path, unblocked);
   try {
     const found = await file.stat();
@@ -48,6 +51,7 @@ export async function readRegular(path: string, limit: number): Promise<Buffer> 
       const code = found.isDirectory() ? "EISDIR" : "EFTYPE";
       throw Object.assign(new Error("it is not a regular file"), { code, path });
     }
+    onStats?.(found);
     return await readAll(path, limit, async (space) => (await file.read(space)).bytesRead);
   } finally {
     await file.close();

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AbortedError } from "../../src/core/errors.ts";
 import { diskError } from "../../src/store/disk-errors.ts";
-import { readableByOthers } from "../../src/store/index.ts";
+import { openStore, readableByOthers } from "../../src/store/index.ts";
+import { makePair, metaOf } from "./pair.ts";
 
 const failure = (code: string) => Object.assign(new Error(`${code}: it failed`), { code });
 
@@ -40,18 +41,71 @@ describe.skipIf(process.platform === "win32")("a file with a secret", () => {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  test("is warned of when every user can read it, and only then", async () => {
+  test("is warned of when its group or every user can read it, and only then", async () => {
     const path = join(dir, "token");
     await writeFile(path, "secret");
     await chmod(path, 0o644);
     expect(await readableByOthers(path)).toBe(
       `${path} holds a secret and can be read by every user (mode 0644); run: chmod 600 ${path}`,
     );
-    for (const mode of [0o600, 0o640, 0o400]) {
+    await chmod(path, 0o640);
+    expect(await readableByOthers(path)).toBe(
+      `${path} holds a secret and can be read by its group (mode 0640); run: chmod 600 ${path}`,
+    );
+    for (const mode of [0o600, 0o400]) {
       await chmod(path, mode);
       expect(await readableByOthers(path)).toBeUndefined();
     }
     expect(await readableByOthers(join(dir, "absent"))).toBeUndefined();
     expect(await readableByOthers("/run/secrets/token")).toBeUndefined();
+  });
+});
+
+describe.skipIf(process.platform === "win32")("a state folder", () => {
+  let dir: string;
+  let warnings: string[];
+  const open = () =>
+    openStore(dir, {
+      observer: (event) => {
+        if (event.type === "warning") warnings.push(`${event.code}: ${event.text}`);
+      },
+    });
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "dns01-modes-"));
+    warnings = [];
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  test.each([
+    [0o777, "every user"],
+    [0o773, "every user"],
+    [0o770, "its group"],
+    [0o755, undefined],
+    [0o700, undefined],
+  ])("of mode %o is warned of when others could replace files in it", async (mode, who) => {
+    await chmod(dir, mode);
+    await open();
+    const text = `the state folder ${dir} can be written by ${who} (mode 0${mode.toString(8)})`;
+    const all = `W_FILE_MODE: ${text}: keys and certificates in it can be replaced; run: chmod 700 ${dir}`;
+    expect(warnings).toEqual(who === undefined ? [] : [all]);
+  });
+
+  test("with keys that others can read is warned of once for each key", async () => {
+    const store = await open();
+    const { cert, privkey, serial } = await makePair("01aa");
+    const files = await store.certificates.save("c", { cert, chain: "", privkey }, metaOf("c", serial));
+    const ca = "https://ca.test/directory";
+    await store.accounts.save({ ca, privkey, contact: [] });
+    const account = join(dir, "accounts/ca.test+directory/key.pem");
+    await Promise.all([store.certificates.load("c"), store.accounts.load(ca)]);
+    expect(warnings).toEqual([]);
+    await chmod(files.privkey ?? "", 0o644);
+    await chmod(files.cert, 0o644);
+    await chmod(account, 0o640);
+    for (let i = 0; i < 2; i++) await Promise.all([store.certificates.load("c"), store.accounts.load(ca)]);
+    expect(warnings.sort()).toEqual([
+      expect.stringMatching(/accounts.*key\.pem holds a secret and can be read by its group \(mode 0640\)/),
+      expect.stringMatching(/privkey\.pem holds a secret and can be read by every user \(mode 0644\)/),
+    ]);
   });
 });
