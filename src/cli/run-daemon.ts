@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { type Plan, readPlan } from "../config/plan.ts";
 import { systemClock } from "../core/clock.ts";
 import { counted } from "../core/counted.ts";
@@ -9,13 +8,13 @@ import { createDaemonMetrics, type DaemonMetrics } from "../daemon/metrics.ts";
 import { createNotifier, type Notifier } from "../daemon/notify.ts";
 import { startStatusServer } from "../daemon/server.ts";
 import { startTimers } from "../daemon/timers.ts";
-import { type UnitName, unitText } from "../daemon/units.ts";
 import { createCaMemory } from "../issuer/ca-memory.ts";
 import { reconcile } from "../issuer/reconcile.ts";
 import { createWatch, type Watch, type WatchTarget } from "../issuer/watch.ts";
 import { openStore, type Store } from "../store/index.ts";
-import { type Command, type CommandInput, type CommandOutput, failOn } from "./command.ts";
+import { type Command, type CommandInput, failOn } from "./command.ts";
 import { readDeployment } from "./deployment.ts";
+import { printUnit } from "./print-unit.ts";
 import { renewRound } from "./renew.ts";
 import { readRenewPlans } from "./renew-plans.ts";
 import { noCertificates } from "./renew-report.ts";
@@ -240,40 +239,4 @@ async function takeOutLeftovers(deps: Parameters<typeof reconcile>[1], report: R
 async function announceEnd(signal: AbortSignal, notifier: Notifier): Promise<void> {
   if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   await notifier.stopping();
-}
-
-/** Flags that the unit of the daemon hands on. */
-const ofService = ["listen", "parallel", "orders-per-second", "log-format", "log-level"];
-const ofEveryUnit = ["print-unit", "unit", "config", "state", "json", "quiet"];
-
-/** What else was given would be lost without a word. */
-function notInUnit(flags: CommandInput["flags"], name: UnitName) {
-  const kept = [...ofEveryUnit, ...(name === "dns01.service" ? ofService : [])];
-  const message = `is not handed on by ${name}; write it into dns01.yaml, or into the unit with "systemctl edit"`;
-  return [...flags.given.keys()]
-    .filter((flag) => flags.source(flag) === `--${flag}` && !kept.includes(flag))
-    .map((flag) => ({ path: `--${flag}`, message }));
-}
-
-/** With the options of this command line, paths made absolute: a service starts in another folder. */
-async function printUnit(input: CommandInput): Promise<CommandOutput> {
-  const { flags } = input;
-  const name = (flags.text("unit") ?? "dns01.service") as UnitName;
-  // The unit may be made before the file is, or for another machine.
-  const isAbsent = ({ path }: { readonly path: string }) => path === "--config";
-  failOn([...input.issues.filter((issue) => !isAbsent(issue)), ...notInUnit(flags, name)]);
-  for (const { message } of input.issues.filter(isAbsent)) {
-    input.observer({ type: "log", level: "warn", text: `--config: ${message} (the unit names it all the same)` });
-  }
-  const file = flags.text("config") ?? (await input.loadConfig()).file;
-  const state = flags.text("state");
-  const args = [
-    ...(file === undefined ? [] : ["--config", resolve(file)]),
-    ...(state === undefined ? [] : ["--state", resolve(state)]),
-    ...(name === "dns01.service"
-      ? ofService.flatMap((flag) => (flags.source(flag) === `--${flag}` ? [`--${flag}`, flags.text(flag) ?? ""] : []))
-      : []),
-  ];
-  const text = unitText(name, { program: [process.execPath, resolve(process.argv[1] ?? "dns01")], args });
-  return { json: { name, text }, text };
 }

@@ -1,3 +1,5 @@
+import { type UnitWork, wallsOf } from "./unit-walls.ts";
+
 export const unitNames = ["dns01.service", "dns01-renew.service", "dns01-renew.timer"] as const;
 export type UnitName = (typeof unitNames)[number];
 
@@ -6,10 +8,11 @@ export interface UnitOptions {
   readonly program: readonly string[];
   /** What follows the command's name: absolute paths. */
   readonly args: readonly string[];
+  readonly work: UnitWork;
 }
 
-/** The text of a unit for systemd. Nothing in it is more than what the unit's own manual page says. */
-export function unitText(name: UnitName, { program, args }: UnitOptions): string {
+/** The text of a unit for systemd. */
+export function unitText(name: UnitName, { program, args, work }: UnitOptions): string {
   switch (name) {
     case "dns01.service":
       return `[Unit]
@@ -28,14 +31,7 @@ Restart=on-failure
 RestartSec=30s
 # What stands in DNS is taken out before the end.
 TimeoutStopSec=90s
-KillMode=mixed
-UMask=0077
-NoNewPrivileges=yes
-PrivateTmp=yes
-# Deploy hooks and copies need the rest of the system; without them, add:
-# ProtectSystem=strict
-# ReadWritePaths=/var/lib/dns01
-
+${wallsOf(work)}
 [Install]
 WantedBy=multi-user.target
 `;
@@ -49,11 +45,7 @@ After=network-online.target nss-lookup.target
 Type=oneshot
 ExecStart=${commandLine([...program, "renew", ...args])}
 TimeoutStartSec=1h
-KillMode=mixed
-UMask=0077
-NoNewPrivileges=yes
-PrivateTmp=yes
-`;
+${wallsOf(work)}`;
     case "dns01-renew.timer":
       return `[Unit]
 Description=dns01: looks for certificates that are due
