@@ -1,5 +1,5 @@
-/** Waits until `holds` is true, asking every few milliseconds; throws after `timeoutMs`. */
-export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 5000): Promise<void> {
+/** Waits until `holds` is true, asking every few milliseconds; throws after `timeoutMs`: a busy machine takes many seconds. */
+export async function until(holds: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`did not come true within ${timeoutMs} ms: ${holds.toString()}`);
