@@ -1,9 +1,10 @@
 import { readDnsSettings } from "../config/dns-settings.ts";
 import { systemClock } from "../core/clock.ts";
 import type { ConfigIssue } from "../core/errors.ts";
-import { propagationError, waitForTxt } from "../dns/propagation.ts";
+import { waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
 import { type Command, failOn } from "./command.ts";
+import { propagationStep } from "./propagation-step.ts";
 import { verdictTable } from "./table.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
@@ -25,21 +26,21 @@ export const command: Command = {
     const { fqdn, values } = read.arguments;
     const network = await openDns(dns.settings, observer);
     const placement = await network.place(fqdn, io.signal);
-    const verdict = await waitForTxt({
-      items: [{ owner: placement.owner, values, delegation: placement.delegation }],
-      discovery: network.discovery,
-      exchange: network.exchange,
-      mode: dns.settings.propagation.mode,
-      resolvers: network.resolvers,
-      dohExchange: network.dohExchange,
-      deadlineMs: dns.settings.propagation.timeoutMs,
-      signal: io.signal,
-      clock: systemClock,
-      observer,
-    });
-    io.signal.throwIfAborted();
-    if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
-    const { owner, aliases } = placement;
+    const { owner, aliases, delegation } = placement;
+    const wait = () =>
+      waitForTxt({
+        items: [{ owner, values, delegation }],
+        discovery: network.discovery,
+        exchange: network.exchange,
+        mode: dns.settings.propagation.mode,
+        resolvers: network.resolvers,
+        dohExchange: network.dohExchange,
+        deadlineMs: dns.settings.propagation.timeoutMs,
+        signal: io.signal,
+        clock: systemClock,
+        observer,
+      });
+    const verdict = await propagationStep(owner, wait, { observer, signal: io.signal });
     const text = [`${owner}: every nameserver serves it`, "", ...verdictTable(verdict.servers), ""].join("\n");
     return { json: { fqdn, owner, aliases, values, ...verdict }, text };
   },

@@ -2,7 +2,7 @@ import { readDnsSettings } from "../config/dns-settings.ts";
 import { isGivenOutside } from "../config/settings.ts";
 import { readRoutes, routeOf } from "../config/solvers.ts";
 import { systemClock } from "../core/clock.ts";
-import { propagationError, waitForTxt } from "../dns/propagation.ts";
+import { waitForTxt } from "../dns/propagation.ts";
 import { openDns } from "../issuer/network.ts";
 import { placeAnyway } from "../issuer/place-anyway.ts";
 import { createRouter } from "../issuer/router.ts";
@@ -10,6 +10,7 @@ import { settleDuring } from "../issuer/settle-during.ts";
 import { createValueLedger } from "../issuer/values.ts";
 import { openStore } from "../store/index.ts";
 import { type Command, failOn } from "./command.ts";
+import { propagationStep } from "./propagation-step.ts";
 import { defaultStateDir } from "./state.ts";
 import { readTxtArguments } from "./txt-arguments.ts";
 
@@ -50,9 +51,9 @@ export const command: Command = {
           clock: systemClock,
           observer,
         });
-      const verdict = await settleDuring(written, wait, ({ status }) => status === "propagated", deps);
+      const settled = () => settleDuring(written, wait, ({ status }) => status === "propagated", deps);
+      const verdict = mode === "none" ? await settled() : await propagationStep(owner, settled, deps);
       io.signal.throwIfAborted();
-      if (verdict.status !== "propagated" && verdict.status !== "skipped") throw propagationError(verdict);
       const { zone, provider } = at.get(owner) ?? { zone: delegation?.zone ?? "", provider: "" };
       const json = { fqdn, owner, zone, provider, values, propagation: verdict.status, warnings: input.warnings() };
       return { json, text: `${owner} TXT ${values.map((v) => `"${v}"`).join(" ")} in ${zone}\n` };
