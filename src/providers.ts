@@ -56,7 +56,8 @@ export function createRegistry(
       const byAlias = there.find(({ aliases }) => aliases?.includes(id));
       if (byAlias !== undefined) return byAlias;
       const near = nearest(id, [...ids, ...there.flatMap(({ aliases }) => aliases ?? [])]);
-      const meant = near === undefined ? `there are ${ids.join(", ")}` : `did you mean ${near}?`;
+      const meant =
+        near === undefined ? `there are ${ids.filter((one) => one !== "memory").join(", ")}` : `did you mean ${near}?`;
       const issue = { path: "--provider", message: `there is no provider "${id}"; ${meant}` };
       throw new ConfigError([issue, ...faults]);
     },

@@ -3,6 +3,7 @@ import { createAcmeClient } from "../acme/client.ts";
 import { type Ca, findCa } from "../acme/directories.ts";
 import type { AccountAccess } from "../acme/kept-account.ts";
 import { attempt, readInput } from "../config/attempt.ts";
+import { placeOf } from "../config/settings.ts";
 import { systemClock } from "../core/clock.ts";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { AccountStore } from "../issuer/ports.ts";
@@ -24,13 +25,13 @@ export async function openAccountAccess(
 ): Promise<OpenedAccess> {
   const { flags, io, observer } = input;
   const issues: ConfigIssue[] = [...input.issues, ...more];
-  const ca = attempt(issues, () => findCa(flags.text("ca") ?? "letsencrypt", flags.source("ca") ?? "--ca"));
+  const ca = attempt(issues, () => findCa(flags.text("ca") ?? "letsencrypt", placeOf(flags, "ca")));
   const caRoot = await readRoot(input, issues);
   failOn(issues);
   if (ca === undefined) throw new Error("unchecked CA");
   const store = await openStore(flags.text("state") ?? defaultStateDir(io.env), { observer, purpose });
   const { directoryUrl } = ca;
-  await requireAccount(store, directoryUrl, flags.source("ca") ?? "--ca");
+  await requireAccount(store, directoryUrl, placeOf(flags, "ca"));
   return { ca, store, access: accessTo(input, store, directoryUrl, caRoot) };
 }
 

@@ -82,7 +82,9 @@ export function readFlags(
       given.set(spec.name, { values: ["true"], source: `--${spec.name}` });
       continue;
     }
-    const text = token.value?.replace(noOption, "");
+    // "-d=x" is "-d x", as most programs read it; only Node hands the "=" on.
+    const isShort = token.inlineValue === true && !token.rawName.startsWith("--");
+    const text = token.value?.replace(noOption, "").replace(isShort ? /^=/ : "", "");
     if (text === undefined || (token.inlineValue !== true && /^--[a-z]/.test(text))) {
       issues.push({ path: `--${spec.name}`, message: `needs a value: --${spec.name} ${spec.value ?? "VALUE"}` });
       continue;

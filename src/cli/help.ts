@@ -13,7 +13,7 @@ export function generalHelp(docs: string | undefined): string {
     "",
     "Options of every command:",
     ...globalFlags.map(flagLine),
-    "  --version                         print the version",
+    "  -V, --version                     print the version",
     "",
     "Every flag has an environment form: --ca-root is DNS01_CA_ROOT. `dns01 <command> --help` says more.",
     "",

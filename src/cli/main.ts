@@ -45,7 +45,12 @@ const asked = isHelp ? words.slice(1) : words;
 const spec = specOf(asked.map(({ text }) => text));
 const name = words[0]?.text;
 
-if ((name === undefined || spec !== undefined) && own.includes("--version")) {
+const isVersion =
+  (name === undefined && own.some((arg) => ["--version", "-V", "-v"].includes(arg))) ||
+  (spec !== undefined && own.includes("--version")) ||
+  (name === "version" && words.length === 1);
+
+if (isVersion) {
   const found = version();
   process.stdout.write(own.includes("--json") ? `${JSON.stringify({ version: found }, undefined, 2)}\n` : `${found}\n`);
 } else if (name === undefined && (own.length === 0 || own.includes("--help") || own.includes("-h"))) {

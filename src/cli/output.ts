@@ -77,7 +77,7 @@ function defaultHint(error: Dns01Error): string {
     case "HOOK":
       return "The certificate is stored; mend the command and run it again.";
     default:
-      return error.retryable ? "Nothing was lost: run the same command again later." : "See the message.";
+      return error.retryable ? "Run the same command again later." : "See the message.";
   }
 }
 

@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { inOrder } from "../config/document.ts";
-import { emptyConfig, loadConfig } from "../config/load.ts";
+import { emptyConfig, type LoadedConfig, loadConfig } from "../config/load.ts";
 import { ConfigError, type ConfigIssue, Dns01Error } from "../core/errors.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { nearest } from "../core/nearest.ts";
@@ -21,6 +21,7 @@ import { createLiveProgress } from "./progress.ts";
 import { noProviderFlags, readProviderFlags } from "./provider-flags.ts";
 import { showConfig } from "./show-config.ts";
 import { type CommandSpec, commands, type FlagSpec, globalFlags, pluginFlags } from "./spec.ts";
+import { unknownVariables } from "./unknown-variables.ts";
 
 export interface RunOptions {
   readonly name: string | undefined;
@@ -70,6 +71,8 @@ export async function runCommand(options: RunOptions): Promise<number> {
     const specs = [...globalFlags, ...spec.flags, ...more.specs];
     const { flags: ownFlags, issues } = readFlags(line, [...specs, ...idle], io.env, more.secrets);
     const config = spec.flags.some((f) => f.name === "config") ? await readConfig() : emptyConfig;
+    for (const text of await unknownVariables(io.env, registry, (name) => mentions(config, name)))
+      observer({ type: "warning", code: "W_VARIABLE", text });
     const flags = config.file === undefined ? ownFlags : (await import("./file-flags.ts")).withFile(ownFlags, config);
     const all = [...issues, ...positionalFaults(spec, flags), ...config.issues];
     if (flags.on("show-config")) {
@@ -193,6 +196,11 @@ function mistypedOptions(args: readonly string[]): readonly ConfigIssue[] {
   const version: FlagSpec = { name: "version", kind: "boolean", help: "" };
   const { issues } = readFlags(args, [version, ...globalFlags, ...commands.flatMap((c) => c.flags)], {});
   return issues.filter(({ message }) => message.startsWith("unknown option; did you mean"));
+}
+
+/** As the name of a variable that holds a value: `{ env: NAME }`. */
+function mentions({ config }: LoadedConfig, name: string): boolean {
+  return JSON.stringify(config).includes(`"env":"${name}"`);
 }
 
 function configFile(spec: CommandSpec, flags: Flags): string | undefined {

@@ -26,9 +26,9 @@ export const command: Command = { run: sandbox };
 
 /** `dns01 sandbox`: prints what a client needs and serves until it is stopped, or runs a command inside. */
 async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Promise<CommandOutput> {
-  const faults = readFaults(flags.list("fault"), flags.source("fault") ?? "");
-  const zones = readZones(flags.list("zone"), flags.source("zone") ?? "");
-  const behaviour = readBehaviours(flags.list("behaviour"), flags.source("behaviour") ?? "");
+  const faults = readFaults(flags.list("fault"), flags.source("fault") ?? "--fault");
+  const zones = readZones(flags.list("zone"), flags.source("zone") ?? "--zone");
+  const behaviour = readBehaviours(flags.list("behaviour"), flags.source("behaviour") ?? "--behaviour");
   failOn([...issues, ...faults.issues, ...zones.issues, ...behaviour.issues]);
   const hasCommand = rest.length > 0;
   // Not ended by the signal itself: a command inside takes its values out of DNS first.
@@ -136,8 +136,9 @@ function readBehaviours(
   const issues = read.flatMap((one) => {
     if (!("fault" in one)) return [];
     const known = Object.keys(behaviours);
-    const near = known.includes(one.name) ? undefined : nearest(one.name, known);
-    const hint = near === undefined ? "" : `; did you mean "${near}"? (${known.join(", ")})`;
+    const near = nearest(one.name, known);
+    const list = near === undefined ? `known are ${known.join(", ")}` : `did you mean "${near}"? (${known.join(", ")})`;
+    const hint = known.includes(one.name) ? "" : `; ${list}`;
     return [{ path: source, message: `${one.fault}${hint}` }];
   });
   return { change: Object.assign({}, ...read.map((one) => ("change" in one ? one.change : {}))), issues };

@@ -1,7 +1,6 @@
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { isSurelyPath, unreadableSecret } from "../core/secret-file.ts";
-import { codeText } from "../core/system-error.ts";
-import { thrownText } from "../core/thrown.ts";
+import { reasonText } from "../core/thrown.ts";
 import { configLimit, readLimited } from "../store/index.ts";
 
 /** Collects the faults of one part, so that the others are looked at too. */
@@ -25,8 +24,7 @@ export async function readInput(path: string, at: string, issues: ConfigIssue[])
   try {
     return await readLimited(path, configLimit);
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? codeText(String(error.code)) : thrownText(error);
-    issues.push({ path: at, message: `cannot read ${path}: ${reason}` });
+    issues.push({ path: at, message: `cannot read ${path}: ${reasonText(error)}` });
     return undefined;
   }
 }

@@ -7,7 +7,7 @@ import type { Path } from "./document.ts";
 import { readEab, readFileEab } from "./eab.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { ConfigFile } from "./schema.ts";
-import { isGivenOutside, type Sources } from "./settings.ts";
+import { isGivenOutside, placeOf, type Sources } from "./settings.ts";
 
 /** One CA, and what is asked of it. */
 export interface PlannedCa {
@@ -59,7 +59,7 @@ export async function readCas(sources: Sources): Promise<ReadCas> {
   const { flags, config } = sources;
   const issues: ConfigIssue[] = [];
   const entries = caEntries(config);
-  const path = flags.source("ca") ?? "--ca";
+  const path = placeOf(flags, "ca");
   const ca = attempt(issues, () => findCa(flags.text("ca") ?? "letsencrypt", path));
   const isAsked = isGivenOutside(flags, "ca");
   const entry = entryOf(entries, ca, isAsked);

@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
-import { codeText } from "../core/system-error.ts";
-import { thrownText } from "../core/thrown.ts";
+import { reasonText } from "../core/thrown.ts";
 import { configLimit, readLimited } from "../store/index.ts";
 import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -43,11 +42,10 @@ export async function loadConfig(named: string | undefined, env: Env): Promise<L
       return { ...(await parseConfig(file, await readLimited(file, configLimit))), isFound: true };
     } catch (error) {
       if (error instanceof ConfigError) throw error;
-      const code = error instanceof Error && "code" in error ? String(error.code) : thrownText(error);
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
       const absent = code === "ENOENT" || code === "ENOTDIR";
       if (absent && named === undefined) continue;
-      const reason = code === "EFBIG" && error instanceof Error ? error.message : codeText(code);
-      const message = absent ? `${file} does not exist` : `cannot read ${file}: ${reason}`;
+      const message = absent ? `${file} does not exist` : `cannot read ${file}: ${reasonText(error)}`;
       return { ...emptyConfig, issues: [{ path: "--config", message }] };
     }
   }

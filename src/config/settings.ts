@@ -30,6 +30,12 @@ export interface Sources {
   readonly isRegistered?: ((directoryUrl: string) => Promise<boolean>) | undefined;
 }
 
+/** Returns where a value was given, for a message about it; the flag where it is the default. */
+export function placeOf(flags: Settings, name: string): string {
+  const source = flags.source(name);
+  return source === undefined || source === "default" ? `--${name}` : source;
+}
+
 /** Whether a flag or its environment form says it, and not the file or a default. */
 export function isGivenOutside(flags: Settings, name: string): boolean {
   const source = flags.source(name);

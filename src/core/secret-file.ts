@@ -1,5 +1,5 @@
 import { codeText } from "./system-error.ts";
-import { thrownText } from "./thrown.ts";
+import { reasonText } from "./thrown.ts";
 
 /**
  * Whether this is the path of a file that holds a secret, and not the secret itself: it is easily written where its file
@@ -11,7 +11,7 @@ export function isSurelyPath(text: string): boolean {
 
 /** That a secret's file cannot be read, in words. `written` is how the user named it, `path` what was tried. */
 export function unreadableSecret(written: string, error: unknown, path = written): string {
-  if (isSurelyPath(written)) return `cannot read ${path}: ${thrownText(error)}`;
+  if (isSurelyPath(written)) return `cannot read ${path}: ${reasonText(error)}`;
   const code = error instanceof Error && "code" in error ? `: ${codeText(String(error.code))}` : "";
   return `cannot read the file that is named here${code}; this takes a path, and not the secret itself`;
 }

@@ -1,4 +1,4 @@
-import { systemText } from "./system-error.ts";
+import { codeText, systemText } from "./system-error.ts";
 
 /**
  * What was thrown, in words. Anything can be thrown, also what cannot be turned into text; this never throws itself.
@@ -17,4 +17,11 @@ export function thrownText(thrown: unknown): string {
   } catch {
     return "something that cannot be shown";
   }
+}
+
+/** The same for a sentence that names the file or address itself: "permission denied". */
+export function reasonText(thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  const words = codeText(code);
+  return words === code ? thrownText(thrown) : words;
 }

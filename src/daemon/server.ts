@@ -2,7 +2,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError } from "../core/errors.ts";
 import { limitConnections } from "../core/limit-connections.ts";
-import { codeText } from "../core/system-error.ts";
+import { reasonText } from "../core/thrown.ts";
 
 export interface StatusServerOptions {
   /** Undefined: every address of the machine. */
@@ -65,7 +65,6 @@ async function listening(server: Server, { address, port, path }: StatusServerOp
       server.listen({ port, ...(address === undefined ? {} : { host: address }) }, resolve);
     });
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? codeText(String(error.code)) : String(error);
-    throw new ConfigError([{ path, message: `cannot listen on ${address ?? ""}:${port}: ${reason}` }]);
+    throw new ConfigError([{ path, message: `cannot listen on ${address ?? ""}:${port}: ${reasonText(error)}` }]);
   }
 }

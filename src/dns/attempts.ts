@@ -1,6 +1,6 @@
 import { linkSignal } from "../core/abort.ts";
 import type { Clock } from "../core/clock.ts";
-import { formatMs } from "../core/duration.ts";
+import { durationText } from "../core/duration.ts";
 import { AbortedError } from "../core/errors.ts";
 import { type Ask, type Endpoint, ExchangeError } from "./exchange.ts";
 import type { Message } from "./message.ts";
@@ -148,7 +148,7 @@ export function createAttempts(clock: Clock, pace: Pace, wire: Wire): Attempts {
 }
 
 function outOfPatience(to: Endpoint): Result {
-  const outcome = new RoundTripError("timeout", `${placeOf("TCP", to)}: no answer within ${formatMs(secondUdpMs)}`);
+  const outcome = new RoundTripError("timeout", `${placeOf("TCP", to)}: no answer within ${durationText(secondUdpMs)}`);
   return { via: "tcp", rttMs: secondUdpMs, outcome };
 }
 

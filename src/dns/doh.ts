@@ -1,6 +1,6 @@
 import { linkSignal } from "../core/abort.ts";
 import { abortReason, type Clock, systemClock } from "../core/clock.ts";
-import { formatMs } from "../core/duration.ts";
+import { durationText } from "../core/duration.ts";
 import { thrownText } from "../core/thrown.ts";
 import { addressOf } from "./doh-address.ts";
 import { createHttp2Post, type Posted } from "./doh-http2.ts";
@@ -51,7 +51,7 @@ export function createDohExchange(options: DohOptions): (ask: Ask) => Promise<An
     const asked = { ...ask, recursionDesired: ask.recursionDesired ?? true, nsid: ask.nsid ?? false };
     const query = buildQuery(asked, { edns: true, id: 0 });
     const link = linkSignal(ask.signal);
-    const timeout = new DohError("silent", `no answer within ${formatMs(timeoutMs)}`);
+    const timeout = new DohError("silent", `no answer within ${durationText(timeoutMs)}`);
     clock.sleep(timeoutMs, link.signal).then(
       () => link.abort(timeout),
       () => {},

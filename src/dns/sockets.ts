@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
 import { abortReason, type Clock } from "../core/clock.ts";
-import { formatMs } from "../core/duration.ts";
+import { durationText } from "../core/duration.ts";
 import { codeText } from "../core/system-error.ts";
 import type { Endpoint } from "./exchange.ts";
 import { CodecError, maxMessageOctets } from "./wire.ts";
@@ -154,7 +154,7 @@ function settleOnce<T>(trip: RoundTrip<T>, protocol: "UDP" | "TCP", start: (sett
     };
     signal.addEventListener("abort", onAbort, { once: true });
     after(trip.timeoutMs, () =>
-      finish(() => reject(new RoundTripError("timeout", `${place}: no answer within ${formatMs(trip.timeoutMs)}`))),
+      finish(() => reject(new RoundTripError("timeout", `${place}: no answer within ${durationText(trip.timeoutMs)}`))),
     );
     const settle: Settle = {
       after,

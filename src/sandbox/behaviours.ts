@@ -110,7 +110,7 @@ export function readBehaviour(
 ): { readonly change: Change } | { readonly name: string; readonly fault: string } {
   const [, name = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
   const known = Object.hasOwn(behaviours, name) ? behaviours[name] : undefined;
-  if (known === undefined) return { name, fault: `"${name}" is no behaviour` };
+  if (known === undefined) return { name, fault: `"${name}" is not a behavior of the CA` };
   const isPlain = value === undefined || value === off;
   if (known.value === undefined ? !isPlain : value === undefined) {
     const form = known.value === undefined ? name : `${name}=${known.value}`;

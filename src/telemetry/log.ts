@@ -1,4 +1,4 @@
-import { formatMs } from "../core/duration.ts";
+import { durationText } from "../core/duration.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { printable } from "../core/printable.ts";
 import { shortValue } from "../core/short-value.ts";
@@ -73,7 +73,7 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
     case "call":
       return line(
         "debug",
-        `${event.provider}: ${event.operation} took ${formatMs(event.durationMs)}: ${event.code}${
+        `${event.provider}: ${event.operation} took ${durationText(event.durationMs)}: ${event.code}${
           event.requestId === undefined ? "" : ` (request ${event.requestId})`
         }`,
       );
@@ -81,12 +81,12 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
       return line(
         "info",
         // Most messages begin with the provider or the operation themselves, and say what it was about.
-        `${event.message.startsWith(`${event.what.split(" ")[0]}:`) ? "" : `${event.what}: `}${event.message}; again in ${formatMs(event.waitMs)} (attempt ${event.attempt})`,
+        `${event.message.startsWith(`${event.what.split(" ")[0]}:`) ? "" : `${event.what}: `}${event.message}; again in ${durationText(event.waitMs)} (attempt ${event.attempt})`,
       );
     case "rate.wait":
-      return line("debug", `${event.provider}: waited ${formatMs(event.waitMs)} for its turn`);
+      return line("debug", `${event.provider}: waited ${durationText(event.waitMs)} for its turn`);
     case "acme.request":
-      return line("debug", `${event.method} ${event.url}: ${event.status} in ${formatMs(event.durationMs)}`);
+      return line("debug", `${event.method} ${event.url}: ${event.status} in ${durationText(event.durationMs)}`);
     case "propagation.poll":
       return line(
         "info",
@@ -96,7 +96,7 @@ export function describeEvent(event: Dns01Event): LogLine | undefined {
       // Before a resolver is asked, the wait is for all owners.
       return line(
         "info",
-        `propagation${event.owner === "" ? "" : ` ${event.owner}`}: ${event.reason}; ${formatMs(event.waitMs)}`,
+        `propagation${event.owner === "" ? "" : ` ${event.owner}`}: ${event.reason}; ${durationText(event.waitMs)}`,
       );
     case "lock.wait":
       return line("info", `waiting for ${event.name}: held by ${event.holder}`);

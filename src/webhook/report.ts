@@ -1,4 +1,4 @@
-import { formatMs } from "../core/duration.ts";
+import { durationText } from "../core/duration.ts";
 import type { Dns01Event, Observer } from "../core/events.ts";
 import { shortValue } from "../core/short-value.ts";
 import { withShortValues } from "../telemetry/log.ts";
@@ -31,7 +31,7 @@ export function reportSolving({ observer, metrics, debug }: ReportOptions): Solv
         return log("debug", `${event.action} ${event.owner} by ${event.provider}`, event);
       case "challenge.end": {
         const result = event.code === "OK" ? "OK" : `${event.code}: ${event.message ?? ""}`;
-        const took = formatMs(event.durationMs);
+        const took = durationText(event.durationMs);
         const level = event.code === "OK" ? "info" : "warn";
         return log(level, `${event.action} ${event.owner} by ${event.provider} in ${took}: ${result}`, event);
       }

@@ -99,11 +99,7 @@ test("a connection that the resolver ends after each answer is opened again", as
 
 test.each<[string, (stream: ServerHttp2Stream) => void, string]>([
   ["a failure", (s) => s.respond({ ":status": 503, "retry-after": "1" }, { endStream: true }), "HTTP status 503"],
-  [
-    "a body without an end",
-    (s) => s.respond({ ":status": 200, "content-type": mediaType }),
-    "no answer within 5 s",
-  ],
+  ["a body without an end", (s) => s.respond({ ":status": 200, "content-type": mediaType }), "no answer within 5 s"],
   ["no answer at all", () => {}, "no answer within 5 s"],
   ["a stream that is reset", (s) => s.close(2), "NGHTTP2_INTERNAL_ERROR"],
   ["a connection that is cut", (s) => s.session?.destroy(), "closed without an answer"],

@@ -30,7 +30,7 @@ function issue(domain: string, args: readonly string[] = [], aheadMs = 0) {
         HOME: dir,
         DNS01_STATE: join(dir, "state"),
         ...box.env,
-        ...(aheadMs === 0 ? {} : { NODE_OPTIONS: `--import ${skewed}`, DNS01_SKEW_MS: String(aheadMs) }),
+        ...(aheadMs === 0 ? {} : { NODE_OPTIONS: `--import ${skewed}`, DNS01_TEST_SKEW_MS: String(aheadMs) }),
       },
     });
     const said = { stdout: "", stderr: "" };

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { toDns01Error } from "../../src/core/classify.ts";
-import { formatMs } from "../../src/core/duration.ts";
+import { durationText } from "../../src/core/duration.ts";
 import { codeText } from "../../src/core/system-error.ts";
 import { thrownText } from "../../src/core/thrown.ts";
 
@@ -71,4 +71,4 @@ test.each([
   [58_000, "58 s"],
   [59_990, "1 m 0 s"],
   [200_000, "3 m 20 s"],
-])("%i ms are %s", (ms, text) => expect(formatMs(ms)).toBe(text));
+])("%i ms are %s", (ms, text) => expect(durationText(ms)).toBe(text));

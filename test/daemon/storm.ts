@@ -67,7 +67,7 @@ export async function storm(options: StormOptions): Promise<Storm> {
     const from = performance.now();
     const more = ["--parallel", String(parallel), "--orders-per-second", "100"];
     const steps = join(folder.dir, "steps");
-    const followed = { NODE_OPTIONS: `--import=${follower}`, DNS01_STEPS: steps };
+    const followed = { NODE_OPTIONS: `--import=${follower}`, DNS01_TEST_STEPS: steps };
     const service = startService(folder, { ...box.env, ...(followSteps ? followed : {}) }, more);
     let renewed = 0;
     await service.line((l) => l.event === "renewed" && ++renewed === certificates);

@@ -7,9 +7,9 @@ import type { Lab } from "./lab/lab.ts";
 import { expectCleanDns, expectGoodCertificate, expectPair, issued } from "./lab/outcome.ts";
 import { describeInLab, repeats } from "./lab/suite.ts";
 
-/** Every run of the tests takes a third of the steps, from DNS01_STEP (1 to 3) on or a random one; the soak takes all. */
+/** Every run of the tests takes a third of the steps, from DNS01_TEST_STEP (1 to 3) on or a random one; the soak takes all. */
 const stride = repeats(3, 1);
-const from = stride === 1 ? 1 : Number(process.env["DNS01_STEP"] ?? 1 + Math.floor(Math.random() * stride));
+const from = stride === 1 ? 1 : Number(process.env["DNS01_TEST_STEP"] ?? 1 + Math.floor(Math.random() * stride));
 
 /** Runs on different zones do not disturb each other: so many go on at once. */
 const lanes = ["zone0.test", "zone1.test", "zone2.test"];

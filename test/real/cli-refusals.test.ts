@@ -28,7 +28,7 @@ describeInLab("what the other side refuses", (inLab) => {
 
   test("a clock an hour ahead of the server's: status 3, and the message says by how much", async () => {
     const lab = inLab();
-    const skew = { NODE_OPTIONS: `--import ${skewed}`, DNS01_SKEW_MS: "3600000" };
+    const skew = { NODE_OPTIONS: `--import ${skewed}`, DNS01_TEST_SKEW_MS: "3600000" };
     const error = failed(await cli(issueArgs(["zone0.test"]), { ...labEnv(lab), ...skew }), 3);
     expect(error.code).toBe("AUTH");
     expect(`${error.message} ${error.hint}`).toMatch(/clock/i);

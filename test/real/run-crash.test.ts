@@ -45,7 +45,7 @@ describe(`dns01 run, killed (DNS01_SEED=${seed})`, () => {
   /** All steps in the soak, else some by chance, of as many as a run has that nobody kills. */
   const stepsOf = async (folder: Folder): Promise<readonly number[]> => {
     const file = join(tmpdir(), `dns01-steps-${process.pid}`);
-    const whole = startKilled(folder, { DNS01_STEPS: file });
+    const whole = startKilled(folder, { DNS01_TEST_STEPS: file });
     await finished(whole);
     await end(whole);
     const count = readFileSync(file, "utf8").trim().split("\n").length;
@@ -95,7 +95,7 @@ describe(`dns01 run, killed (DNS01_SEED=${seed})`, () => {
   /** `old` is what the hook has said of the version before. */
   async function killAt(n: number, folder: Folder, names: readonly string[], old: string | undefined): Promise<void> {
     const steps = join(folder.dir, "steps");
-    const service = startKilled(folder, { DNS01_KILL_AT: String(n), DNS01_STEPS: steps });
+    const service = startKilled(folder, { DNS01_TEST_KILL_AT: String(n), DNS01_TEST_STEPS: steps });
     // The last steps are those of an orderly end: without one they would be waited for in vain.
     finished(service).then(
       () => end(service),

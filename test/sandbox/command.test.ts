@@ -155,7 +155,7 @@ describe("alone", () => {
     expect(text).toMatch(/"truncate" needs a rate/);
     expect(text).toMatch(/"a\.\.b"/);
     expect(text).toMatch(/"5" is no duration/);
-    expect(text).toMatch(/"arri" is no behaviour; did you mean "ari"\?/);
+    expect(text).toMatch(/"arri" is not a behavior of the CA; did you mean "ari"\?/);
     expect(text).toMatch(/"ari=yesterday" has to be ari=past\|/);
     expect(text).toMatch(/"same-token=yes" has to be same-token/);
   });

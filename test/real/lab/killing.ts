@@ -24,7 +24,7 @@ export async function runAndKill(
   ended: (run: Finished, steps: readonly Step[]) => void,
 ): Promise<readonly Step[] | undefined> {
   const file = join(mkdtempSync(join(lab.dir, "steps-")), "steps");
-  const hooks = { NODE_OPTIONS: `--import ${killer}`, DNS01_KILL_AT: String(n), DNS01_STEPS: file };
+  const hooks = { NODE_OPTIONS: `--import ${killer}`, DNS01_TEST_KILL_AT: String(n), DNS01_TEST_STEPS: file };
   const run = await cli(args, { ...env, ...hooks });
   const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
   const steps = lines.map((line) => JSON.parse(line) as Step);
