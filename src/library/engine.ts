@@ -16,6 +16,7 @@ import { openStore, type Store } from "../store/index.ts";
 import { harmless } from "./listener.ts";
 import { type NetworkOptions, readNetwork } from "./network-options.ts";
 import type { Sound } from "./options.ts";
+import { rewordEvents } from "./wording.ts";
 
 /** One DNS service to write through. */
 export interface SolverOptions {
@@ -54,7 +55,7 @@ export async function openEngine(
   purpose: string,
   issues: readonly ConfigIssue[],
 ): Promise<Engine> {
-  const observer = sound.observer === undefined ? silent : harmless("observer", sound.observer);
+  const observer = sound.observer === undefined ? silent : rewordEvents(harmless("observer", sound.observer));
   const signal = sound.signal ?? new AbortController().signal;
   const faults = [...issues];
   const { resolvers, port, propagation } = readNetwork(options, faults);

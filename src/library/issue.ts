@@ -9,6 +9,7 @@ import { approve } from "../issuer/replacing.ts";
 import type { IssueResult } from "../issuer/request.ts";
 import { collect, type EngineOptions, openEngine } from "./engine.ts";
 import { checkOptions } from "./options.ts";
+import { inOptionWords, optionWords } from "./wording.ts";
 
 export interface IssueOptions extends EngineOptions {
   /** Names to certify, wildcards too; the first one names the certificate unless `name` does. */
@@ -43,6 +44,11 @@ export interface IssueOptions extends EngineOptions {
  * });
  */
 export async function issue(options: IssueOptions): Promise<IssueResult> {
+  const result = await inOptionWords(run(options));
+  return { ...result, warnings: result.warnings.map((one) => ({ ...one, text: optionWords(one.text) })) };
+}
+
+async function run(options: IssueOptions): Promise<IssueResult> {
   const { sound, issues } = checkOptions("issue", options);
   const domains = await readDomains(
     (sound.domains ?? []).filter((name) => name !== undefined),

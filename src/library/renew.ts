@@ -8,6 +8,7 @@ import { casOf, renewalRequest } from "../issuer/renewal-request.ts";
 import { shareRouter } from "../issuer/shared-router.ts";
 import { type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
 import { checkOptions } from "./options.ts";
+import { inOptionWords, rewordError } from "./wording.ts";
 
 export interface RenewOptions extends EngineOptions {
   /** Which of the stored certificates; all of them when left out. */
@@ -33,6 +34,12 @@ export interface RenewOptions extends EngineOptions {
  * }
  */
 export async function renew(options: RenewOptions): Promise<readonly RenewOutcome[]> {
+  const outcomes = await inOptionWords(run(options));
+  for (const { error } of outcomes) rewordError(error);
+  return outcomes;
+}
+
+async function run(options: RenewOptions): Promise<readonly RenewOutcome[]> {
   const { sound, issues } = checkOptions("renew", options);
   const engine = await openEngine(options, sound, "renew", issues);
   const { store, deps } = engine;

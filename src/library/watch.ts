@@ -12,6 +12,7 @@ import { createWatch, type WatchTarget } from "../issuer/watch.ts";
 import { collect, type Engine, type EngineOptions, openEngine, userAgent } from "./engine.ts";
 import { harmless } from "./listener.ts";
 import { checkOptions } from "./options.ts";
+import { inOptionWords, rewordError } from "./wording.ts";
 
 /** A certificate that shall be there at all times. */
 export interface WatchedCertificate {
@@ -54,9 +55,9 @@ export interface WatchOptions extends EngineOptions {
 export async function watch(options: WatchOptions): Promise<void> {
   const { sound, issues } = checkOptions("watch", options);
   const wanted = await readAll(sound.certificates ?? [], issues);
-  const engine = await openEngine(options, sound, "watch", issues);
+  const engine = await inOptionWords(openEngine(options, sound, "watch", issues));
   try {
-    await keep(wanted, options, engine);
+    await inOptionWords(keep(wanted, options, engine));
   } catch (error) {
     // Asked to end before it had begun: an end like any other.
     if (!engine.deps.signal.aborted || error !== engine.deps.signal.reason) throw error;
@@ -87,7 +88,10 @@ async function keep(wanted: readonly Wanted[], options: WatchOptions, engine: En
       parallel: options.parallel ?? 4,
       ordersPerSecond: options.ordersPerSecond ?? 1,
       observerFor: () => deps.observer,
-      onEvent: harmless("onEvent", options.onEvent ?? (() => {})),
+      onEvent: harmless("onEvent", (event) => {
+        if ("error" in event) rewordError(event.error);
+        return options.onEvent?.(event);
+      }),
       diskFault: store.fault,
       onFault: (name, error) => deps.observer({ type: "log", level: "warn", text: `${name}: ${String(error)}` }),
     });
