@@ -16,5 +16,9 @@ export function createNaming(
       return place === undefined ? [] : env.map((variable): [string, string] => [variable, place]);
     }),
   );
-  return (text) => text.replaceAll(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g, (variable) => places.get(variable) ?? variable);
+  return (text) =>
+    text
+      .replaceAll(/\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b/g, (variable) => places.get(variable) ?? variable)
+      // "zoneID (CLOUDFLARE_ZONE_ID)" where the place is the field itself.
+      .replaceAll(/\b([\w-]+) \(\1\)/g, "$1");
 }

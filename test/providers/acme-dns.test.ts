@@ -50,7 +50,7 @@ async function setup(given?: (endpoint: string) => Readonly<Record<string, unkno
   const config = given?.(endpoint) ?? { endpoint, ...account };
   const redactor = createRedactor();
   const events: Dns01Event[] = [];
-  const resolved = await resolveConfig(acmeDns, { config, redactor });
+  const resolved = await resolveConfig(acmeDns, { config, redactor, env: {} });
   const solver = await connectSolver(acmeDns, resolved, {
     signal: stop.signal,
     clock: createFastClock(100),
@@ -246,7 +246,7 @@ test.each([
   [{ endpoint, accounts: '{"example.com":{"username":"u"}}' }, /accounts: has no password for example\.com/],
   [{ endpoint, accounts: stored(["a.test", account]), storagePath: "x" }, /give one of storagePath and accounts/],
 ])("refuses %j before any call", async (config, said) => {
-  await expect(resolveConfig(acmeDns, { config })).rejects.toThrow(said);
+  await expect(resolveConfig(acmeDns, { config, env: {} })).rejects.toThrow(said);
 });
 
 test("takes the names of lego, acme.sh and cert-manager", () => {

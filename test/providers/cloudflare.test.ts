@@ -163,7 +163,7 @@ describe("a pinned zone", () => {
     const [solved] = await present(owner, "value");
     expect(solved?.zone.apex).toBe(apex);
     const error = await fail("_acme-challenge.example.net", "value");
-    expect(error).toMatchObject({ code: "ZONE_NOT_FOUND", hint: expect.stringContaining("CLOUDFLARE_ZONE_ID") });
+    expect(error).toMatchObject({ code: "ZONE_NOT_FOUND", hint: expect.stringContaining("Check zoneID:") });
     expect(error.message).toBe(
       "cloudflare: cannot look up the zone _acme-challenge.example.net: zoneID names the zone example.com",
     );
@@ -191,7 +191,7 @@ describe("a pinned zone", () => {
   test("that does not exist is a fault of the setting", async () => {
     const error = await (await program({ config: { zoneID: "nonsense" } })).fail(owner, "value");
     expect(error).toMatchObject({ code: "REJECTED", serviceCode: "7003, 7000" });
-    expect(error.hint).toContain("CLOUDFLARE_ZONE_ID");
+    expect(error.hint).toContain("Check zoneID and");
   });
 });
 
@@ -391,7 +391,7 @@ describe("refusals", () => {
 
 describe("configuration", () => {
   const issuesOf = async (config: Readonly<Record<string, unknown>>) => {
-    const error = await resolveConfig(cloudflare, { config }).catch((thrown: unknown) => thrown);
+    const error = await resolveConfig(cloudflare, { config, env: {} }).catch((thrown: unknown) => thrown);
     return error instanceof ConfigError ? error.issues.map(({ path, message }) => `${path}: ${message}`) : [];
   };
 

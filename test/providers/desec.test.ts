@@ -109,7 +109,7 @@ test("a token that may not write there, and one that is wrong, are told apart", 
   expect(limited.message).toContain("Insufficient token permissions.");
   fake.tokens.clear();
   const wrong = await (await program()).fail(owner, "value");
-  expect(wrong).toMatchObject({ code: "AUTH", hint: expect.stringContaining("DESEC_TOKEN") });
+  expect(wrong).toMatchObject({ code: "AUTH", hint: expect.stringContaining("Check token") });
 });
 
 test("a throttle says how long, in a field and not in words", async () => {

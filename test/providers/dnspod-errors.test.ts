@@ -179,7 +179,7 @@ test("a SecretKey of another SecretId is told as such", async () => {
   const { present, stop } = await connectDnspod(fake, { secretKey: "not-the-key-of-this-id" });
   const error = await failureOf(present(owner, "value"));
   expect(error).toMatchObject({ code: "AUTH", message: expect.stringContaining("(AuthFailure.SignatureFailure)") });
-  expect(error.hint).toContain("TENCENTCLOUD_SECRET_KEY");
+  expect(error.hint).toContain("secretKey");
   await stop();
 });
 
@@ -246,7 +246,7 @@ test("a certificate that is not trusted is no passing trouble", () => {
 });
 
 const faults = async (config: Readonly<Record<string, unknown>>): Promise<string> => {
-  const error = await failureOf(resolveConfig(dnspod, { config, configPath: "here" }));
+  const error = await failureOf(resolveConfig(dnspod, { config, configPath: "here", env: {} }));
   return error.message;
 };
 

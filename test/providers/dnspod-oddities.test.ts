@@ -130,7 +130,7 @@ test("a line that the plan does not have is named as the fault", async () => {
   const { present, stop } = await connectDnspod(fake, { recordLine: "月球" });
   const error = await failureOf(present(owner, "value"));
   expect(error).toMatchObject({ code: "REJECTED", serviceCode: "InvalidParameter.RecordLineInvalid" });
-  expect(error.hint).toContain("DNSPOD_RECORD_LINE");
+  expect(error.hint).toContain("recordLine");
   await stop();
 });
 

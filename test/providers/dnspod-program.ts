@@ -27,7 +27,7 @@ export async function connectDnspod(
   const events: Dns01Event[] = [];
   const end = new AbortController();
   const { rate: _unlimited, ...traits } = dnspod.traits;
-  const resolved = await resolveConfig(dnspod, { config: { ...fake.config, ...config } });
+  const resolved = await resolveConfig(dnspod, { config: { ...fake.config, ...config }, env: {} });
   const solver = await connectSolver({ ...dnspod, traits }, resolved, {
     signal: end.signal,
     observer: (event) => void events.push(event),

@@ -41,7 +41,8 @@ test.each([
 ])("%s at a web server that is none of it says so, and which setting to look at", async (id, given, setting) => {
   const end = new AbortController();
   const provider = await loadProvider(id);
-  const resolved = await resolveConfig(provider, { config: { endpoint, ...given } });
+  const variable = id === "huaweicloud" ? "HUAWEICLOUD_ENDPOINT" : setting.source;
+  const resolved = await resolveConfig(provider, { config: given, env: { [variable]: endpoint } });
   const solver = await connectSolver(provider, resolved, { signal: end.signal });
   const item = { owner: parseName(id === "acme-dns" ? "a.example.com" : "_acme-challenge.example.com"), values: ["v"] };
   const error = await failureOf(solver.present([item], end.signal));

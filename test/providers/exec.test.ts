@@ -301,7 +301,7 @@ test.each([
   [{ path: "/bin/true", mode: "other" }, /mode: is not known/],
   [{}, /EXEC_PATH: is missing/],
 ])("refuses %j", async (config, said) => {
-  await expect(resolveConfig(exec, { config })).rejects.toThrow(said);
+  await expect(resolveConfig(exec, { config, env: {} })).rejects.toThrow(said);
 });
 
 test("takes lego's environment names", () => {

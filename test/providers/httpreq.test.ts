@@ -165,7 +165,7 @@ test.each([
   [{ endpoint: undefined }, /HTTPREQ_ENDPOINT: is missing/],
 ])("refuses %j before any call", async (given, said) => {
   const config = { endpoint: "http://127.0.0.1:1", ...given };
-  await expect(resolveConfig(httpreq, { config })).rejects.toThrow(said);
+  await expect(resolveConfig(httpreq, { config, env: {} })).rejects.toThrow(said);
 });
 
 test("takes lego's environment names", () => {

@@ -30,7 +30,7 @@ export async function startProgram(provider: Provider, fake: AdapterFake, option
   const end = new AbortController();
   const { rate: _unlimited, ...traits } = provider.traits;
   const given = Object.entries({ ...fake.config, ...config }).filter(([, value]) => value !== undefined);
-  const resolved = await resolveConfig(provider, { config: Object.fromEntries(given) });
+  const resolved = await resolveConfig(provider, { config: Object.fromEntries(given), env: {} });
   const solver = await connectSolver({ ...provider, traits }, resolved, {
     signal: end.signal,
     observer: (event) => void events.push(event),
