@@ -65,7 +65,9 @@ test("--config and --plugin are taken by every command; one that needs neither d
     const { stderr } = run(...args, "--config", "/dev/null", "--plugin", "nowhere.mjs");
     expect(stderr).not.toMatch(/unknown option|nowhere/);
   }
-  expect(run("list", "--config", "nowhere.yaml").status).toBe(0);
+  expect(run("delete", "none", "--config", "nowhere.yaml").stderr).not.toContain("nowhere");
+  // What is declared is part of the list.
+  expect(run("list", "--config", "nowhere.yaml").stderr).toContain("nowhere.yaml does not exist");
 });
 
 test("check refuses to ask nobody", () => {
