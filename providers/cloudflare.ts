@@ -41,7 +41,7 @@ export default defineProvider({
             const answer = await zones(`zones/${zoneID}`, { signal }).catch(refused);
             const zone = answer === undefined ? undefined : read(answer, zoneResult).result;
             const pinned = zone === undefined ? apex : parseName(zone.name);
-            if (!isWithin(apex, pinned)) throw pinnedElsewhere(`zoneID names the zone ${pinned}`, apex);
+            if (!isWithin(apex, pinned)) throw pinnedElsewhere(`zoneID names the zone ${pinned}`, apex, [pinned]);
             if (zone !== undefined && unserved.has(zone.type ?? "")) throw notServed(pinned, zone);
             return pinned === apex ? { apex, id: zoneID } : undefined;
           }

@@ -26,9 +26,10 @@ export const unserved: ReadonlyMap<string, readonly [what: string, hint: string]
 export const zoneReadHint =
   "Give the API token the permission Zone → Zone → Read on the zone, or give zoneToken or zoneID; or create the zone.";
 
-export function pinnedElsewhere(message: string, apex: string): ZoneNotFoundError {
+/** `visible` are zones that the message names: the webhook keeps them out of a Challenge's status, which tenants read. */
+export function pinnedElsewhere(message: string, apex: string, visible?: readonly string[]): ZoneNotFoundError {
   const hint = "Check zoneID (CLOUDFLARE_ZONE_ID): all names have to be in that zone.";
-  return new ZoneNotFoundError(message, [apex], { hint });
+  return new ZoneNotFoundError(message, [apex], { hint, details: visible && { visible } });
 }
 
 export function notServed(apex: string, { status, type = "" }: z.output<typeof zoneResult>): ZoneNotFoundError {

@@ -57,6 +57,21 @@ const withoutZones =
   /^\w+: no zone of this account holds _acme-challenge\.x\.test; asked for x\.test, _acme-challenge\.x\.test\. Create the zone/;
 const asked = { dnsName: "x.test", resolvedZone: "x.test." };
 
+test("cloudflare: the zone that zoneID names is in the log only", async () => {
+  const fake = await startCloudflareFake(zones);
+  const cluster = createCluster();
+  const zoneID = fake.zone(name("a.example")).id;
+  const config = { ...asIssuer(cloudflare, fake.config, cluster), zoneID };
+  const replica = await startReplica([cloudflare], { solver: "cloudflare", cluster, config });
+  const said = messageOf(await replica.present(asked));
+  expect(said).toBe(
+    "cloudflare: no zone of this account holds _acme-challenge.x.test; asked for x.test. Check zoneID: all names have to be in that zone.",
+  );
+  expect(logged(replica)).toEqual(["a.example"]);
+  await replica.solving.close();
+  await fake.http.close();
+});
+
 test.each(adapters)(
   "$what: logs which zones the credentials see, for one call more",
   async ({ provider, start, list }) => {
