@@ -32,7 +32,8 @@ export async function connectDnspod(
     signal: end.signal,
     observer: (event) => void events.push(event),
     clock: createFastClock(100),
-    // Of the fast clock: a minute and fifteen seconds of a machine that may be busy.
+    // Of the fast clock: a minute and fifteen seconds of a machine that may be busy, which takes seconds to load an SDK.
+    connectTimeoutMs: 6_000_000,
     timeoutMs: 6_000_000,
     requestTimeoutMs: 1_500_000,
     retry: once ? { ...defaultRetryPolicy, attempts: 1 } : defaultRetryPolicy,

@@ -31,7 +31,8 @@ async function connectProgram(
     signal,
     observer: (event) => void events.push(event),
     clock,
-    // Of the fast clock: a minute and fifteen seconds of a machine that may be busy.
+    // Of the fast clock: a minute and fifteen seconds of a machine that may be busy, which takes seconds to load an SDK.
+    connectTimeoutMs: 6_000_000,
     timeoutMs: 6_000_000,
     requestTimeoutMs: 1_500_000,
     retry: { attempts: once ? 1 : 100, baseMs: 500, maxMs: 30_000 },

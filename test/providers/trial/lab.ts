@@ -64,6 +64,8 @@ async function connectInstance(
     observer: (event) => void events.push(event),
     clock: createFastClock(speed, createRandom(seed)),
     redactor,
+    // Of the fast clock: loading an SDK takes a busy machine a second or two.
+    connectTimeoutMs: 60_000_000,
     timeoutMs,
     requestTimeoutMs,
     retry: once ? { ...defaultRetryPolicy, attempts: 1 } : defaultRetryPolicy,
