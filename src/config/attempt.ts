@@ -1,7 +1,7 @@
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { isSurelyPath, unreadableSecret } from "../core/secret-file.ts";
 import { reasonText } from "../core/thrown.ts";
-import { configLimit, readLimited } from "../store/index.ts";
+import { configLimit, readLimited } from "../store/files.ts";
 
 /** Collects the faults of one part, so that the others are looked at too. */
 export function attempt<T>(issues: ConfigIssue[], work: () => T): T | undefined {

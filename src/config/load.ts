@@ -3,7 +3,7 @@ import { homedir, platform } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import { reasonText } from "../core/thrown.ts";
-import { configLimit, readLimited } from "../store/index.ts";
+import { configLimit, readLimited } from "../store/files.ts";
 import { inOrder, type Path, parseYaml, pathText } from "./document.ts";
 import type { ConfigFile } from "./schema.ts";
 import { foreignHand } from "./trust.ts";

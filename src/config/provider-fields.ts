@@ -2,7 +2,7 @@ import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { type ConfigSources, fieldsOf, resolveConfig } from "../core/fields.ts";
 import type { Provider } from "../core/provider.ts";
-import { readableByOthers, readLimited, secretLimit } from "../store/index.ts";
+import { readableByOthers, readLimited, secretLimit } from "../store/files.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { Sources } from "./settings.ts";
 

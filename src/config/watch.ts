@@ -3,7 +3,7 @@ import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { thrownText } from "../core/thrown.ts";
-import { configLimit, isPipe, readLimited } from "../store/index.ts";
+import { configLimit, isPipe, readLimited } from "../store/files.ts";
 import { digestOf } from "./load.ts";
 
 export interface WatchOptions<T> {

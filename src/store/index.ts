@@ -23,9 +23,6 @@ import { ownIdentity } from "./process-identity.ts";
 import { openRenewals } from "./renewals.ts";
 import { sweep } from "./sweep.ts";
 
-export { readableByOthers } from "./private-file.ts";
-export { configLimit, isPipe, readLimited, secretLimit } from "./read-limited.ts";
-
 export interface StoreOptions {
   readonly observer?: Observer;
   /** Paces the wait for a lock. */

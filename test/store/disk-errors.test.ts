@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AbortedError } from "../../src/core/errors.ts";
 import { diskError } from "../../src/store/disk-errors.ts";
-import { openStore, readableByOthers } from "../../src/store/index.ts";
+import { readableByOthers } from "../../src/store/files.ts";
+import { openStore } from "../../src/store/index.ts";
 import { makePair, metaOf } from "./pair.ts";
 
 const failure = (code: string) => Object.assign(new Error(`${code}: it failed`), { code });
