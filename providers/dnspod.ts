@@ -1,6 +1,6 @@
-import { Agent } from "node:http";
 import { domainToUnicode } from "node:url";
 import { type ConnectDeps, defineProvider, type RecordApi, recordBackend, unquoteTxt, type z } from "../src/index.ts";
+import { proxiedHttpAgent, proxiedHttpsAgent } from "../src/proxy/agents.ts";
 import {
   createAnswer,
   deleteAnswer,
@@ -50,15 +50,16 @@ async function cloudApi(given: z.output<typeof config>, deps: ConnectDeps): Prom
   const site = endpoint.includes(".intl.") ? ".intl" : "";
   const { stsEndpoint = `https://sts${site}.tencentcloudapi.com` } = given;
   const { dnspod } = await import("tencentcloud-sdk-nodejs-dnspod");
+  const agents = { http: proxiedHttpAgent({}, deps), https: proxiedHttpsAgent({}, deps) };
   const open = (url: string, credential: Credential): Client => {
-    const { protocol, host, hostname, pathname } = new URL(url);
+    const { protocol, host, pathname } = new URL(url);
     const httpProfile = {
       protocol: `${protocol}//`,
       endpoint: host + pathname.replace(/\/+$/, ""),
       // The time limit is the signal's; the SDK's own leaves a timer behind when it is aborted.
       reqTimeout: 0,
-      // An agent of our own keeps the SDK from asking a proxy (http_proxy) for this machine.
-      ...(protocol === "http:" && /^(127\.|localhost$|\[::1\]$)/.test(hostname) ? { agent: new Agent() } : {}),
+      // Without one the SDK takes http_proxy for every address, whatever NO_PROXY says.
+      agent: protocol === "http:" ? agents.http : agents.https,
     };
     return new dnspod.v20210323.Client({ credential, profile: { language: "en-US", httpProfile } });
   };

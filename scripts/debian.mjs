@@ -21,6 +21,7 @@ const packages = [
   "kubectl",
   "kubernetes-client",
   "promtool",
+  "tinyproxy",
 ];
 
 /** One script, so that one `sudo` is enough and the trap puts everything back. */

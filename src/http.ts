@@ -4,11 +4,12 @@ import { printableLine } from "./core/printable.ts";
 import type { HttpFactory, HttpRequest } from "./core/provider.ts";
 import { redactDeep } from "./core/redact.ts";
 import { withoutChanging } from "./core/steady.ts";
+import type { Send } from "./proxy/fetch.ts";
 
 export { byHttpStatus, HttpError } from "./core/http-error.ts";
 
 export interface HttpOptions {
-  readonly fetch?: typeof fetch;
+  readonly fetch?: Send;
   readonly userAgent?: string;
   /** Masks secrets in what the service said, before it is shortened: half a secret would not be recognised later. */
   readonly redact?: (text: string) => string;

@@ -16,6 +16,7 @@ import { sortOut } from "./plugins/clashes.ts";
 import type { PluginHost } from "./plugins/host.ts";
 import { loadPlugin } from "./plugins/load.ts";
 import type { PluginRef } from "./plugins/locate.ts";
+import { fetchThroughProxy, type Send } from "./proxy/fetch.ts";
 
 /** The providers there are, loaded when asked for. */
 export interface Registry {
@@ -118,7 +119,8 @@ export interface ConnectOptions {
   readonly redactor?: Redactor;
   /** For hints, see ResolvedConfig. */
   readonly reword?: (hint: string) => string;
-  readonly fetch?: typeof fetch;
+  /** Default: fetch, through the proxy that the environment names. */
+  readonly fetch?: Send;
   readonly timeoutMs?: number;
   readonly requestTimeoutMs?: number;
   /** Longest time for the provider's connect. Default 30,000. */
@@ -160,7 +162,7 @@ export async function connectUnguarded(
   const redact = redactOf(options);
   const say = (text: string) => redact(`${provider.id}: ${text}`);
   const deps = {
-    http: createHttp({ ...(options.fetch === undefined ? {} : { fetch: options.fetch }), redact }),
+    http: createHttp({ fetch: options.fetch ?? fetchThroughProxy({ signal }), redact }),
     signal,
     allowAmbientCredentials: options.allowAmbientCredentials ?? false,
     warn: (text: string) => observer({ type: "warning", code: "W_PROVIDER", text: say(text) }),

@@ -145,6 +145,13 @@ export function classify(cause: unknown): Dns01Error | undefined {
     return new TransientError("the answer is not the API's", { cause });
   }
   if (!isSdkError(cause)) return undefined;
+  // The SDK keeps the words of a proxy's failure, and nothing else of it.
+  const [, ofProxy] = /reason: (.*\bthe proxy .*)$/s.exec(cause.message) ?? [];
+  if (ofProxy !== undefined) {
+    const hint = "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts to reach without the proxy.";
+    const isRefusal = /answered 4\d\d/.test(ofProxy);
+    return isRefusal ? new RejectedError(ofProxy, { cause, hint }) : new TransientError(ofProxy, { cause, hint });
+  }
   // Said without its words: they repeat the header.
   if (/legal HTTP header|invalid character in header/i.test(cause.message)) {
     const hint = "Check secretId and the tokens for blanks, line ends and characters that are no ASCII.";

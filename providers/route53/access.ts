@@ -1,5 +1,6 @@
 import type { Route53Client, Route53ClientConfig } from "@aws-sdk/client-route-53";
 import { ConfigError, type ConnectDeps, onAbort } from "../../src/index.ts";
+import { proxiedHttpAgent, proxiedHttpsAgent } from "../../src/proxy/agents.ts";
 import type { Given } from "./config.ts";
 
 export type Aws = typeof import("@aws-sdk/client-route-53");
@@ -18,12 +19,23 @@ export async function connectClient(
     credentials: await credentialsOf(given, region, deps),
     maxAttempts: 1,
     retryMode: "standard",
-    // Of requests for credentials too, which obey no signal.
-    requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000, throwOnRequestTimeout: true },
+    requestHandler: requestHandler(deps.signal),
     ...(given.endpoint === undefined ? {} : { endpoint: given.endpoint }),
   });
   onAbort(deps.signal, () => client.destroy());
   return { aws, client };
+}
+
+/** The time limits count for requests for credentials too, which obey no signal. */
+function requestHandler(signal: AbortSignal) {
+  const agent = { keepAlive: true, maxSockets: 50 };
+  return {
+    connectionTimeout: 10_000,
+    requestTimeout: 30_000,
+    throwOnRequestTimeout: true,
+    httpAgent: proxiedHttpAgent(agent, { signal }),
+    httpsAgent: proxiedHttpsAgent(agent, { signal }),
+  };
 }
 
 /**
@@ -67,7 +79,7 @@ async function usualRegion(
 async function credentialsOf(
   given: Given,
   region: string,
-  { allowAmbientCredentials, debug = () => {}, mask = () => {} }: ConnectDeps,
+  { allowAmbientCredentials, debug = () => {}, mask = () => {}, signal }: ConnectDeps,
 ): Promise<NonNullable<Route53ClientConfig["credentials"]>> {
   const { accessKeyID, secretAccessKey, sessionToken, profile, role, externalID } = given;
   const keys = accessKeyID !== undefined &&
@@ -86,7 +98,7 @@ async function credentialsOf(
   // Its info lines hold requests and answers.
   const logger = { debug, info: () => {}, warn: debug, error: debug };
   // Asked once like the service itself: a request that goes on after everybody left would keep the process alive.
-  const common = { logger, clientConfig: { region, maxAttempts: 1 } };
+  const common = { logger, clientConfig: { region, maxAttempts: 1, requestHandler: requestHandler(signal) } };
   const named = profile === undefined ? {} : { profile };
   const own = keys || fromNodeProviderChain({ ...common, ...named, ignoreCache: true });
   const session = { RoleSessionName: "dns01", ...(externalID === undefined ? {} : { ExternalId: externalID }) };

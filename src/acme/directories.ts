@@ -1,6 +1,5 @@
 import { ConfigError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
-import { isLoopback } from "./proxy.ts";
 
 export interface Ca {
   /** Undefined for an address that is not in the table. */
@@ -118,4 +117,9 @@ export function findCa(text: string, path = "--ca"): Ca {
   const rsa = Object.values(cas).find((ca) => ca.rsaDirectoryUrl === url.href);
   if (rsa !== undefined) return { ...rsa, directoryUrl: url.href };
   return same ?? { directoryUrl: url.href, needsEab: false, freeWildcard: true };
+}
+
+/** Plain HTTP is accepted to these hosts only. `hostname` as in URL. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

@@ -1,4 +1,4 @@
-import { TransientError } from "../core/errors.ts";
+import { Dns01Error, TransientError } from "../core/errors.ts";
 import { thrownText } from "../core/thrown.ts";
 
 /** How one HTTP exchange failed. Its sender decides what that means for the request it carried. */
@@ -57,9 +57,17 @@ const untrustedCodes = new Set([
   "CERT_SIGNATURE_FAILURE",
 ]);
 
+/** Returns whether a connection failed because the server's chain ends at no root that is trusted. */
+export function isUntrusted(cause: unknown): boolean {
+  return untrustedCodes.has(codeOf(cause) ?? "");
+}
+
 function explain(cause: unknown): Explanation {
   if (cause === undefined) return { text: "", permanent: false };
   const first = cause instanceof AggregateError ? (cause.errors[0] as unknown) : cause;
+  // A proxy's failure explains itself.
+  if (Dns01Error.is(first))
+    return { text: first.message, ...(first.hint && { hint: first.hint }), permanent: !first.retryable };
   const text = thrownText(first);
   const code = codeOf(first) ?? codeOf(cause);
   if (code === undefined) return { text, permanent: false };

@@ -1,14 +1,15 @@
 import { setMaxListeners } from "node:events";
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
-import { type AgentOptions, Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { type ClientRequest, type Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { type AgentOptions, type Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { createSecureContext } from "node:tls";
 import { gunzipSync } from "node:zlib";
 import { abortReason } from "../core/clock.ts";
 import { AbortedError } from "../core/errors.ts";
-import { ExchangeError } from "./exchange-error.ts";
-import { isLoopback } from "./proxy.ts";
-import { isUntrusted, throughProxy } from "./tls.ts";
+import { proxiedHttpAgent, proxiedHttpsAgent } from "../proxy/agents.ts";
+import { proxyFor } from "../proxy/environment.ts";
+import { isLoopback } from "./directories.ts";
+import { ExchangeError, isUntrusted } from "./exchange-error.ts";
 
 export interface HttpMessage {
   readonly status: number;
@@ -60,12 +61,12 @@ export function createTransport(options: TransportOptions): Transport {
   /** Hosts that the root that was given does not vouch for. */
   const strangers = new Set<string>();
 
-  const secureAgent = (trust: AgentOptions) =>
-    throughProxy(new HttpsAgent({ ...agentOptions, ...trust }), options.env, closing.signal, connectTimeoutMs);
+  const proxying = { env: options.env, signal: closing.signal, connectTimeoutMs };
+  const secureAgent = (trust: AgentOptions) => proxiedHttpsAgent({ ...agentOptions, ...trust }, proxying);
 
   const agentFor = (url: URL) => {
     if (url.protocol === "http:") {
-      plain ??= new HttpAgent(agentOptions);
+      plain ??= proxiedHttpAgent(agentOptions, proxying);
       return plain;
     }
     if (options.caRoot !== undefined && !strangers.has(url.host)) {
@@ -138,6 +139,8 @@ export function createTransport(options: TransportOptions): Transport {
       if (url === undefined || !(url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname)))) {
         throw new ExchangeError(`"${request.url}" is not an https address`, { sent: false, permanent: true });
       }
+      // A proxy address that cannot be used is the user's to correct, and is told before anything is sent.
+      proxyFor(url, options.env);
       if (url.protocol === "http:" || options.caRoot === undefined || strangers.has(url.host)) {
         return await exchange(request, url);
       }
@@ -153,9 +156,6 @@ export function createTransport(options: TransportOptions): Transport {
     },
     close() {
       closing.abort();
-      plain?.destroy();
-      own?.destroy();
-      common?.destroy();
     },
   };
 }

@@ -9,6 +9,7 @@ import { createRedactor } from "../core/redact.ts";
 import { requireVerification } from "../core/tls-verification.ts";
 import { keepWarnings } from "../issuer/kept-warnings.ts";
 import { createPluginHost } from "../plugins/host.ts";
+import { proxySecrets } from "../proxy/environment.ts";
 import { createLog, type LogLevel } from "../telemetry/log.ts";
 import { environmentName, type Flags, readFlags } from "./args.ts";
 import type { Command } from "./command.ts";
@@ -37,6 +38,7 @@ export interface RunOptions {
 /** Runs one command in this process: signals, flags, progress, output. Returns the exit status; never throws. */
 export async function runCommand(options: RunOptions): Promise<number> {
   const redactor = createRedactor();
+  for (const secret of proxySecrets(process.env)) redactor.add(secret);
   const print = printer(process.stdout, redactor);
   const tell = printer(process.stderr, redactor);
   const end = options.args.indexOf("--");

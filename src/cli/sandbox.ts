@@ -5,6 +5,7 @@ import { ConfigError, type ConfigIssue } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { parseName } from "../core/name.ts";
 import { nearest } from "../core/nearest.ts";
+import { namesProxy } from "../proxy/environment.ts";
 import {
   behaviours,
   type CaBehaviour,
@@ -48,7 +49,11 @@ async function sandbox({ flags, issues, rest, io, observer }: CommandInput): Pro
   // A second Ctrl-C ends the process at once; the file goes even then.
   const onExit = () => rmSync(dirname(box.caRootFile), { recursive: true, force: true });
   process.once("exit", onExit);
-  const env = { ...box.env, DNS01_STATE: stateFor(flags.text("state"), box, io.env["DNS01_CA_ROOT"]) };
+  const env = {
+    ...box.env,
+    ...withoutProxy(io.env),
+    DNS01_STATE: stateFor(flags.text("state"), box, io.env["DNS01_CA_ROOT"]),
+  };
   try {
     if (hasCommand) return done(await runInSandbox(rest, childEnvironment(io.env, env), io.signal));
     io.stdout.write(flags.on("json") ? `${JSON.stringify(env, undefined, 2)}\n` : exportsOf(env));
@@ -88,6 +93,16 @@ function tellReady(box: Sandbox, observer: Observer): void {
   const servers = box.nameservers.map((s) => `${s.name} at ${s.address}`).join(" and ");
   const text = `sandbox ready: ${servers}, port ${box.dnsPort}; seed ${box.seed}. Ctrl-C ends it.`;
   observer({ type: "log", level: "info", text });
+}
+
+/** Everything of a sandbox is on loopback, where a proxy of the environment cannot reach it. */
+function withoutProxy(env: Io["env"]): Readonly<Record<string, string>> {
+  if (!namesProxy(env)) return {};
+  const names = ["no_proxy", "NO_PROXY"].filter((name) => env[name] !== undefined);
+  const own = ["localhost", "127.0.0.1", "::1"];
+  return Object.fromEntries(
+    (names.length === 0 ? ["NO_PROXY"] : names).map((name) => [name, [env[name], ...own].filter(Boolean).join(",")]),
+  );
 }
 
 /** For a POSIX shell: `. FILE` or `eval`. */

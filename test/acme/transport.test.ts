@@ -7,7 +7,6 @@ import * as x509 from "@peculiar/x509";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createAcmeClient } from "../../src/acme/client.ts";
 import { ExchangeError } from "../../src/acme/exchange-error.ts";
-import { proxyFor } from "../../src/acme/proxy.ts";
 import { createTransport, type Transport } from "../../src/acme/transport.ts";
 import { ConfigError, TransientError } from "../../src/core/errors.ts";
 import { accountKey, failureOf, fastClock, never } from "./support.ts";
@@ -312,21 +311,5 @@ describe("proxies", () => {
     const client = transport({ env: { https_proxy: `http://me:50%off%40x@127.0.0.1:${port}` } });
     expect(await failureOf(client.send(get("https://ca.example.test/")))).toMatchObject({ sent: false });
     expect(logins).toEqual([`Basic ${Buffer.from("me:50%off@x").toString("base64")}`]);
-  });
-
-  it.each([
-    ["https://ca.example.test/", "", true],
-    ["https://ca.example.test/", "other.test", true],
-    ["https://ca.example.test/", "example.test", false],
-    ["https://ca.example.test/", ".example.test", false],
-    ["https://ca.example.test/", "ca.example.test:443", false],
-    ["https://ca.example.test:8443/", "ca.example.test:443", true],
-    ["https://ca.example.test/", "a.test, *", false],
-    ["https://notexample.test/", "example.test", true],
-    ["https://localhost:14000/", "", false],
-    ["http://127.0.0.1/", "", false],
-  ])("for %s with NO_PROXY=%s: %s", (url, without, used) => {
-    const env = { HTTPS_PROXY: "proxy.test:3128", NO_PROXY: without };
-    expect(proxyFor(new URL(url), env)?.href).toBe(used ? "http://proxy.test:3128/" : undefined);
   });
 });

@@ -190,21 +190,6 @@ test("a domain of somebody else's account is passed over", async () => {
   await stop();
 });
 
-test("a proxy in the environment is not asked for this machine", async () => {
-  const fake = await startDnspod([apex]);
-  const before = process.env["http_proxy"];
-  process.env["http_proxy"] = "http://127.0.0.1:1";
-  try {
-    const { present, stop } = await connectDnspod(fake, {}, { once: true });
-    await present(owner, "value");
-    expect(fake.values(apex, owner)).toEqual(["value"]);
-    await stop();
-  } finally {
-    if (before === undefined) delete process.env["http_proxy"];
-    else process.env["http_proxy"] = before;
-  }
-});
-
 test("fields are named as existing issuers and other programs name them", async () => {
   const fields = fieldsOf(dnspod);
   expect(fields.find(({ name }) => name === "secretId")?.references).toContain("secretIdRef");

@@ -10,6 +10,7 @@ import { commands, globalFlags } from "../../src/cli/spec.ts";
 import { emptyConfig } from "../../src/config/load.ts";
 import { createRedactor } from "../../src/core/redact.ts";
 import { builtInProviders } from "../../src/providers.ts";
+import { proxyFor } from "../../src/proxy/environment.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dns01-command-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -116,6 +117,17 @@ describe("alone", () => {
     run.interrupt.abort(new InterruptError("SIGINT"));
     await run.done;
     expect(existsSync(state)).toBe(false);
+  });
+
+  test("a proxy of the environment is kept away from what is on loopback", async () => {
+    const { NO_PROXY: _, no_proxy: __, ...outer } = process.env;
+    const run = start(["--json"], { ...outer, HTTPS_PROXY: "http://proxy.test:3128", no_proxy: ".example.com" });
+    await until(() => run.stdout().endsWith("\n"));
+    const env = JSON.parse(run.stdout()) as Record<string, string>;
+    expect(env).toMatchObject({ no_proxy: ".example.com,localhost,127.0.0.1,::1" });
+    expect(proxyFor(new URL(env["DNS01_CA"] ?? ""), { HTTPS_PROXY: "http://proxy.test:3128", ...env })).toBeUndefined();
+    run.interrupt.abort(new InterruptError("SIGINT"));
+    await run.done;
   });
 
   test("state of a sandbox within the exports of another one goes to its own folder", async () => {

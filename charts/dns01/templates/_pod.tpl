@@ -72,8 +72,10 @@ hostAliases:
 {{- end }}
 {{- if or .http .https }}
 - name: NO_PROXY
-  value: {{ concat (list "$(KUBERNETES_SERVICE_HOST)" "localhost" "127.0.0.1" "::1" ".svc" ".cluster.local") .noProxy | join "," | quote }}
-# Makes Node's own fetch and HTTP agents go through the proxy.
+  {{- $own := list "$(KUBERNETES_SERVICE_HOST)" "localhost" "127.0.0.1" "::1" ".svc" ".cluster.local" }}
+  {{- $metadata := list "169.254.169.254" "169.254.170.2" "169.254.170.23" "100.100.100.200" "metadata.google.internal" "metadata.tencentyun.com" }}
+  value: {{ concat $own $metadata .noProxy | join "," | quote }}
+# For plugins that call fetch themselves, and SDKs that ask a metadata address.
 - name: NODE_USE_ENV_PROXY
   value: "1"
 {{- end }}

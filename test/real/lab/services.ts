@@ -17,6 +17,7 @@ const packages = {
   sqlite3: "sqlite3",
   promtool: "promtool",
   kubectl: "kubernetes-client",
+  tinyproxy: "tinyproxy",
 } as const;
 
 export type Service = keyof typeof packages;
