@@ -220,8 +220,9 @@ export function worldSubject(
     ...more,
     provider: { id, traits },
     clock: createFastClock(50),
-    timeoutMs: 200_000,
-    requestTimeoutMs: 100_000,
+    // Of the fast clock: a minute, and forty seconds for a request. A busy machine stands still for seconds.
+    timeoutMs: 3_000_000,
+    requestTimeoutMs: 2_000_000,
     start: async (apexes) => {
       const world = createWorld(apexes);
       return serviceOf(world, () => connect(world));
