@@ -107,6 +107,14 @@ await describeWithHelm("the chart's values", (helm) => {
     expect(said).toContain(name);
   });
 
+  test("a value that is left empty is taken, as the API server takes it", async () => {
+    const values = {
+      extraEnv: [{ name: "A", value: null }],
+      tolerations: [{ key: "a", operator: "Exists", value: null }],
+    };
+    expect(await refusal(values)).toBe("");
+  });
+
   test("faults that a schema cannot see are told together", async () => {
     const said = await refusal({
       tls: { existingSecret: "x" },
