@@ -218,7 +218,7 @@ test("a failed step is marked, whether the engine says so or the command ends", 
   stop();
   pass();
   const [validation, cleanup, ...rest] = await screen.history();
-  expect(validation).toMatch(/^✘ validation {2}1 challenge\(s\) answered 1 s$/);
+  expect(validation).toMatch(/^✘ validation {2}1 challenge\(s\) answered 1(\.0)? s$/);
   expect(cleanup).toMatch(/^✘ cleanup/);
   expect(rest).toEqual([]);
 });
@@ -241,7 +241,7 @@ test("characters that take two columns do not break a line", async () => {
   stop();
   const lines = await screen.history();
   expect(lines).toHaveLength(1);
-  expect(lines[0]).toMatch(/^✔ hook {8}重新加.*… 1 s$/);
+  expect(lines[0]).toMatch(/^✔ hook {8}重新加.*… 1(\.0)? s$/);
 });
 
 test.each([[true], [false]])("colors are written only where they are wanted: %s", (color) => {
