@@ -118,11 +118,12 @@ export function createDaemonMetrics({ version, now, counts }: DaemonMetricsOptio
             notAfter: event.notAfter,
             isRetired: event.isRetired,
           });
-          if (event.isFailing) failing.add(event.name);
+          if (event.isFailing && !event.isRetired) failing.add(event.name);
           else failing.delete(event.name);
           return;
         case "planned":
           due.delete(event.name);
+          failing.delete(event.name);
           known.set(event.name, { notAfter: event.notAfter, at: event.at });
           return;
         case "renewed":

@@ -54,16 +54,19 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
     const checked = isToAsk(held) ? await ask(kept, held) : held;
     const decision = decideRenewal(checked.subject, checked.state, now());
     const { at, keep } = placed(kept, checked, decision);
-    if (keep !== undefined) await deps.keepState(kept, keep);
+    const isDue = at <= now();
+    // Without this, a change that failed and was taken back would count as failing until the next renewal.
+    const state = isDue ? keep : withoutFault(checked, keep);
+    if (state !== undefined) await deps.keepState(kept, state);
     const lookAt = now();
-    if (at <= lookAt) return await deployFirst(kept, checked, () => ordering.look(kept, checked, decision.reason));
+    if (isDue) return await deployFirst(kept, checked, () => ordering.look(kept, checked, decision.reason));
     const { rule, reason } = decision;
     const { notAfter } = held.subject;
     onEvent({ type: "planned", name: kept.name, at, rule, reason, notAfter });
     const nextAsk = isSilent(held.ca) ? at : nextCheck(checked.subject, checked.state, lookAt);
-    const next = Math.min(at, nextAsk, lookAt + longestMs);
-    if (held.deployAt !== undefined && held.deployAt > lookAt) return { at: Math.min(next, held.deployAt) };
-    return await deployFirst(kept, checked, async () => ({ at: next }));
+    const lookNext = Math.min(at, nextAsk, lookAt + longestMs);
+    if (held.deployAt !== undefined && held.deployAt > lookAt) return { at: Math.min(lookNext, held.deployAt) };
+    return await deployFirst(kept, checked, async () => ({ at: lookNext }));
   }
 
   /**
@@ -138,6 +141,12 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   }
 
   return { look };
+}
+
+/** Returns what to remember of a certificate that is not due: `keep`, and no failure of an earlier try. */
+function withoutFault({ subject, state }: Held, keep: RenewalState | undefined): RenewalState | undefined {
+  const { lastError, ...rest } = keep ?? stateOf(subject, state);
+  return lastError === undefined ? keep : rest;
 }
 
 /** A tenth of its lifetime, six hours at most; by our own clock, unless that was ahead when it was issued. */

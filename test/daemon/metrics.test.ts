@@ -26,7 +26,7 @@ test("certificates are counted by state, and a failed deployment counts as faili
   for (const name of ["valid", "due", "hook"]) held(name, 10_000);
   held("ends", 2_000);
   held("failing", 10_000, { isFailing: true });
-  held("revoked", 10_000, { isRetired: true });
+  held("revoked", 10_000, { isRetired: true, isFailing: true });
   metrics.onEvent({ type: "ordering", name: "due", ca, reason: "" });
   metrics.onEvent({ type: "failed", name: "never", ca, failure, error, retryAt: 0 });
   metrics.onEvent({ type: "deploy-failed", name: "hook", error, retryAt: 0 });
@@ -39,6 +39,8 @@ test("certificates are counted by state, and a failed deployment counts as faili
   metrics.onEvent({ type: "deployed", name: "hook" });
   metrics.onEvent({ type: "renewed", name: "due", ca, first: false });
   expect(await statesOf(metrics)).toMatchObject({ valid: 3, gauge: 2 });
+  metrics.onEvent({ type: "planned", name: "failing", at: 9_000, rule: "lifetime", reason: "", notAfter: 10_000 });
+  expect(await statesOf(metrics)).toMatchObject({ valid: 4, gauge: 1 });
   metrics.onEvent({ type: "deploy-failed", name: "hook", error, retryAt: 0 });
   // The file may not want it deployed any more.
   metrics.keep(new Set(["hook"]), true);

@@ -259,6 +259,20 @@ test("one that waits for its next try is no certificate that is fine but for its
   expect(put?.error?.message).toContain("deploy hook failed with status 1");
 });
 
+test("a failure is forgotten once the certificate is what is wanted and not due", async () => {
+  world = await openRenewWorld();
+  await world.issue(["a.example.test"]);
+  const refused = { prepare: () => Promise.reject(new ConfigError([{ path: "--x", message: "no good" }])) };
+  const lastError = async () => (await world?.store.renewals.load("a.example.test"))?.lastError;
+  const wanted = { names: ["a.example.test", "b.example.test"], wanted: { keyType: "ec256", profile: undefined } };
+  expect(statuses(await world.renew({}, { ...wanted, ...refused }))).toEqual({ "a.example.test": "failed" });
+  await world.renew({ dryRun: true });
+  expect(await lastError()).toMatchObject({ code: "CONFIG" });
+  expect(statuses(await world.renew())).toEqual({ "a.example.test": "not-due" });
+  expect(await lastError()).toBeUndefined();
+  expect((await world.store.renewals.load("a.example.test"))?.window).toBeDefined();
+});
+
 test("a damaged certificate fails alone", async () => {
   world = await openRenewWorld();
   await world.issue(["a.example.test"]);
