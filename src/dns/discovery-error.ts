@@ -81,7 +81,9 @@ export class AskError extends Error {
 /** "ns1.example.net (192.0.2.1): REFUSED; …", at most six. */
 export function describeFailures(failures: readonly Failure[]): string {
   if (failures.length === 0) return "nobody could be asked";
-  const shown = failures.slice(0, 6).map((f) => `${f.server}: ${f.said}`);
-  const rest = failures.length - shown.length;
+  // A server that was asked again and said the same is named once.
+  const lines = [...new Set(failures.map((f) => `${f.server}: ${f.said}`))];
+  const shown = lines.slice(0, 6);
+  const rest = lines.length - shown.length;
   return rest > 0 ? `${shown.join("; ")}; and ${rest} more` : shown.join("; ");
 }

@@ -442,6 +442,8 @@ describe("fixed servers", () => {
       fixed([{ address: "10.0.2.1", fault: always("silent") }]).find("_acme-challenge.example.test"),
     );
     expect(silent).toMatchObject({ fault: "temporary" });
+    // It was asked again and said the same.
+    expect(silent.message.match(/10\.0\.2\.1:5300: /g)).toHaveLength(1);
     const parent = {
       address: "10.0.2.1",
       zones: [zone("test", "@ NS a.nic", `a.nic A ${tldAddress}`, ...exampleDelegation)],
