@@ -53,7 +53,7 @@ export function openCertificates(
     async save(name, pem, meta) {
       const cert = withLineEnd(pem.cert);
       const chain = withLineEnd(pem.chain);
-      const fault = pairFault(cert, pem.privkey);
+      const fault = pairFault(cert, pem.privkey, meta.serial);
       if (fault !== undefined) {
         throw new ConfigError([{ path: folderOf(name), message: `not stored: ${fault}` }], { operation: "store" });
       }

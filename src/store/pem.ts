@@ -6,14 +6,19 @@ export function withLineEnd(pem: string): string {
   return trimmed === "" ? "" : `${trimmed}\n`;
 }
 
-/** What is wrong with a certificate and its key, or undefined when they belong together. Says nothing of the key itself. */
-export function pairFault(cert: string, privkey: string | undefined): string | undefined {
+/**
+ * What is wrong with a certificate, its key and the serial that its record gives, or undefined when they belong together.
+ * Says nothing of the key itself.
+ */
+export function pairFault(cert: string, privkey: string | undefined, serial: string): string | undefined {
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(cert);
   } catch {
     return "the certificate cannot be parsed";
   }
+  if (plainSerial(certificate.serialNumber) !== plainSerial(serial))
+    return `meta.json is about the certificate ${serial}, but cert.pem is ${certificate.serialNumber}`;
   if (privkey === undefined) return undefined;
   try {
     return certificate.checkPrivateKey(createPrivateKey(privkey))
@@ -22,6 +27,10 @@ export function pairFault(cert: string, privkey: string | undefined): string | u
   } catch {
     return "the private key cannot be parsed";
   }
+}
+
+function plainSerial(serial: string): string {
+  return serial.toUpperCase().replace(/^0+/, "");
 }
 
 export function isPrivateKey(pem: string): boolean {

@@ -31,7 +31,7 @@ export async function readVersion(disk: Disk, folder: string, shown: string): Pr
   }
   const meta = parseMeta(metaText, join(shown, "meta.json"));
   if (privkey === undefined && meta.csr !== true) throw missing("privkey.pem");
-  const fault = pairFault(cert, privkey);
+  const fault = pairFault(cert, privkey, meta.serial);
   if (fault !== undefined) throw damaged(shown, fault, metaKind.remedy);
   // What servers read is this one: a set that only looks whole must not count as a certificate that needs nothing.
   if (fullchain !== cert + chain) {

@@ -208,6 +208,14 @@ describe("what cannot be read", () => {
     await expect(store.certificates.load("example.test")).rejects.toThrow(`"${member}" is not a time`);
   });
 
+  test("whose meta.json is about another certificate is damaged: its dates would hide that this one expires", async () => {
+    await save("example.test", first);
+    await store.certificates.saveMeta("example.test", metaOf("example.test", second.serial));
+    await expect(store.certificates.load("example.test")).rejects.toThrow(
+      "meta.json is about the certificate 02bb, but cert.pem is 01AA",
+    );
+  });
+
   test.each(["", "the wrong one"])("whose fullchain.pem is %j is no certificate that needs nothing", async (text) => {
     const files = await save("example.test", first, second.cert);
     await writeFile(files.fullchain, text);
