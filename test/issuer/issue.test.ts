@@ -248,7 +248,7 @@ test("a dozen certificates' values where nobody answers hold up an order once, a
   const wait = setTimeout;
   const short = vi
     .spyOn(globalThis, "setTimeout")
-    .mockImplementation(((act: () => void, ms?: number) => wait(act, ms === 60_000 ? 300 : ms)) as typeof setTimeout);
+    .mockImplementation(((act: () => void, ms?: number) => wait(act, ms === 60_000 ? 2_000 : ms)) as typeof setTimeout);
   try {
     const first = await issue(world.request(pair), { ...deps, solvers });
     expect(first.warnings.map(({ code }) => code)).toContain("W_LEFTOVER");
