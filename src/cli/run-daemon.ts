@@ -146,7 +146,7 @@ async function live(
     }
   };
   const targets = createTargets(watch, metrics, (known) =>
-    targetsOf({ generation, input: quiet(input), store }, known, report.fault),
+    targetsOf({ generation, input: quiet(input), store }, known),
   );
   const ends: (() => void)[] = [];
   try {

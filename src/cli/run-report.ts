@@ -68,15 +68,16 @@ export function createReport(observer: Observer): Report {
         case "renewed":
           putOff.delete(name);
           return info(`${name}: ${event.first ? "issued" : "renewed"} by ${event.ca}`, { ...about, ca: event.ca });
+        case "unreadable": {
+          const { error, retryAt } = event;
+          if (putOff.get(name) === error.message) return;
+          putOff.set(name, error.message);
+          return warn(failedText(event), { ...about, code: error.code, retryAt: new Date(retryAt).toISOString() });
+        }
         case "failed": {
           const { error, retryAt, ca } = event;
           const again = new Date(retryAt).toISOString();
-          const hint = error.hint === undefined ? "" : ` ${error.hint}`;
-          const fields = { ...about, ca, code: error.code, retryAt: again, details: error.details };
-          return warn(
-            `${name}: ${error.message} [${error.code}]${hint} It is tried again at ${timeText(retryAt)}.`,
-            fields,
-          );
+          return warn(failedText(event), { ...about, ca, code: error.code, retryAt: again, details: error.details });
         }
         case "deployed":
           return info(`${name}: deployed`, about);
@@ -96,4 +97,9 @@ export function createReport(observer: Observer): Report {
       return (event) => quiet({ ...event, certificate: name });
     },
   };
+}
+
+function failedText({ name, error, retryAt }: Extract<UpkeepEvent, { type: "failed" | "unreadable" }>): string {
+  const hint = error.hint === undefined ? "" : ` ${error.hint}`;
+  return `${name}: ${error.message} [${error.code}]${hint} It is tried again at ${timeText(retryAt)}.`;
 }

@@ -1,4 +1,5 @@
 import type { PlannedCertificate } from "../config/plan.ts";
+import { Dns01Error } from "../core/errors.ts";
 import type { Deployment } from "../deploy/deploy.ts";
 import { createHintStore } from "../issuer/hints.ts";
 import { inParallel } from "../issuer/in-parallel.ts";
@@ -37,13 +38,12 @@ export async function openGeneration(
 }
 
 /**
- * What the file declares, and whatever else is stored, as its record says. `known`: what need not be read again.
- * `onFault`: a record that cannot be read.
+ * What the file declares, and whatever else is stored, as its record says; one that cannot be read is among them.
+ * `known`: what need not be read again.
  */
 export async function targetsOf(
   sources: Sources,
   known: ReadonlyMap<string, WatchTarget>,
-  onFault: (name: string, error: unknown) => void,
 ): Promise<readonly WatchTarget[]> {
   const { plans } = sources.generation;
   const declared = plans.certificates.map((certificate) => byDeclaration(certificate, sources));
@@ -56,8 +56,8 @@ export async function targetsOf(
       const stored = await sources.store.certificates.load(name);
       return stored === undefined ? undefined : byRecord(stored.meta, sources);
     } catch (error) {
-      onFault(name, error);
-      return undefined;
+      if (!Dns01Error.is(error)) throw error;
+      return unreadable(name, error, sources);
     }
   });
   return [...declared, ...read.filter((target) => target !== undefined)];
@@ -80,6 +80,12 @@ function byRecord(meta: CertificateMeta, sources: Sources): WatchTarget {
     ...withDns(planByRecord(meta, { plans, dryRun: false }), sources),
     ...deployed(meta.name, deployment, sources),
   };
+}
+
+/** Nothing is ordered for it until its record can be read. */
+function unreadable(name: string, fault: Dns01Error, sources: Sources): WatchTarget {
+  const byRecordLater = (fresh: CertificateMeta) => byRecord(fresh, sources);
+  return { name, names: [], cas: [], byRecord: byRecordLater, prepare: () => Promise.reject(fault) };
 }
 
 /** An order goes through the DNS of its own generation, also when the file is read again meanwhile. */

@@ -135,6 +135,9 @@ export function createDaemonMetrics({ version, now, counts }: DaemonMetricsOptio
           failing.add(event.name);
           failures.inc({ ca: hostOf(event.ca), code: event.error.code });
           return;
+        case "unreadable":
+          failing.add(event.name);
+          return;
         case "put-off":
           due.add(event.name);
           putOff.inc();

@@ -84,6 +84,8 @@ export type UpkeepEvent =
       readonly error: Dns01Error;
       readonly retryAt: number;
     }
+  /** Nothing is ordered meanwhile. */
+  | { readonly type: "unreadable"; readonly name: string; readonly error: Dns01Error; readonly retryAt: number }
   | { readonly type: "deployed"; readonly name: string }
   | { readonly type: "deploy-failed"; readonly name: string; readonly error: Dns01Error; readonly retryAt: number };
 

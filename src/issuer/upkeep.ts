@@ -1,4 +1,5 @@
 import { DAY, HOUR, MINUTE } from "./budget-limits.ts";
+import { diskRetryMs, isDiskTrouble } from "./disk-trouble.ts";
 import { asDns01Error, type Held, type Kept, type UpkeepDeps } from "./kept.ts";
 import {
   afterCheck,
@@ -135,9 +136,9 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
   /** A damaged state folder is not a reason to order: somebody has to look. */
   function unreadable(kept: Kept, error: unknown): Look {
     if (deps.signal.aborted) throw error;
-    const until = now() + readFaultMs;
-    onEvent({ type: "put-off", name: kept.name, until, reason: asDns01Error(error).message });
-    return { at: until };
+    const retryAt = now() + (isDiskTrouble(error) ? diskRetryMs : readFaultMs);
+    onEvent({ type: "unreadable", name: kept.name, error: asDns01Error(error), retryAt });
+    return { at: retryAt };
   }
 
   return { look };

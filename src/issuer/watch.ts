@@ -1,7 +1,7 @@
 import type { RenewalInfoClient } from "../acme/ari.ts";
 import { fanOut } from "../acme/fan-out.ts";
 import { renewalId } from "../acme/renewal-id.ts";
-import type { Dns01Error } from "../core/errors.ts";
+import { Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import { thrownText } from "../core/thrown.ts";
 import type { Budget } from "./budget.ts";
@@ -120,10 +120,15 @@ export function createWatch(deps: WatchDeps): Watch {
   async function current(name: string): Promise<WatchTarget | undefined> {
     const target = targets.get(name);
     if (target?.byRecord === undefined) return target;
-    const stored = await certificates.load(name);
+    const stored = await certificates.load(name).catch((error: unknown) => {
+      if (!Dns01Error.is(error)) throw error;
+      return "unreadable" as const;
+    });
     // What `set` has replaced or taken away meanwhile must not come back.
     if (targets.get(name) !== target) return await current(name);
     if (stored === undefined) return undefined;
+    // The look reads it again, and reports why it cannot.
+    if (stored === "unreadable") return target;
     const fresh = target.byRecord(stored.meta);
     targets.set(name, fresh);
     return fresh;

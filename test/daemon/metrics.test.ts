@@ -42,6 +42,9 @@ test("certificates are counted by state, and a failed deployment counts as faili
   metrics.onEvent({ type: "planned", name: "failing", at: 9_000, rule: "lifetime", reason: "", notAfter: 10_000 });
   expect(await statesOf(metrics)).toMatchObject({ valid: 4, gauge: 1 });
   metrics.onEvent({ type: "deploy-failed", name: "hook", error, retryAt: 0 });
+  metrics.onEvent({ type: "unreadable", name: "valid", error, retryAt: 0 });
+  expect(await statesOf(metrics)).toMatchObject({ valid: 2, failing: 2, "not deployed": 1, gauge: 3 });
+  held("valid", 10_000);
   // The file may not want it deployed any more.
   metrics.keep(new Set(["hook"]), true);
   expect(await statesOf(metrics)).toEqual({ valid: 1, gauge: 0 });

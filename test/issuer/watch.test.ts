@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import type { RenewalInfoClient } from "../../src/acme/ari.ts";
 import { buildCsr } from "../../src/acme/csr.ts";
@@ -100,6 +102,20 @@ test("a record that somebody changed is followed, not the one that was read firs
   const renewed = await made.store.certificates.load("c");
   expect(renewed?.meta).toMatchObject({ domains: ["b.example.test"] });
   expect(renewed?.meta.serial).not.toBe(meta.serial);
+});
+
+test("a certificate that can no longer be read is reported, and followed again once it is whole", async () => {
+  const { made, watch, events, byRecord, store, run } = await begin();
+  const target = byRecord(await store(["a.example.test"]));
+  const cert = join(made.store.dir, "certificates/c/current/cert.pem");
+  const text = await readFile(cert, "utf8");
+  await writeFile(cert, "");
+  watch.set([target]);
+  run();
+  await vi.waitFor(() => expect(events).toMatchObject([{ type: "unreadable", name: "c" }]), 20_000);
+  await writeFile(cert, text);
+  watch.set([target]);
+  await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ type: "planned", name: "c" }), 20_000);
 });
 
 test("other names, or another key type, are ordered at once, whatever is stored", async () => {

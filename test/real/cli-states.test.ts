@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
@@ -42,17 +42,22 @@ describe("the states of certificates", () => {
     expect((await run("show", "nowhere")).stdout).toMatch(/^state +failing\nlast error {2}/m);
     expect((await run("show", "hooked")).stdout).toMatch(/^deployment {2}.* UTC {2}HOOK: /m);
 
+    const broken = join(folder.state, "certificates", "broken.example.test");
+    mkdirSync(broken);
+    writeFileSync(join(broken, "meta.json"), "");
     const service = startService(folder, box.env);
     try {
       const metrics = async () => await (await fetch(`http://${await service.address()}/metrics`)).text();
       await service.line((line) => line.event === "deploy-failed");
-      await until(async () => /^dns01_certificates_failing 2$/m.test(await metrics()), 20_000);
+      await until(async () => /^dns01_certificates_failing 3$/m.test(await metrics()), 20_000);
       expect(await metrics()).toMatch(/^dns01_certificates_by_state\{state="not deployed"\} 1$/m);
+      expect(await metrics()).toMatch(/^dns01_certificates 4$/m);
     } finally {
       service.child.kill("SIGTERM");
       await service.done;
     }
 
+    rmSync(broken, { recursive: true });
     writeFileSync(join(folder.dir, "ready"), "");
     folder.write({
       solvers: [{ provider: "rfc2136" }],
