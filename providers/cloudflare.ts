@@ -1,4 +1,5 @@
 import {
+  ConflictError,
   defineProvider,
   HttpError,
   isWithin,
@@ -81,7 +82,13 @@ export default defineProvider({
         },
         async delete({ zone }, { id }, { signal }) {
           const answer = records(`zones/${zone.id}/dns_records/${id}`, { method: "DELETE", signal });
-          await answer.then((body) => read(body, z.unknown())).catch(gone);
+          await answer
+            .then((body) => read(body, z.unknown()))
+            .catch((cause: unknown) => {
+              gone(cause);
+              // The list was late: it may also hide a record that was made in its place.
+              throw new ConflictError("there is no such record", { cause });
+            });
         },
       },
       // Not documented; a record type that was changed was refused for seconds, because the old one was still seen:

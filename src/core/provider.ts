@@ -126,7 +126,10 @@ export interface RecordApi {
   list(owner: Owner, call: Call): Promise<readonly TxtRecord[]>;
   /** Adds one record. Throws ConflictError when the service says that the same record exists. */
   create(owner: Owner, value: string, call: Call): Promise<void>;
-  /** Removes one record. Removing what is gone is success, or ConflictError to have the owner listed once more. */
+  /**
+   * Removes one record. Removing what is gone is success, or ConflictError to have the owner listed once more: where
+   * lists are late, because the value may stand there anew in a record that is not listed yet.
+   */
   delete(owner: Owner, record: TxtRecord, call: Call): Promise<void>;
 }
 

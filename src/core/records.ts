@@ -83,7 +83,16 @@ export function recordBackend(api: RecordApi, options: RecordBackendOptions = {}
     progress.deleted.add(valueKey(owner, record.value));
     proven.forget(valueKey(owner, record.value));
     const label = { operation: "delete", write: true, name: owner.fqdn };
-    await conduct.request(label, (inner) => api.delete(owner, record, inner));
+    try {
+      await conduct.request(label, (inner) => api.delete(owner, record, inner));
+    } catch (error) {
+      if (listsAreLate && isConflict(error)) {
+        // Another process took it away, and may since have written the value anew in a record that is not listed yet.
+        deleted.note(recordKey(owner, record), true, lagMs, conduct.clock);
+        recent.note(valueKey(owner, record.value), false, lagMs, conduct.clock);
+      }
+      throw error;
+    }
     deleted.note(recordKey(owner, record), true, options.listLagMs ?? 0, conduct.clock);
   };
 

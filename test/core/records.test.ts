@@ -305,6 +305,28 @@ test("a present stores what a late list still shows although another process del
   expect(records).toHaveLength(1);
 });
 
+test("a late list that shows a deleted record does not hide the record that was made in its place from a clean-up", async () => {
+  const { api, clock, connect, values, records, log } = setUp(20_000, {
+    listLagMs: 30_000,
+    conflictProvesPresence: true,
+  });
+  const gone: TxtRecord = { id: "old", value: "a" };
+  const late: RecordApi = {
+    ...api,
+    list: async (o, c) => [...(clock.now() < 10_000 ? [gone] : []), ...(await api.list(o, c))],
+    delete: async (o, record, c) => {
+      if (!records.some(({ id }) => id === record.id)) throw new ConflictError("there is no such record");
+      await api.delete(o, record, c);
+    },
+  };
+  await clock.drive(connect(late).apply(zone, [add("a")], call));
+  expect(values()).toEqual(["a"]);
+  const lists = log.length;
+  expect(await clock.drive(connect(late).apply(zone, [remove("a")], call))).toEqual(["changed"]);
+  expect(values()).toEqual([]);
+  expect(log.slice(lists).length).toBeLessThan(12);
+});
+
 test("values of a name that share one TTL give it to what is added", async () => {
   const given: number[] = [];
   const api: RecordApi = {

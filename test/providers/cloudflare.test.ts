@@ -230,6 +230,18 @@ describe("records", () => {
     expect(fake.values(apex, owner)).toEqual(["value"]);
   });
 
+  test("that lists do not show yet are cleaned up although a deleted one of the same value is still listed", async () => {
+    const first = await program({ zoneCut: apex });
+    await first.present(owner, "value");
+    fake.listLagMs = 300;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await first.cleanUp(owner, "value");
+    await (await program({ zoneCut: apex })).present(owner, "value");
+    expect(fake.values(apex, owner)).toEqual(["value"]);
+    expect((await (await program({ zoneCut: apex })).cleanUp(owner, "value"))[0]?.changed).toBe(true);
+    expect(fake.values(apex, owner)).toEqual([]);
+  });
+
   test("carry a comment only where one is configured", async () => {
     await (await program()).present(owner, "one");
     await (await program({ config: { comment: "made by dns01" } })).present(owner, "two");
@@ -255,11 +267,12 @@ describe("records", () => {
     ["404 with the code", failure(404, { code: 81044, message: "Record does not exist." })],
     ["404 with another", failure(404, { code: 7003, message: "Could not route" })],
     ["200 without success", failure(200, { code: 81044, message: "Record does not exist." })],
-  ])("that went away meanwhile are removed: %s", async (_how, reply) => {
-    const { present, cleanUp } = await program({ once: true });
+  ])("that went away meanwhile are looked for once more: %s", async (_how, reply) => {
+    const { present, cleanUp } = await program();
     await present(owner, "value");
     fake.http.inject({ kind: "reply", when: ({ operation }) => operation.startsWith("DELETE"), reply: () => reply });
     await cleanUp(owner, "value");
+    expect(fake.values(apex, owner)).toEqual([]);
   });
 
   test.each([{ body: "<html>Not Found</html>" }, { body: {} }, { body: { success: false, errors: [] } }])(
