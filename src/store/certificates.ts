@@ -1,7 +1,7 @@
 import { lstat, rm, symlink } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, Dns01Error } from "../core/errors.ts";
 import type { Observer } from "../core/events.ts";
 import type { CertificateFiles, CertificateStore, StoredCertificate } from "../issuer/ports.ts";
 import { currentVersion, isStored, lookAtCurrent, pointTo } from "./current.ts";
@@ -27,6 +27,12 @@ export function openCertificates(
   const root = join(disk.root, "certificates");
   const folderOf = (name: string) => join(root, encodeFileName(name));
   let linksChecked = false;
+  const warned = new Set<string>();
+  const ignored = (path: string, why: string): undefined => {
+    if (warned.has(path)) return;
+    warned.add(path);
+    deps.observer({ type: "warning", code: "W_FOLDER", text: `${path}: the certificate in it is ignored: ${why}` });
+  };
 
   return {
     async lock(name, options) {
@@ -44,7 +50,9 @@ export function openCertificates(
 
     async names() {
       const folders = await disk.list(root);
-      const names = await Promise.all(folders.map((folder) => nameOf(disk, join(root, folder), folder, deps.observer)));
+      const names = await Promise.all(
+        folders.map((folder) => nameOf(disk, join(root, folder), folder, { observer: deps.observer, ignored })),
+      );
       return names.flatMap((name) => (name === undefined ? [] : [name])).sort();
     },
 
@@ -124,12 +132,27 @@ function filesOf(version: string, withKey: boolean, withPfx = false): Certificat
   };
 }
 
+const wrongName =
+  "dns01 gives no certificate a folder of this name. Give the folder back its old name, or move it out of certificates/";
+
 /** The certificate's name, or undefined when the folder holds none. A name too long for a folder stands in meta.json. */
-async function nameOf(disk: Disk, folder: string, segment: string, observer: Observer): Promise<string | undefined> {
+async function nameOf(
+  disk: Disk,
+  folder: string,
+  segment: string,
+  { observer, ignored }: { readonly observer: Observer; readonly ignored: (folder: string, why: string) => undefined },
+): Promise<string | undefined> {
   if (!(await isStored(disk, folder))) return undefined;
   const decoded = decodeFileName(segment);
-  if (decoded !== undefined || !segment.includes("%~")) return decoded;
-  return (await load(disk, folder, observer))?.meta.name;
+  if (decoded !== undefined) return decoded;
+  if (!segment.includes("%~")) return ignored(folder, wrongName);
+  try {
+    return (await load(disk, folder, observer))?.meta.name;
+  } catch (error) {
+    // One that is damaged must not hide all others.
+    if (!Dns01Error.is(error)) throw error;
+    return ignored(folder, error.message);
+  }
 }
 
 /** Keeps the `keep` newest besides the current one. */

@@ -77,11 +77,35 @@ describe("a stored certificate", () => {
     expect(await readdir(join(dir, "certificates"))).toContain("_wildcard.example.test");
   });
 
+  test("in a folder that was renamed or copied to a name of no certificate is ignored with one warning", async () => {
+    await save("example.test", first);
+    for (const copy of ["Example.Test", "example.test copy"])
+      await cp(join(dir, "certificates/example.test"), join(dir, "certificates", copy), { recursive: true });
+    expect(await store.certificates.names()).toEqual(["example.test"]);
+    await store.certificates.names();
+    expect(events.filter(({ type }) => type === "warning")).toMatchObject([
+      { code: "W_FOLDER", text: expect.stringContaining(join(dir, "certificates", "Example.Test: ")) },
+      { code: "W_FOLDER", text: expect.stringContaining(join(dir, "certificates", "example.test copy: ")) },
+    ]);
+  });
+
   test("with a name longer than a file name can be is found by that name", async () => {
     const name = `*.${"a".repeat(60)}.${"b".repeat(60)}.${"c".repeat(60)}.${"d".repeat(60)}.test`;
     await save(name, first);
     expect(await store.certificates.names()).toEqual([name]);
     expect((await store.certificates.load(name))?.meta.name).toBe(name);
+  });
+
+  test("with a name longer than a file name can be is ignored with a warning when it is damaged, and hides no other", async () => {
+    const long = `${"a".repeat(60)}.`.repeat(4);
+    await save("example.test", first);
+    await save(`${long}test`, second);
+    const damaged = (await readdir(join(dir, "certificates"))).find((folder) => folder.includes("%~")) ?? "";
+    await writeFile(join(dir, "certificates", damaged, "current/meta.json"), "");
+    expect(await store.certificates.names()).toEqual(["example.test"]);
+    expect(events.filter(({ type }) => type === "warning")).toMatchObject([
+      { code: "W_FOLDER", text: expect.stringContaining("is empty") },
+    ]);
   });
 
   test("whose key came with a CSR has no privkey.pem, even after one with a key", async () => {
