@@ -61,7 +61,7 @@ export function errorOfAnswer(answer: HttpError): HttpError | HtmlPageError {
 }
 
 export function isHtml(text: string): boolean {
-  return /^\s*(<!--.*?-->\s*)*<(!doctype|html|head|body)\b/is.test(text);
+  return /^\s*(<!--.*?-->\s*|<\?xml\b[^>]*>\s*)*<(!doctype|html|head|body)\b/is.test(text);
 }
 
 type ErrorClass = new (

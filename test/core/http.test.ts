@@ -90,6 +90,16 @@ test.each([400, 404, 409, 410, 412])("a proxy's page with status %i is not an Ht
   expect((error as Error).message).not.toContain("127.0.0.1");
 });
 
+test("a proxy's page that is XHTML is not an HttpError either, other XML is", async () => {
+  const { base } = await serve((response) => {
+    const xml = '<?xml version="1.0" encoding="UTF-8"?>\n';
+    const page = response.req.url?.endsWith("/page") ? '<!DOCTYPE html PUBLIC "x"><html></html>' : "<Error/>";
+    response.writeHead(404).end(xml + page);
+  });
+  await expect(createHttp()(base)("page", { signal })).rejects.toMatchObject({ code: "REJECTED" });
+  await expect(createHttp()(base)("error", { signal })).rejects.toBeInstanceOf(HttpError);
+});
+
 test.each([401, 403, 408, 425, 429])("a proxy's page with status %i counts as the service's own", async (status) => {
   const { base } = await serve((response) => response.writeHead(status).end("<html>no</html>"));
   await expect(createHttp()(base)("zones", { signal })).rejects.toBeInstanceOf(HttpError);
