@@ -64,12 +64,19 @@ async function readAll(
   limit: number,
   read: (space: Buffer, isFirst: boolean) => Promise<number>,
 ): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+  const full: Buffer[] = [];
+  let space = Buffer.alloc(Math.min(limit + 1, firstRead));
+  let filled = 0;
   for (let total = 0; ; ) {
-    const space = Buffer.alloc(Math.min(limit + 1 - total, total === 0 ? firstRead : megabyte));
-    const bytesRead = await read(space, total === 0);
-    if (bytesRead === 0) return Buffer.concat(chunks);
-    chunks.push(space.subarray(0, bytesRead));
+    if (filled === space.length) {
+      full.push(space);
+      space = Buffer.alloc(Math.min(limit + 1 - total, megabyte));
+      filled = 0;
+    }
+    // Into what is left of it: the read that finds the end must not cost another megabyte for each small file.
+    const bytesRead = await read(space.subarray(filled), total === 0);
+    if (bytesRead === 0) return Buffer.concat([...full, space.subarray(0, filled)]);
+    filled += bytesRead;
     total += bytesRead;
     if (total > limit)
       throw Object.assign(new Error(`it has more than ${limit / megabyte} MB`), { code: "EFBIG", path });
