@@ -26,10 +26,7 @@ export class InterruptError extends AbortedError {
   readonly by: InterruptedBy;
   readonly exitStatus: number;
 
-  constructor(
-    by: InterruptedBy,
-    hint = "Nothing that this run put into DNS is left there; run the same command again.",
-  ) {
+  constructor(by: InterruptedBy, hint = "Run the same command again.") {
     super(`stopped by ${by}`, { hint });
     this.by = by;
     this.exitStatus = statusBySignal[by];

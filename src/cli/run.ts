@@ -124,7 +124,8 @@ export async function runCommand(options: RunOptions): Promise<number> {
     return output.status ?? 0;
   } catch (thrown) {
     progress.stop();
-    const cut = isLeft && thrown instanceof InterruptError ? new InterruptError(thrown.by, mayBeLeft) : thrown;
+    const hint = isLeft ? mayBeLeft : hintsAfterInterrupt[options.spec?.name ?? ""];
+    const cut = thrown instanceof InterruptError ? new InterruptError(thrown.by, hint) : thrown;
     return fail(cut, own, options.home, print, tell);
   } finally {
     endPlugins();
@@ -152,6 +153,15 @@ function fail(
   return exitStatusOf(error);
 }
 
+const clean = "Nothing that this run put into DNS is left there; run the same command again.";
+/** By command, where there is more to say than to run it again. */
+const hintsAfterInterrupt: Readonly<Record<string, string>> = {
+  issue: clean,
+  renew: clean,
+  run: clean,
+  present: clean,
+  cleanup: "What this run was to remove may still be in DNS; run the same command again.",
+};
 const mayBeLeft =
   "Values may be left in DNS. The journal remembers them: run the same command again, and they are taken out first.";
 

@@ -1,4 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,6 +72,31 @@ test("SIGTERM where the nameserver takes nothing out: 143, and the hint says tha
     error: { code: "ABORTED", message: "stopped by SIGTERM", hint: expect.stringContaining("may be left in DNS") },
   });
   expect(await journalOf("left")).not.toEqual([]);
+});
+
+test.each([
+  ["cleanup", ["-p", "rfc2136"], "may still be in DNS"],
+  ["check", [], "Run the same command again."],
+] as const)("%s that a signal stops says what this leaves in DNS", async (command, flags, hint) => {
+  const silent = createSocket("udp4");
+  silent.bind(0, "127.0.0.1");
+  await once(silent, "listening");
+  const env = { PATH: process.env["PATH"], HOME: dir, ...box.env, DNS01_STATE: join(dir, command) };
+  const child = spawn(process.execPath, [main, command, owner, "value", ...flags, "--json"], {
+    cwd: dir,
+    env: { ...env, DNS01_RESOLVER: `127.0.0.1:${silent.address().port}` },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  let stdout = "";
+  child.stdout.on("data", (piece: Buffer) => {
+    stdout += piece.toString();
+  });
+  const done = once(child, "close");
+  await once(silent, "message");
+  child.kill("SIGTERM");
+  expect(await done).toEqual([143, null]);
+  silent.close();
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: "ABORTED", hint: expect.stringContaining(hint) } });
 });
 
 /** Opens a pipe without a writer in place of a page of the journal, as a network file system that is gone would hang. */
