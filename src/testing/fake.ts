@@ -84,7 +84,7 @@ export interface FakeOptions {
  */
 export async function startFake(options: FakeOptions): Promise<Service> {
   const { isWrite = ({ method }) => method !== "GET" && method !== "HEAD" } = options;
-  const zones = options.zones.map((apex, i) => createZone(String(i + 1), apex));
+  const zones = options.zones.map((apex, i) => createZone(String(firstZoneId + i), apex));
   const weather = createWeather();
   const shown = createShownText();
   const hung = new Set<Socket>();
@@ -192,6 +192,9 @@ export async function startFake(options: FakeOptions): Promise<Service> {
   };
 }
 
+/** Large, so that no version or page in a path is taken for a zone. */
+const firstZoneId = 70_001;
+
 function createZone(id: string, apex: string): FakeZone {
   let made = 0;
   const zone: FakeZone = {
@@ -238,7 +241,8 @@ function tooManyRequests(seconds?: number): FakeAnswer {
 }
 
 function tellsSeconds({ headers = {} }: FakeAnswer): boolean {
-  return Object.keys(headers).some((name) => name.toLowerCase() === "retry-after");
+  // "0" keeps a fake quick, and asks for no pause.
+  return Object.entries(headers).some(([name, value]) => name.toLowerCase() === "retry-after" && Number(value) !== 0);
 }
 
 /** Whether a request is about a zone: it names the zone or a name in it, or has the zone's id in its path. */

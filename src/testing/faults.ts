@@ -95,8 +95,9 @@ export const faultCases: readonly Case[] = [
       });
       for (const [label, others] of Object.entries({ remove: foreign, last: [] })) {
         await atEachCall(stage, { label, foreign: others, inject }, async (name, inject) => {
+          await (await stage.connect()).add(apex, name, "value-1");
+          // Another one: the first would wait for a list to show the value that it has just written.
           const connection = await stage.connect();
-          await connection.add(apex, name, "value-1");
           inject();
           if (await succeeds(connection.remove(apex, name, "value-1")))
             await expectValues(service, apex, name, others, "a success has taken the value out");

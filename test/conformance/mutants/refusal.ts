@@ -1,7 +1,8 @@
 import { AuthError, Dns01Error, RateLimitedError } from "../../../src/core/errors.ts";
+import { recordBackend } from "../../../src/core/records.ts";
 import { HttpError } from "../../../src/http.ts";
 import { type Bends, inEachShape, isFault, withCall, wrapRequests } from "../shapes.ts";
-import { recordsAt, type World } from "../world.ts";
+import { recordApi, recordsAt, type World } from "../world.ts";
 import type { Mutant } from "./mutant.ts";
 
 const never = new AbortController().signal;
@@ -98,6 +99,14 @@ export const refusalMutants: readonly Mutant[] = [
     swallowingLast,
   ),
   ...inEachShape({ rule: "faults.not-found-page", fault: "takes any 404 for gone" }, goneByStatus),
+  {
+    rule: "faults.not-found-page",
+    fault: "takes any 404 for an empty list (records, lists that may be late)",
+    connect: (world) => {
+      const api = recordApi(world);
+      return recordBackend({ ...api, list: (owner, call) => byStatus(api.list(owner, call), []) });
+    },
+  },
   ...inEachShape(
     { rule: "faults.not-found-page", fault: "takes any 404 for a zone that is not there" },
     zoneGoneByStatus,
