@@ -96,9 +96,10 @@ export async function verifyIssued(
   for (const [i, issuer] of rest.entries()) {
     const certificate = chain[i];
     if (certificate !== undefined && !certificate.verify(issuer.publicKey)) {
-      throw unusable(
-        `certificate ${i + 1} of the chain (${nameOf(certificate.subject)}) is not signed by the next one`,
-      );
+      // Many profiles leave a leaf's subject empty.
+      const subject = nameOf(certificate.subject);
+      const which = `certificate ${i + 1} of the chain${subject === "" ? "" : ` (${subject})`}`;
+      throw unusable(`${which} is not signed by the next one`);
     }
   }
 }
