@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { startStatusServer } from "../src/daemon/server.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createMetricsServer } from "../src/webhook/metrics-server.ts";
@@ -69,4 +69,14 @@ test.each(servers)("%s: a body without an end is cut off with the answer", async
   socket.write("GET /healthz HTTP/1.1\r\nHost: dns01\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n");
   await once(socket, "end");
   expect(text).toMatch(/^HTTP\/1\.1 200 .*\r\nConnection: close\r\n/is);
+});
+
+test.each(servers)("%s: of requests that arrive in one packet only the first is answered", async (_, start) => {
+  const text = vi.spyOn(metrics, "text");
+  cleanups.push(() => text.mockRestore());
+  const socket = await open(await start());
+  socket.resume();
+  socket.write("GET /metrics HTTP/1.1\r\nHost: dns01\r\n\r\n".repeat(300));
+  await once(socket, "end");
+  expect(text).toHaveBeenCalledTimes(1);
 });

@@ -1,6 +1,7 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError } from "../core/errors.ts";
+import { firstRequestOnly } from "../core/first-request.ts";
 import { limitConnections } from "../core/limit-connections.ts";
 import { reasonText } from "../core/thrown.ts";
 
@@ -24,13 +25,13 @@ export interface StatusServer {
 /** `/healthz` and `/metrics`, without encryption, for whoever can reach the address. */
 export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
   const limits = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
-  const server = createServer(limits, (req, res) => {
-    // With the connection ends a body that nothing here reads.
-    res.shouldKeepAlive = false;
+  const onRequest = firstRequestOnly((req: IncomingMessage, res: ServerResponse) => {
     void answer(req.method ?? "", req.url?.split("?")[0] ?? "", res, options).catch(() => {
       if (!res.headersSent) send(res, 500, "text/plain", "internal fault\n");
     });
   });
+  // With the connection ends a body that nothing here reads.
+  const server = createServer(limits, onRequest);
   limitConnections(server, 100);
   await listening(server, options);
   const { address, port, family } = server.address() as AddressInfo;

@@ -1,4 +1,5 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { firstRequestOnly } from "../core/first-request.ts";
 import { limitConnections } from "../core/limit-connections.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { type Check, runChecks, sendHealth } from "./health.ts";
@@ -19,9 +20,7 @@ export function createMetricsServer({ metrics, readiness, page }: MetricsServerO
     "/": (res) => send(res, 200, "text/html; charset=utf-8", page()),
   };
   const limits = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
-  const server = createServer(limits, async (req, res) => {
-    // With the connection ends a body that nothing here reads.
-    res.shouldKeepAlive = false;
+  const onRequest = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const path = req.url?.split("?")[0] ?? "/";
     const answer = Object.hasOwn(answers, path) ? answers[path] : undefined;
     try {
@@ -32,7 +31,9 @@ export function createMetricsServer({ metrics, readiness, page }: MetricsServerO
     } catch {
       if (!res.headersSent) send(res, 500, "text/plain", "internal fault\n");
     }
-  });
+  };
+  // With the connection ends a body that nothing here reads.
+  const server = createServer(limits, firstRequestOnly(onRequest));
   limitConnections(server, 100);
   return server;
 }

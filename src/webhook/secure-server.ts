@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:https";
 import type { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import { firstRequestOnly } from "../core/first-request.ts";
 import { endWithConnection } from "./pipelined.ts";
 import { Refusal, type RefusalCode, statusOf } from "./refusal.ts";
 import { MAX_BODY_BYTES } from "./request-body.ts";
@@ -58,12 +59,13 @@ export function createSecureServer(
   // Each group is a header, and the user comes behind them: Node would drop what follows the thousandth. The bytes are limited.
   server.maxHeadersCount = 0;
   const strangers = limitStrangers(server, { isVouched, onFault: answerBadRequest });
-  const onEach = endWithConnection((req, res) => {
+  const answer = endWithConnection((req, res) => {
     // It has had its answer already.
     if (!req.socket.writable) return;
-    if (strangers.sent(req) || hasLargeBody(req)) res.setHeader("connection", "close");
+    if (hasLargeBody(req)) res.setHeader("connection", "close");
     onRequest(req, res);
   });
+  const onEach = firstRequestOnly(answer, (req) => strangers.sent(req));
   server.on("request", onEach);
   server.on("clientError", answerBadRequest);
   // Without a handler Node answers by itself, in words of its own.

@@ -123,6 +123,22 @@ describe("a body that nothing reads ends the connection", () => {
   });
 });
 
+test("of requests that a stranger sends in one packet only the first is judged, those of the API server all are", async () => {
+  const refusals = async () =>
+    Number(/refused_total\{reason="Unauthorized"\} (\d+)/.exec(await harness.metrics.text())?.[1]);
+  const stranger = await open();
+  stranger.socket.write(`${head("/apis")}\r\n`);
+  await until(() => !stranger.isOpen());
+  const before = await refusals();
+  const other = await open();
+  other.socket.write(`${head("/apis")}\r\n`.repeat(200));
+  await until(() => !other.isOpen());
+  expect(await refusals()).toBe(before + 1);
+  const proxy = await open(harness.pki.frontProxy);
+  proxy.socket.write(`${head("/apis", identity)}\r\n`.repeat(3));
+  await until(() => proxy.received().split("HTTP/1.1 200 ").length === 4);
+});
+
 test("of many strangers the oldest goes; the API server's connections stay, and it can open new ones", async () => {
   const kept = harness.aggregator({ connections: 1 });
   expect((await kept.challenge(group, "dnspod")).status).toBe(201);
