@@ -74,14 +74,20 @@ async function stepAt(path: string, isNear: boolean): Promise<Step> {
   return { path, uid: found.uid, gid: found.gid, mode: found.mode, isLink: found.isSymbolicLink(), isNear };
 }
 
-/** Debian and Fedora give each user a group of the same number, and umask 002: harmless while it has no other members. */
+/**
+ * Debian and Fedora give each user a group of the same number, and umask 002: harmless while it has no other members.
+ * /etc/group leaves out those whose first group it is; /etc/passwd has them.
+ * Root's group is the first one of accounts that only halt the machine, as Alpine and Red Hat have them.
+ */
 async function isPrivateGroup({ uid, gid }: Step): Promise<boolean> {
   if (uid !== gid) return false;
-  const groups = await readFile("/etc/group", "utf8").catch(() => "");
-  const [name, , , members] =
-    groups
-      .split("\n")
-      .map((line) => line.split(":"))
-      .find(([, , id]) => id === String(gid)) ?? [];
-  return members !== undefined && (members === "" || members === name);
+  const [groups, users] = await Promise.all(["/etc/group", "/etc/passwd"].map(rowsOf));
+  const [name, , , members] = groups?.find(([, , id]) => id === String(gid)) ?? [];
+  const isShared = gid !== 0 && users?.some(([, , id, first]) => first === String(gid) && id !== String(uid));
+  return isShared !== true && members !== undefined && (members === "" || members === name);
+}
+
+async function rowsOf(path: string): Promise<readonly (readonly string[])[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.split("\n").map((line) => line.split(":"));
 }
