@@ -99,6 +99,12 @@ describe("a body that nothing reads ends the connection", () => {
       head(`/apis/${group}/v1alpha1/dnspod`, `X-Remote-User: eve\r\n${chunked}`, "POST"),
       true,
     ],
+    [
+      "a user who may not call, announced by its length",
+      403,
+      head(`/apis/${group}/v1alpha1/dnspod`, "X-Remote-User: eve\r\nContent-Length: 9000000000\r\n\r\n", "POST"),
+      true,
+    ],
   ])("of %s: %i", async (_name, status, text, hasCertificate) => {
     const peer = await open(hasCertificate ? harness.pki.frontProxy : {});
     peer.socket.write(text);
