@@ -92,7 +92,7 @@ test("the page's service that stores sets keeps every rule too, with the scaffol
     .replace(/^ {4}answer: .*?^ {4}\},\n/ms, () => answer)
     .replace("{ connectBackend, ", "{ connectBackend, decodeTxt, encodeTxt, ");
   await writeFile(join(dir, "sethost.fake.mjs"), filled);
-  const { stdout, status } = await typed("dns01 plugin test ./sethost.mjs", ["--json"]);
+  const { stdout, status } = await typed("dns01 plugin test ./sethost.mjs", ["--operations", "50", "--json"]);
   const { rules } = JSON.parse(stdout) as { rules: { outcome: string }[] };
   expect(rules.filter(({ outcome }) => outcome !== "pass")).toEqual([]);
   expect(status).toBe(0);

@@ -48,11 +48,15 @@ export const refusalCases: readonly Case[] = [
         if (error === undefined) return await expectValues(service, apex, name, ["value-1"], "a success has added it");
         // Of another cause: the zone may still be locked by the change before, whose last request was refused.
         if (throttled?.met() !== true) return;
-        const { retryAfterMs = 0 } = error as { readonly retryAfterMs?: number | undefined };
-        assert.ok(
-          retryAfterMs >= 1000 * retryAfterSeconds,
-          `the error lacks the pause that the service asked for: ${error.code} ${error.message}`,
-        );
+        expectPause(error);
+      });
+      await atEachCall(stage, { label: "removal", inject }, async (name, inject) => {
+        await (await connect()).add(apex, name, "value-1");
+        const connection = await connect({ once: true });
+        const throttled = inject();
+        const error = await failure(connection.remove(apex, name, "value-1"));
+        if (error === undefined) return await expectValues(service, apex, name, [], "a success has taken it out");
+        if (throttled?.met() === true) expectPause(error);
       });
       const { clock = systemClock } = subject;
       const connection = await connect();
@@ -68,14 +72,18 @@ export const refusalCases: readonly Case[] = [
     zones: [apex, "sub.example.com"],
     needs: ["limitTo"],
     run: async ({ connect, service, signal }) => {
-      service.limitTo?.(domain(apex));
       const connection = await connect({ once: true });
       const below = "_acme-challenge.sub.example.com";
+      const known = await connection.zone("sub.example.com");
+      service.limitTo?.(domain(apex));
       const refused = await failure(
         change(connection, below, { add: ["value-1"], remove: [] }, signal, "sub.example.com"),
       );
-      const { wrongKeys } = (refused ?? {}) as { readonly wrongKeys?: unknown };
-      assert.notEqual(wrongKeys, true, `AuthError with wrongKeys ends the search for a zone: ${refused?.message}`);
+      expectRightKeys(refused);
+      if (known !== undefined) {
+        const edit = { owner: ownerIn(known, below), add: ["value-1"], remove: [] };
+        expectRightKeys(await failure(connection.backend.apply(known, [edit], { signal, ttlSeconds: 600 })));
+      }
       const written = await service.values(domain("sub.example.com"), domain(below));
       if (written.length > 0) throw new Untried("the fake does not refuse requests for one zone");
       await connection.add(apex, name, "value-1");
@@ -83,6 +91,17 @@ export const refusalCases: readonly Case[] = [
     },
   },
 ];
+
+function expectPause(error: Dns01Error): void {
+  const { retryAfterMs = 0 } = error as { readonly retryAfterMs?: number | undefined };
+  const said = `the error lacks the pause that the service asked for: ${error.code} ${error.message}`;
+  assert.ok(retryAfterMs >= 1000 * retryAfterSeconds, said);
+}
+
+function expectRightKeys(error: Dns01Error | undefined): void {
+  const { wrongKeys } = (error ?? {}) as { readonly wrongKeys?: unknown };
+  assert.notEqual(wrongKeys, true, `AuthError with wrongKeys ends the search for a zone: ${error?.message}`);
+}
 
 /** One change as the program makes it: the zone first, under the caller's signal. Nothing where the zone is not shown. */
 async function change(

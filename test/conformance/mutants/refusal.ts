@@ -75,6 +75,20 @@ const zoneGoneByStatus: Bends = {
 const isForbiddenZone = (error: unknown): boolean =>
   error instanceof HttpError && error.message.includes("not your zone");
 
+const keysRefused = wrapRequests(async (request) => {
+  try {
+    return await request();
+  } catch (error) {
+    throw isForbiddenZone(error) ? new AuthError("not accepted", { wrongKeys: true }) : error;
+  }
+});
+
+const keysInDoubt: Bends = {
+  record: (api, world) => ({ ...keysRefused.record(api, world), findZone: api.findZone }),
+  rrset: (api, world) => ({ ...keysRefused.rrset(api, world), findZone: api.findZone }),
+  direct: (backend, world) => ({ ...keysRefused.direct(backend, world), findZone: backend.findZone }),
+};
+
 /** Refuses everything after the first refusal for one zone. */
 function givingUpAll(): Bends {
   const refusedIn = new WeakSet<World>();
@@ -129,15 +143,27 @@ export const refusalMutants: readonly Mutant[] = [
       }
     }),
   ),
+  {
+    rule: "errors.retry-after",
+    fault: "drops how long the service asks to wait when it deletes",
+    connect: (world) => {
+      const api = recordApi(world);
+      return recordBackend(
+        {
+          ...api,
+          delete: (owner, record, call) =>
+            api.delete(owner, record, call).catch((error: unknown) => {
+              throw isFault(error, "throttle") ? new RateLimitedError("slow down") : error;
+            }),
+        },
+        { listLagMs: 0 },
+      );
+    },
+  },
+  ...inEachShape({ rule: "errors.one-zone", fault: "takes a refusal for one zone for wrong keys" }, keysRefused),
   ...inEachShape(
-    { rule: "errors.one-zone", fault: "takes a refusal for one zone for wrong keys" },
-    wrapRequests(async (request) => {
-      try {
-        return await request();
-      } catch (error) {
-        throw isForbiddenZone(error) ? new AuthError("not accepted", { wrongKeys: true }) : error;
-      }
-    }),
+    { rule: "errors.one-zone", fault: "takes a refusal for one zone for wrong keys once it has the zone" },
+    keysInDoubt,
   ),
   ...inEachShape({ rule: "errors.one-zone", fault: "gives up all zones after a refusal for one" }, givingUpAll()),
 ];
