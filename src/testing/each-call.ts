@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { domain } from "./stage.ts";
-import type { InjectedFault, Stage } from "./subject.ts";
+import type { InjectedFault, Stage, Subject } from "./subject.ts";
 
 /** No change of one value takes more requests. */
 const mostCalls = 50;
@@ -35,4 +35,9 @@ export async function atEachCall<F extends InjectedFault>(
     return;
   }
   assert.fail(`more than ${mostCalls} requests for one value`);
+}
+
+/** Whether values can be removed at all: at some services newer ones push them out. */
+export function removes({ skip = {} }: Subject): boolean {
+  return skip["removing.value"] === undefined;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Dns01Error } from "../core/errors.ts";
-import { atEachCall } from "./each-call.ts";
+import { atEachCall, removes } from "./each-call.ts";
 import { expectValues, ownerIn } from "./stage.ts";
 import { type Case, type ServiceFault, Untried } from "./subject.ts";
 
@@ -64,6 +64,7 @@ export const faultCases: readonly Case[] = [
     id: "faults.last",
     title: "takes out the last value of a name, whatever fault any one request meets",
     needs: ["inject"],
+    buildsOn: "removing.value",
     run: async (stage) => {
       const { service, subject } = stage;
       const kinds = Object.keys(faults).filter((kind) => subject.skip?.[`faults.${kind}`] === undefined);
@@ -84,8 +85,9 @@ export const faultCases: readonly Case[] = [
     id: "faults.not-found-page",
     title: "does not take a proxy's 404 page of HTML for a value or a zone that is gone",
     needs: ["notFoundPage"],
+    buildsOn: "faults.page",
     run: async (stage) => {
-      const { service } = stage;
+      const { service, subject } = stage;
       const inject = (nth: number) => service.notFoundPage?.(nth);
       await atEachCall(stage, { label: "add", foreign, inject }, async (name, inject) => {
         const connection = await stage.connect();
@@ -93,6 +95,7 @@ export const faultCases: readonly Case[] = [
         if (await succeeds(connection.add(apex, name, "value-1")))
           await expectValues(service, apex, name, [...foreign, "value-1"], "a success has added the value");
       });
+      if (!removes(subject)) return;
       for (const [label, others] of Object.entries({ remove: foreign, last: [] })) {
         await atEachCall(stage, { label, foreign: others, inject }, async (name, inject) => {
           await (await stage.connect()).add(apex, name, "value-1");

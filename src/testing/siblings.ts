@@ -71,6 +71,7 @@ export const siblingCases: readonly Case[] = [
     id: "siblings.octets",
     title: "leaves foreign values alone octet for octet: long ones, quotes, backslashes and other than ASCII",
     needs: ["takesAnyText"],
+    buildsOn: "siblings.adding",
     run: async ({ connect, service }) => {
       await service.put(domain(apex), domain(name), awkward, 600);
       try {

@@ -23,6 +23,9 @@ const defaultZones = ["example.com"];
 export async function runCase(testCase: Case, subject: Subject, options: CaseOptions): Promise<void> {
   const { onUntried = (reason) => console.log(`${subject.provider.id}: ${testCase.id} (skipped: ${reason})`) } =
     options;
+  const { buildsOn = "" } = testCase;
+  const left = subject.skip?.[buildsOn];
+  if (left !== undefined) return onUntried(`builds on ${buildsOn}: ${left}`);
   const zones = (testCase.zones ?? defaultZones).map((zone) => parseName(zone));
   const service = await subject.start(zones);
   const end = new AbortController();

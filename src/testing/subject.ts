@@ -87,6 +87,8 @@ export interface Case {
   readonly zones?: readonly string[];
   /** What the service has to offer for the case to make sense. */
   readonly needs?: readonly (keyof Service)[];
+  /** A rule that this one builds on: where `skip` leaves it out, this one is left out too. */
+  readonly buildsOn?: string;
   /** Its course depends on the seed. */
   readonly random?: true;
   run(stage: Stage): Promise<void>;

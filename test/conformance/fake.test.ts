@@ -65,3 +65,18 @@ test("the rule about pauses is not broken by an error of another cause: a zone t
   );
   await expect(trial).resolves.toBeUndefined();
 });
+
+test("a rule that builds on one that is left out is left out with its reason, and no service is started for it", async () => {
+  const told: string[] = [];
+  const rule = cases.find(({ id }) => id === "faults.last");
+  await runCase(
+    rule ?? expect.fail("no such rule"),
+    {
+      provider: { id: "keeping", traits: { ttlSeconds: { min: 60, default: 60 } } },
+      skip: { "removing.value": "newer values push older ones out" },
+      start: async () => expect.fail("a service was started"),
+    },
+    { seed: 1, operations: 1, onUntried: (reason) => void told.push(reason) },
+  );
+  expect(told).toEqual(["builds on removing.value: newer values push older ones out"]);
+});

@@ -7,7 +7,7 @@ export const restartMutants: readonly Mutant[] = [
   {
     rule: "restarts.removing",
     fault: "removes only values whose record ids it remembers",
-    also: ["removing.exchange", "concurrency.mixed", "concurrency.interleavings"],
+    also: ["removing.exchange", "concurrency.mixed", "concurrency.interleavings", "faults.not-found-page"],
     connect: (world) => {
       const remembered = new Set<string>();
       return bent(world, {
@@ -41,7 +41,7 @@ export const restartMutants: readonly Mutant[] = [
         { listLagMs: 0 },
       );
     },
-    also: ["restarts.removing", "concurrency.mixed", "concurrency.interleavings"],
+    also: ["restarts.removing", "concurrency.mixed", "concurrency.interleavings", "faults.not-found-page"],
   },
   {
     rule: "restarts.lost-add",
