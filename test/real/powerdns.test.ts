@@ -94,7 +94,7 @@ describe.skipIf(reason !== undefined)(`PowerDNS itself${reason === undefined ? "
   const connect = (): Promise<TxtBackend> =>
     connectProvider(
       powerdns,
-      { endpoint: real().url, apiKey: real().apiKey, serverName: "localhost" },
+      { endpoint: real().url, apiKey: real().apiKey, serverName: "localhost", apiKeyHeaderName: "X-API-Key" },
       { signal: AbortSignal.timeout(900_000) },
     );
   const call = () => ({ signal: AbortSignal.timeout(60_000), ttlSeconds: 60 });
