@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../src/sandbox/index.ts";
 
 const main = process.env["DNS01_TEST_CLI"] ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -126,10 +126,8 @@ test.skipIf(process.platform === "win32").each(["SIGTERM", "SIGINT"] as const)(
       env: { PATH: process.env["PATH"], HOME: dir, HANGING_PIPE: pipe },
       stdio: ["ignore", "pipe", "pipe"],
     });
+    onTestFinished(() => void child.kill("SIGKILL"));
     let [stdout, stderr] = ["", ""];
-    child.stdout.on("data", (piece: Buffer) => {
-      stdout += piece.toString();
-    });
     const ended = new Promise((resolve) => child.on("close", (status, by) => resolve({ status, by })));
     await new Promise<void>((resolve) =>
       child.stderr.on("data", (piece: Buffer) => {
@@ -139,12 +137,13 @@ test.skipIf(process.platform === "win32").each(["SIGTERM", "SIGINT"] as const)(
     );
     // Two that are less than a second apart count as one.
     const again = setInterval(() => child.kill(signal), 300);
-    try {
-      expect(await ended).toEqual({ status: null, by: signal });
-    } finally {
+    onTestFinished(() => clearInterval(again));
+    child.stdout.on("data", (piece: Buffer) => {
+      stdout += piece.toString();
+      // The last words: a third signal would end the process whatever the second one did.
       clearInterval(again);
-      child.kill("SIGKILL");
-    }
+    });
+    expect(await ended).toEqual({ status: null, by: signal });
     expect(JSON.parse(stdout)).toMatchObject({
       error: { code: "ABORTED", message: `stopped by ${signal} during the clean-up` },
     });
